@@ -1,0 +1,19 @@
+"""What polyinj raises."""
+
+from __future__ import annotations
+
+
+class PolyinjError(Exception):
+    """Base of all errors raised by polyinj."""
+
+
+class InputError(PolyinjError, ValueError):
+    """The input is not usable. The message says what came, what is allowed and what to try."""
+
+
+class BudgetExceeded(PolyinjError):
+    """A stated budget was spent before the answer was known."""
+
+
+class CertificateError(PolyinjError):
+    """A certificate does not prove what it claims."""

@@ -1,0 +1,198 @@
+"""float64 as the rational it is: exact reading, signs, ranks and kernels (python-flint).
+
+Everything that decides a verdict ends here. Floats are read as the rationals they store; integers and Fractions as
+they are. Nothing in this module rounds, except `float_rows`, which states its error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from fractions import Fraction
+from math import gcd, lcm
+from typing import Any
+
+import flint
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyinj.errors import InputError
+
+IntegerRows = list[list[int]]
+
+_FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+def read_matrix(values: ArrayLike, name: str = "weights") -> NDArray[Any]:
+    """Read a real matrix without rounding it.
+
+    Parameters
+    ----------
+    values : array_like, shape (m, n), m, n >= 1
+        float64, float32, integers, or an object array of int and Fraction.
+    name : str
+        What the matrix is called in error messages.
+
+    Returns
+    -------
+    ndarray, shape (m, n)
+        float64 for floating point input, else an object array of Fractions.
+
+    Raises
+    ------
+    InputError
+        Other shapes, dtypes (bool, complex, float16, longdouble, strings), NaN or infinity.
+    """
+    array = _read_array(values, name)
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(
+            f"{name} has shape {array.shape}; expected (rows, columns) with at least one of each"
+        )
+    return array
+
+
+def read_vector(values: ArrayLike, length: int, name: str = "bias") -> NDArray[Any]:
+    """Read a real vector of the given length without rounding it; see `read_matrix`."""
+    array = _read_array(values, name)
+    if array.shape != (length,):
+        raise InputError(
+            f"{name} has shape {array.shape}; expected ({length},), one entry a row of the weights"
+        )
+    return array
+
+
+def _read_array(values: ArrayLike, name: str) -> NDArray[Any]:
+    try:
+        array = np.asarray(values)
+        if not isinstance(values, np.ndarray) and array.dtype == np.float64:
+            # A list that mixes floats with integers beyond 2^53 would be rounded by the conversion.
+            entries = np.asarray(values, dtype=object)
+            if any(isinstance(entry, int) and abs(entry) > 2**53 for entry in entries.flat):
+                array = entries
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{name} is not a rectangular array of numbers ({error})") from None
+    if array.dtype in _FLOATS:
+        if not np.isfinite(array).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+            raise InputError(
+                f"{name}[{', '.join(map(str, where))}] is {array[where]}; every entry must be finite"
+            )
+        return np.ascontiguousarray(array, dtype=np.float64)
+    if array.dtype.kind in "iu" or array.dtype == object:
+        exact = np.empty(array.shape, dtype=object)
+        for index in np.ndindex(array.shape):
+            exact[index] = _read_entry(array[index], f"{name}[{', '.join(map(str, index))}]")
+        return exact
+    raise InputError(
+        f"{name} has dtype {array.dtype}; allowed are float64, float32, integers, and objects that are int or "
+        "Fraction; try numpy.asarray(..., dtype=float)"
+    )
+
+
+def _read_entry(entry: object, name: str) -> Fraction:
+    if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
+        return Fraction(int(entry))
+    if isinstance(entry, Fraction):
+        return entry
+    if isinstance(entry, float) and np.isfinite(entry):
+        return Fraction(entry)
+    raise InputError(
+        f"{name} is {entry!r} ({type(entry).__name__}); allowed are finite floats, int and Fraction"
+    )
+
+
+def fractions(array: NDArray[Any]) -> list[list[Fraction]]:
+    """The exact entries of a matrix returned by `read_matrix`."""
+    return [[Fraction(entry) for entry in row] for row in array.tolist()]
+
+
+def integer_rows(matrix: NDArray[Any]) -> IntegerRows:
+    """Each row times the positive rational that makes its entries coprime integers (a zero row stays zero).
+
+    Positive scaling of a row changes no sign, no rank and no flat; it keeps the integers short.
+    """
+    return [_coprime(_scaled_floats(row) if matrix.dtype == np.float64 else _scaled(row)) for row in matrix]
+
+
+def _scaled_floats(row: NDArray[np.float64]) -> list[int]:
+    mantissa, exponent = np.frexp(row)
+    integers = np.ldexp(mantissa, 53).astype(np.int64).tolist()
+    lowest = int(exponent[mantissa != 0].min(initial=2000))
+    return [value << (int(e) - lowest) if value else 0 for value, e in zip(integers, exponent, strict=True)]
+
+
+def _scaled(row: Sequence[Fraction]) -> list[int]:
+    scale = lcm(*(entry.denominator for entry in row))
+    return [int(entry * scale) for entry in row]
+
+
+def _coprime(row: list[int]) -> list[int]:
+    divisor = gcd(*row)
+    return [value // divisor for value in row] if divisor > 1 else row
+
+
+def float_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    """The rows of a matrix returned by `read_matrix` as doubles, each scaled to largest entry in [1/2, 1].
+
+    Returns
+    -------
+    (floats, error) : ndarray of shape (m, n), float
+        Every entry of floats differs from the exact entry, scaled by the positive rational that its row shares, by at
+        most error (0.0 where all are exact).
+    """
+    if matrix.dtype == np.float64:
+        _, exponent = np.frexp(np.abs(matrix).max(axis=1, keepdims=True))
+        floats = np.ldexp(matrix, -exponent)
+        return floats, 0.0 if np.array_equal(np.ldexp(floats, exponent), matrix) else 2.0**-1022
+    largest = [max(map(abs, row)) or Fraction(1) for row in matrix.tolist()]
+    exact = [[entry / scale for entry in row] for row, scale in zip(matrix.tolist(), largest, strict=True)]
+    floats = np.array(exact, dtype=np.float64)
+    same = all(
+        Fraction(a) == b
+        for row, twin in zip(floats.tolist(), exact, strict=True)
+        for a, b in zip(row, twin, strict=True)
+    )
+    return floats, 0.0 if same else 2.0**-53
+
+
+def rank(rows: Sequence[Sequence[int]]) -> int:
+    """Rank of an integer matrix; 0 for no rows."""
+    return int(flint.fmpz_mat([list(row) for row in rows]).rank()) if rows else 0
+
+
+def determinant(rows: Sequence[Sequence[int]]) -> int:
+    """Determinant of a square integer matrix."""
+    return int(flint.fmpz_mat([list(row) for row in rows]).det())
+
+
+def kernel(rows: Sequence[Sequence[int]], columns: int) -> list[list[int]]:
+    """A basis of {x : rows x = 0} in coprime integers; columns is the length of x (rows may be none)."""
+    if not rows:
+        return [[int(i == j) for j in range(columns)] for i in range(columns)]
+    basis, nullity = flint.fmpz_mat([list(row) for row in rows]).nullspace()
+    return [_coprime([int(basis[i, j]) for i in range(columns)]) for j in range(nullity)]
+
+
+def product(rows: Sequence[Sequence[int]], x: Sequence[int]) -> list[int]:
+    """The integers rows x."""
+    return [sum(a * b for a, b in zip(row, x, strict=True)) for row in rows]
+
+
+def digest(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str = "") -> str:
+    """SHA-256, as hex digits, of the exact values of a layer.
+
+    The hashed text is ASCII: `m n`, then the entries of the weights row by row, then `bias` and its entries where
+    there is one, then `domain` and its description where there is one, each on its own line; an entry is `p/q` in
+    lowest terms with q > 0.
+    """
+    lines = [f"{weights.shape[0]} {weights.shape[1]}", *map(_ratio, weights.flat)]
+    if bias is not None:
+        lines += ["bias", *map(_ratio, bias)]
+    if domain:
+        lines += ["domain", domain]
+    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
+
+
+def _ratio(entry: Any) -> str:
+    numerator, denominator = entry.as_integer_ratio()
+    return f"{numerator}/{denominator}"
