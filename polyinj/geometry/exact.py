@@ -45,9 +45,7 @@ def read_matrix(values: ArrayLike, name: str = "weights") -> NDArray[Any]:
     """
     array = _read_array(values, name)
     if array.ndim != 2 or 0 in array.shape:
-        raise InputError(
-            f"{name} has shape {array.shape}; expected (rows, columns) with at least one of each"
-        )
+        raise InputError(f"{name} has shape {array.shape}; expected (rows, columns) with at least one of each")
     return array
 
 
@@ -55,9 +53,7 @@ def read_vector(values: ArrayLike, length: int, name: str = "bias") -> NDArray[A
     """Read a real vector of the given length without rounding it; see `read_matrix`."""
     array = _read_array(values, name)
     if array.shape != (length,):
-        raise InputError(
-            f"{name} has shape {array.shape}; expected ({length},), one entry a row of the weights"
-        )
+        raise InputError(f"{name} has shape {array.shape}; expected ({length},), one entry a row of the weights")
     return array
 
 
@@ -74,9 +70,7 @@ def _read_array(values: ArrayLike, name: str) -> NDArray[Any]:
     if array.dtype in _FLOATS:
         if not np.isfinite(array).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-            raise InputError(
-                f"{name}[{', '.join(map(str, where))}] is {array[where]}; every entry must be finite"
-            )
+            raise InputError(f"{name}[{', '.join(map(str, where))}] is {array[where]}; every entry must be finite")
         return np.ascontiguousarray(array, dtype=np.float64)
     if array.dtype.kind in "iu" or array.dtype == object:
         exact = np.empty(array.shape, dtype=object)
@@ -96,9 +90,7 @@ def _read_entry(entry: object, name: str) -> Fraction:
         return entry
     if isinstance(entry, float) and np.isfinite(entry):
         return Fraction(entry)
-    raise InputError(
-        f"{name} is {entry!r} ({type(entry).__name__}); allowed are finite floats, int and Fraction"
-    )
+    raise InputError(f"{name} is {entry!r} ({type(entry).__name__}); allowed are finite floats, int and Fraction")
 
 
 def fractions(array: NDArray[Any]) -> list[list[Fraction]]:
