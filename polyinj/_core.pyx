@@ -1,1 +1,217 @@
-"""Compiled kernels."""
+"""Compiled kernel: sweep the rays of a central arrangement in general position.
+
+geometry/sweep.py says what is walked and why, drives the cursor and settles what floating point leaves open.
+"""
+
+import numpy as np
+
+from libc.math cimport fabs
+from libc.stdint cimport int32_t, int64_t
+
+
+cdef extern from "pencil.h" nogil:
+    ctypedef struct bounds:
+        double free_size
+        double free_error
+        double solved_size
+        double solved_error
+
+    int LANES
+    double largest(const double *row, int64_t width)
+    int eliminate(double *target, const double *source, int64_t rows, int64_t width, int64_t solved, int64_t t,
+                  bounds before, bounds *after)
+    int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t first,
+                     bounds known, int32_t *positives, int32_t *ascents)
+
+
+cdef enum Status:
+    DONE_ = 0
+    RUNNING_ = 1
+    UNCERTAIN_ = 2
+
+DONE, RUNNING, UNCERTAIN = DONE_, RUNNING_, UNCERTAIN_
+
+
+cdef int64_t padded(int64_t columns) noexcept nogil:
+    return (columns + LANES - 1) // LANES * LANES
+
+
+cdef class RaySweep:
+    """A cursor over all rays of all charts of one matrix.
+
+    Chart (flat, slice) has dimension d = n - flat - slice; its rays are the (d-1)-subsets of rows flat+1..m-1. Subsets
+    are chosen depth first, `chosen[:depth]` being the rows eliminated so far; the last row of a subset runs inside the
+    pencil of the others.
+    """
+
+    cdef readonly int64_t m, n, flat, slice, fewest_positives
+    cdef readonly object histogram
+    cdef readonly bint fewest_antipode
+    cdef int64_t base_width, width, dimension, depth, prefix_length
+    cdef double error
+    cdef bint chart_is_open
+    cdef double[:, ::1] source
+    cdef double[:, :, ::1] bases, levels
+    cdef int64_t[:, :, :, ::1] counts
+    cdef int64_t[::1] chosen, fewest_chosen
+    cdef int32_t[::1] positives, ascents
+    cdef bounds known[64]
+
+    def __init__(self, const double[:, ::1] rows, double error, const double[:, ::1] forms):
+        cdef int64_t m = rows.shape[0], n = rows.shape[1], i, j
+        self.m, self.n, self.error = m, n, error
+        self.base_width, self.width = padded(m + n - 1), padded(m + 2)
+        self.source = np.zeros((n, self.base_width))
+        for i in range(n):
+            for j in range(m):
+                self.source[i, j] = rows[j, i]
+            for j in range(n - 1):
+                self.source[i, m + j] = forms[j, i]
+        self.bases = np.zeros((2, n, self.base_width))
+        self.levels = np.zeros((max(n - 1, 1), n, self.width))
+        self.histogram = np.zeros((n, n, m + 1, n), dtype=np.int64)
+        self.counts = self.histogram
+        self.chosen = np.zeros(n, dtype=np.int64)
+        self.fewest_chosen = np.zeros(n, dtype=np.int64)
+        self.positives = np.zeros(m, dtype=np.int32)
+        self.ascents = np.zeros(m, dtype=np.int32)
+        self.fewest_positives = m + 1
+
+    @property
+    def prefix(self):
+        """After UNCERTAIN: the rays of chart (flat, slice) whose subsets begin with these rows are left to the caller."""
+        return tuple(self.chosen[k] for k in range(self.prefix_length))
+
+    @property
+    def fewest_tight(self):
+        """The rows on which the ray with the fewest positives, of those counted here, is zero."""
+        return tuple(self.fewest_chosen[k] for k in range(self.n - 1))
+
+    def run(self, int64_t pencils):
+        """Walk on for at most so many pencils; DONE, RUNNING, or UNCERTAIN (the next run goes on behind `prefix`)."""
+        cdef Status status
+        with nogil:
+            status = self.walk(pencils)
+        return <int>status
+
+    cdef Status walk(self, int64_t pencils) noexcept nogil:
+        cdef Status status
+        while self.flat < self.n:
+            if not self.chart_is_open:
+                self.chart_is_open = True
+                if not self.open_chart():
+                    self.depth = -1
+                    self.prefix_length = 0
+                    return UNCERTAIN_
+            status = self.walk_chart(&pencils)
+            if status != DONE_:
+                return status
+            self.chart_is_open = False
+            self.slice += 1
+            if self.slice == self.n - self.flat:
+                self.flat, self.slice = self.flat + 1, 0
+        return DONE_
+
+    cdef bint open_chart(self) noexcept nogil:
+        """Restrict rows, chart and objective to the flat of the chart: level 0 of the elimination."""
+        cdef int64_t restrictions = self.flat + self.slice, rows = self.n, buffer = 0, k, column, i, j
+        cdef double *current = &self.source[0, 0]
+        cdef double sign = 1.0
+        cdef bounds now
+        now.free_size = largest(current, rows * self.base_width)
+        now.free_error = self.error
+        now.solved_size = now.solved_error = 0.0
+        self.dimension = self.n - restrictions
+        self.depth = 0
+        self.chosen[0] = self.flat
+        for k in range(restrictions):
+            # Rows 0..flat-1, in a slice also row flat, then forms 0..slice-2.
+            column = k if k < self.flat + (self.slice > 0) else self.m + k - self.flat - 1
+            if not eliminate(&self.bases[buffer, 0, 0], current, rows, self.base_width, 0, column, now, &now):
+                return False
+            current = &self.bases[buffer, 1, 0]
+            buffer = 1 - buffer
+            rows -= 1
+        column = self.flat
+        if self.slice > 0:
+            column = self.m + self.slice - 1
+            sign = -1.0
+        for i in range(self.dimension):
+            for j in range(self.width):
+                self.levels[0, i, j] = 0.0
+            for j in range(self.flat + 1, self.m):
+                self.levels[0, i, j] = current[i * self.base_width + j]
+            self.levels[0, i, self.m] = sign * current[i * self.base_width + column]
+            if self.dimension > 1:
+                self.levels[0, i, self.m + 1] = current[i * self.base_width + self.m + self.slice]
+        now.solved_size = now.solved_error = 0.0
+        self.known[0] = now
+        return True
+
+    cdef Status walk_chart(self, int64_t *pencils) noexcept nogil:
+        cdef int64_t d = self.dimension, e
+        while self.depth >= 0:
+            e = self.depth
+            if e >= d - 2:
+                if pencils[0] <= 0:
+                    return RUNNING_
+                pencils[0] -= 1
+                self.depth = e - 1 if d > 1 else -1
+                if not (self.count_pencil() if d > 1 else self.count_point()):
+                    self.prefix_length = max(d - 2, 0)
+                    return UNCERTAIN_
+            else:
+                self.chosen[e] += 1
+                if self.chosen[e] > self.m - (d - 1 - e):
+                    self.depth = e - 1
+                elif eliminate(&self.levels[e + 1, 0, 0], &self.levels[e, 0, 0], d, self.width, e, self.chosen[e],
+                               self.known[e], &self.known[e + 1]):
+                    self.depth = e + 1
+                    self.chosen[e + 1] = self.chosen[e]
+                else:
+                    self.prefix_length = e + 1
+                    return UNCERTAIN_
+        return DONE_
+
+    cdef bint count_pencil(self) noexcept nogil:
+        cdef int64_t d = self.dimension, e = d - 2, i, k, t, first = self.flat + 1
+        for k in range(e):
+            first = self.chosen[k] + 1
+            for i in range(d - 2, d):
+                self.levels[e, i, self.chosen[k]] = self.levels[e, i, self.m]
+        if not sweep_pencil(&self.levels[e, 0, 0], d, self.width, self.flat + 1, self.m, first, self.known[e],
+                            &self.positives[0], &self.ascents[0]):
+            return False
+        for t in range(first, self.m):
+            self.count_ray(self.positives[t], self.ascents[t], t)
+        return True
+
+    cdef bint count_point(self) noexcept nogil:
+        """The chart of dimension 1 is one point: the ray on which the chart's form is positive."""
+        cdef double chart = self.levels[0, 0, self.m], value
+        cdef int64_t j, positive = 0
+        if not fabs(chart) > self.known[0].free_error:
+            return False
+        for j in range(self.flat + 1, self.m):
+            value = self.levels[0, 0, j]
+            if not fabs(value) > self.known[0].free_error:
+                return False
+            positive += (value > 0) == (chart > 0)
+        self.count_ray(positive, 0, -1)
+        return True
+
+    cdef void count_ray(self, int64_t positive, int64_t ascents, int64_t t) noexcept nogil:
+        cdef int64_t k, fewest
+        self.counts[self.flat, self.slice, positive, ascents] += 1
+        if self.slice > 0:
+            return
+        fewest = min(positive + 1, self.m - self.n - positive)
+        if fewest < self.fewest_positives:
+            self.fewest_positives = fewest
+            self.fewest_antipode = fewest < positive + 1
+            for k in range(self.flat):
+                self.fewest_chosen[k] = k
+            for k in range(self.dimension - 2):
+                self.fewest_chosen[self.flat + k] = self.chosen[k]
+            if t >= 0:
+                self.fewest_chosen[self.n - 2] = t

@@ -1,0 +1,29 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+DONE: int
+RUNNING: int
+UNCERTAIN: int
+
+class RaySweep:
+    """A cursor over all rays of all charts of one matrix.
+
+    Chart (flat, slice) has dimension d = n - flat - slice; its rays are the (d-1)-subsets of rows flat+1..m-1.
+    `histogram[flat, slice, p, a]` counts rays with p positives (rows up to flat left out) and a ascents.
+    """
+
+    m: int
+    n: int
+    flat: int
+    slice: int
+    fewest_positives: int
+    fewest_antipode: bool
+    histogram: NDArray[Any]
+
+    def __init__(self, rows: NDArray[Any], error: float, forms: NDArray[Any]) -> None: ...
+    @property
+    def prefix(self) -> tuple[int, ...]: ...
+    @property
+    def fewest_tight(self) -> tuple[int, ...]: ...
+    def run(self, pencils: int) -> int: ...
