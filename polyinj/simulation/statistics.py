@@ -1,0 +1,46 @@
+"""Ready statistics: an (m, n) matrix in, numbers out.
+
+Those that decide rest on general position, which holds with probability one for continuous ensembles; a matrix that
+breaks it raises.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from polyinj.geometry.arrangement import Arrangement
+from polyinj.injectivity.decide import Verdict, decide_injectivity
+
+
+def decision(matrix: NDArray[Any]) -> dict[str, float]:
+    """Indicator columns injective, not_injective, undecided."""
+    verdict = decide_injectivity(matrix).verdict
+    return {
+        "injective": verdict is Verdict.INJECTIVE,
+        "not_injective": verdict is Verdict.NOT_INJECTIVE,
+        "undecided": verdict is Verdict.UNDECIDED,
+    }
+
+
+def depth(matrix: NDArray[Any]) -> float:
+    """Tukey depth of the origin among the rows."""
+    return Arrangement(matrix).depth
+
+
+def euler_characteristic(matrix: NDArray[Any]) -> float:
+    """Euler characteristic of the witness set {x on the sphere: fewer than n rows positive}."""
+    return Arrangement(matrix).euler_characteristic()
+
+
+def decision_and_euler_characteristic(matrix: NDArray[Any]) -> dict[str, float]:
+    """The columns of `decision`, and chi of the witness set, from one sweep of the rays."""
+    arrangement = Arrangement(matrix)
+    injective = arrangement.depth >= arrangement.dimension
+    return {
+        "injective": injective,
+        "not_injective": not injective,
+        "undecided": False,
+        "chi": arrangement.euler_characteristic(),
+    }

@@ -1,0 +1,50 @@
+"""What the formulas accept: sizes m, n and real parameters, checked once."""
+
+from __future__ import annotations
+
+from math import isfinite
+from operator import index
+
+from polyinj.errors import InputError
+
+
+def read_count(value: int, name: str, least: int = 1) -> int:
+    """The integer itself (numpy integers become int), if it is at least `least`.
+
+    Raises
+    ------
+    InputError
+        Not an integer (bool and float are refused, also 3.0), or too small.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = index(value)
+    except TypeError:
+        raise InputError(f"{name} is {value!r}; expected an integer, at least {least}") from None
+    if number < least:
+        raise InputError(f"{name} is {number}; expected an integer, at least {least}")
+    return number
+
+
+def read_sizes(m: int, n: int) -> tuple[int, int]:
+    """(m, n) as ints: m rows (neurons) of a matrix with n columns (inputs), both at least 1."""
+    return read_count(m, "m"), read_count(n, "n")
+
+
+def read_real(value: float, name: str, above: float, below: float = float("inf")) -> float:
+    """A finite float strictly between `above` and `below`.
+
+    Raises
+    ------
+    InputError
+        Not a real number, not finite or outside.
+    """
+    allowed = f"expected a finite number above {above:g}" + (f" and below {below:g}" if isfinite(below) else "")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} is {value!r}; {allowed}") from None
+    if not (isfinite(number) and above < number < below):
+        raise InputError(f"{name} is {number!r}; {allowed}")
+    return number

@@ -1,0 +1,235 @@
+"""The ladder of thresholds: where random Gaussian layers become injective as m = alpha n grows, by every method.
+
+Rigorous thresholds come as enclosures in Arb ball arithmetic: an interval at whose ends a function has opposite certain
+signs contains a root, and a short argument about monotonicity or concavity says that there is no other one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf, nextafter
+
+from flint import arb, ctx
+
+from polyinj.errors import InputError
+
+_BITS = 192
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One line of the ladder: the aspect ratio m/n lies in [lower, upper].
+
+    status is "rigorous: not injective below", "rigorous: injective above", "nonrigorous", "conjectured exact" or
+    "refuted conjecture"; "with high probability as n grows" is understood.
+    """
+
+    name: str
+    lower: float
+    upper: float
+    status: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if not 0 < self.lower <= self.upper < inf:
+            raise InputError(
+                f"threshold {self.name} has bounds [{self.lower}, {self.upper}]; expected 0 < lower <= upper"
+            )
+
+
+def known_thresholds() -> list[Threshold]:
+    """Every known threshold, in increasing order.
+
+    Returns
+    -------
+    list of Threshold
+        Computed rows are the neighbouring floats around the enclosure; the replica rows are the published values.
+
+    Examples
+    --------
+    >>> for row in known_thresholds():
+    ...     print(f"{row.name:17} {row.lower:.4f} {row.status}")
+    mean-direction    3.4028 rigorous: not injective below
+    full-rsb          6.6979 conjectured exact
+    1-rsb             6.7157 nonrigorous
+    gordon            7.6477 rigorous: injective above
+    euler             8.3446 refuted conjecture
+    minimal-cells     8.8070 rigorous: injective above
+    first-moment      9.0886 rigorous: injective above
+    puthawala         10.5000 rigorous: injective above
+    """
+    maillard = "Maillard, Bandeira, Belius, Dokmanic, Nakajima 2023, arXiv:2302.14112"
+    puthawala = "Puthawala, Kothari, Lassas, Dokmanic, de Hoop 2020, arXiv:2006.08464"
+    above = "rigorous: injective above"
+    return [
+        _enclosed("mean-direction", "rigorous: not injective below", f"witness -mean of the rows; {puthawala}"),
+        Threshold("full-rsb", 6.697929, 6.698131, "conjectured exact", f"200 steps of symmetry breaking; {maillard}"),
+        Threshold(
+            "1-rsb", 6.7156968376711, 6.7156968376713, "nonrigorous", f"one step of symmetry breaking; {maillard}"
+        ),
+        _enclosed("gordon", above, f"Gordon's min-max theorem, equal to the replica symmetric value; {maillard}"),
+        _enclosed("euler", "refuted conjecture", "zero of the rate of E chi; Paleka 2021, Clum 2022"),
+        _enclosed("minimal-cells", above, "union bound over cells whose facet rows are all negative"),
+        _enclosed("first-moment", above, "union bound over cells"),
+        Threshold("puthawala", 10.5, 10.5, above, puthawala),
+    ]
+
+
+def _enclosed(name: str, status: str, source: str) -> Threshold:
+    enclosure = enclose_threshold(name)
+    middle = float(enclosure)
+    lower, upper = nextafter(middle, 0), nextafter(middle, inf)
+    lower = middle if arb(middle) <= enclosure else lower
+    upper = middle if arb(middle) >= enclosure else upper
+    return Threshold(name, lower, upper, status, source)
+
+
+def enclose_threshold(name: str) -> arb:
+    """A ball of width below 1e-25 that provably contains the threshold.
+
+    Parameters
+    ----------
+    name : {"mean-direction", "gordon", "euler", "minimal-cells", "first-moment"}
+
+    Returns
+    -------
+    flint.arb
+
+    Raises
+    ------
+    InputError
+        Another name.
+
+    Notes
+    -----
+    Each threshold is the only root of a function g on a stated interval; a root lies in the returned ball because g is
+    continuous and Arb proves that it changes sign between two points of it. H is the entropy in nats, so that
+    alpha H(1/alpha) = alpha ln alpha - (alpha-1) ln(alpha-1), and Q the normal tail.
+
+    - mean-direction: g = alpha Q(alpha^-1/2) - 1 on alpha > 0. Both factors increase, so the root is unique.
+    - gordon: e(alpha) = max_chi of alpha E min(1, Z_+^2 / (2 chi)) - 1 / (2 chi) equals 1. Stationarity in chi is
+      alpha h(chi) = 1 with h = erf(sqrt chi) / 2 - sqrt(chi / pi) exp(-chi), and then e = alpha Q(sqrt(2 chi)). So
+      g = h - Q(sqrt(2 chi)); h' = sqrt(chi / pi) exp(-chi) > 0 and Q decreases, so its root chi* is unique, and the
+      threshold is 1 / Q(sqrt(2 chi*)) = 2 / erfc(sqrt chi*), evaluated on the ball of chi*.
+    - euler: g = the rate of E chi (see `euler_rate`) on alpha > 4 + 2 sqrt 2. As t is a stationary point,
+      g' = ln(alpha (t+1) / (2 (alpha-1) t)), which is negative exactly when t > alpha / (alpha-2). On this range t
+      increases from 1 + sqrt 2 and alpha / (alpha-2) decreases from sqrt 2: g decreases strictly.
+    - minimal-cells: g = alpha H(1/alpha) + (alpha-1) H(1/(alpha-1)) - alpha ln 2 on alpha > 4. The sum telescopes to
+      alpha ln alpha - (alpha-2) ln(alpha-2) - alpha ln 2, so g' = ln(alpha / (alpha-2)) - ln 2 < 0.
+    - first-moment: g = 2 alpha H(1/alpha) - alpha ln 2 on alpha > 2 + sqrt 2. There g' = 2 ln(alpha / (alpha-1)) - ln 2
+      < 0.
+
+    Examples
+    --------
+    >>> enclose_threshold("euler")
+    [8.34463296085472 +/- 4.78e-15]
+    """
+    with ctx.workprec(_BITS):
+        match name:
+            case "mean-direction":
+                return _root(_mean_direction, 3, 4)
+            case "gordon":
+                return 2 / _root(_gordon, arb(1) / 2, 2).sqrt().erfc()
+            case "euler":
+                return _root(_euler, 7, 10)
+            case "minimal-cells":
+                return _root(_minimal_cells, 5, 10)
+            case "first-moment":
+                return _root(_first_moment, 4, 10)
+    raise InputError(
+        f"no enclosure for {name!r}; allowed are mean-direction, gordon, euler, minimal-cells and first-moment"
+    )
+
+
+def _root(g: Callable[[arb], arb], low: arb | int, high: arb | int) -> arb:
+    """A ball around the root of g in (low, high), where g has opposite signs, by bisection with certain signs."""
+    low, high = arb(low), arb(high)
+    rises = g(high) > 0
+    while high - low > arb(2) ** -96:
+        middle = (low + high) / 2
+        value = g(middle)
+        if not (value > 0 or value < 0):
+            raise ArithmeticError(f"the sign of {g.__name__} at {middle} needs more than {_BITS} bits")
+        if (value > 0) == rises:
+            high = middle
+        else:
+            low = middle
+    if not (g(low) * g(high) < 0):
+        raise ArithmeticError(f"{g.__name__} does not change sign between {low} and {high}")
+    return low.union(high)
+
+
+def _normal_tail(x: arb) -> arb:
+    return (x / arb(2).sqrt()).erfc() / 2
+
+
+def _mean_direction(alpha: arb) -> arb:
+    return alpha * _normal_tail(1 / alpha.sqrt()) - 1
+
+
+def _gordon(chi: arb) -> arb:
+    return chi.sqrt().erf() - (chi / arb.pi()).sqrt() * (-chi).exp() - arb(1) / 2
+
+
+def _euler(alpha: arb) -> arb:
+    t = (alpha - 2 + (alpha * alpha - 8 * alpha + 8).sqrt()) / 2
+    return _entropy(alpha) - alpha * arb(2).log() + (t - 1).log() + (alpha - 1) * ((t + 1) / t).log()
+
+
+def _minimal_cells(alpha: arb) -> arb:
+    return _entropy(alpha) + _entropy(alpha - 1) - alpha * arb(2).log()
+
+
+def _first_moment(alpha: arb) -> arb:
+    return 2 * _entropy(alpha) - alpha * arb(2).log()
+
+
+def _entropy(alpha: arb) -> arb:
+    """alpha H(1/alpha): the rate of ln C(alpha n, n)."""
+    return alpha * alpha.log() - (alpha - 1) * (alpha - 1).log()
+
+
+def mean_direction_threshold() -> float:
+    """Below this aspect ratio the mean of the rows, negated, is a witness: 3.4028, rigorous.
+
+    >>> mean_direction_threshold()
+    3.4028162214950486
+    """
+    return float(enclose_threshold("mean-direction"))
+
+
+def gordon_threshold() -> float:
+    """Above this aspect ratio Gordon's min-max theorem proves injectivity: 7.6477, also the replica symmetric value.
+
+    >>> gordon_threshold()
+    7.64769493543528
+    """
+    return float(enclose_threshold("gordon"))
+
+
+def euler_threshold() -> float:
+    """Above this aspect ratio E chi tends to 0, below it grows exponentially: 8.3446.
+
+    >>> euler_threshold()
+    8.344632960854725
+    """
+    return float(enclose_threshold("euler"))
+
+
+def minimal_cells_threshold() -> float:
+    """Above this aspect ratio the union bound over cells with negative facet rows proves injectivity: 8.8070.
+
+    >>> minimal_cells_threshold()
+    8.806995758124586
+    """
+    return float(enclose_threshold("minimal-cells"))
+
+
+def first_moment_threshold() -> float:
+    """Above this aspect ratio the union bound over cells proves injectivity: 9.0886.
+
+    >>> first_moment_threshold()
+    9.088606827956983
+    """
+    return float(enclose_threshold("first-moment"))
