@@ -44,7 +44,7 @@ def plot_transition(transition: Transition, thresholds: Sequence[_Threshold]) ->
     bottom.set(xlabel="aspect ratio m/n", ylabel="Euler characteristic χ")
     bottom.plot([], [], color="0.3", lw=1, label="E χ (exact)")
     bottom.plot([], [], color="0.3", ls="", marker="o", ms=3.5, label="mean χ ± 2 standard errors")
-    bottom.legend(loc="upper right", frameon=False, fontsize=8)
+    bottom.legend(loc="upper right", facecolor="white", edgecolor="none", framealpha=1, fontsize=8)
     ratios = transition.column("aspect_ratio")
     _mark_thresholds(strip, [top, bottom], thresholds, float(ratios.max()))
     top.set_xlim(ratios.min() - 0.2, ratios.max() + 0.2)
