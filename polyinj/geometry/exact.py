@@ -7,6 +7,7 @@ they are. Nothing in this module rounds, except `float_rows`, which states its e
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from math import gcd, lcm
@@ -20,6 +21,7 @@ from polyinj.errors import InputError
 
 IntegerRows = list[list[int]]
 
+_RATIO = re.compile(r"(0|-?[1-9][0-9]*)/[1-9][0-9]*", re.ASCII)
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -75,7 +77,7 @@ def _read_array(values: ArrayLike, name: str) -> NDArray[Any]:
     if array.dtype.kind in "iu" or array.dtype == object:
         exact = np.empty(array.shape, dtype=object)
         for index in np.ndindex(array.shape):
-            exact[index] = _read_entry(array[index], f"{name}[{', '.join(map(str, index))}]")
+            exact[index] = read_number(array[index], f"{name}[{', '.join(map(str, index))}]")
         return exact
     raise InputError(
         f"{name} has dtype {array.dtype}; allowed are float64, float32, integers, and objects that are int or "
@@ -83,7 +85,8 @@ def _read_array(values: ArrayLike, name: str) -> NDArray[Any]:
     )
 
 
-def _read_entry(entry: object, name: str) -> Fraction:
+def read_number(entry: object, name: str) -> Fraction:
+    """Read one finite float, int or Fraction without rounding it; name is what error messages call it."""
     if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
         return Fraction(int(entry))
     if isinstance(entry, Fraction):
@@ -177,14 +180,29 @@ def digest(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str 
     there is one, then `domain` and its description where there is one, each on its own line; an entry is `p/q` in
     lowest terms with q > 0.
     """
-    lines = [f"{weights.shape[0]} {weights.shape[1]}", *map(_ratio, weights.flat)]
+    lines = [f"{weights.shape[0]} {weights.shape[1]}", *map(format_ratio, weights.flat)]
     if bias is not None:
-        lines += ["bias", *map(_ratio, bias)]
+        lines += ["bias", *map(format_ratio, bias)]
     if domain:
         lines += ["domain", domain]
     return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
 
 
-def _ratio(entry: Any) -> str:
+def format_ratio(entry: Any) -> str:
+    """A float, int or Fraction as `p/q` in lowest terms, q > 0, at any length."""
     numerator, denominator = entry.as_integer_ratio()
-    return f"{numerator}/{denominator}"
+    return f"{_decimal(numerator)}/{_decimal(denominator)}"
+
+
+def _decimal(value: int) -> str:
+    # Python refuses to print integers of more than 4300 digits; flint prints them all.
+    return str(value) if value.bit_length() < 14_000 else str(flint.fmpz(value).str())
+
+
+def parse_ratio(text: object, name: str) -> Fraction:
+    """The Fraction written by `format_ratio`; InputError for anything else, also for a ratio that is not reduced."""
+    if isinstance(text, str) and _RATIO.fullmatch(text):
+        numerator, denominator = (int(flint.fmpz(part)) for part in text.split("/"))
+        if denominator > 0 and gcd(numerator, denominator) == 1:
+            return Fraction(numerator, denominator)
+    raise InputError(f'{name} is {str(text)[:60]!r}; expected a string "p/q" in lowest terms with q > 0')

@@ -1,0 +1,316 @@
+"""Certificates of a verdict on one layer: a `Collision`, or an `InjectivityProof`. Checked without the finder.
+
+The files that they save are specified in docs/certificate-format.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from os import PathLike
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyinj.errors import CertificateError
+from polyinj.geometry.exact import fractions, read_number
+from polyinj.injectivity.certificate_file import (
+    COLLISION,
+    PROOF,
+    integers,
+    padded,
+    ratios,
+    read_document,
+    write_document,
+)
+from polyinj.injectivity.circuit_check import check_circuits
+from polyinj.injectivity.layer import Box, Layer, LayerName
+from polyinj.injectivity.tree_check import check_count_trees, check_rank_tree
+
+Claim = Literal["depth", "spanning"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FloatCollision:
+    """A collision rounded to doubles.
+
+    Attributes
+    ----------
+    x, y : ndarray of float64, shape (n,)
+        The doubles nearest to the two points.
+    distance : float
+        Euclidean distance of x and y.
+    image_difference : float
+        Largest absolute difference between entries of the two images, computed in float64.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    distance: float
+    image_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Collision:
+    """Two points that a layer maps to the same image, in rationals: the proof that it is not injective.
+
+    Examples
+    --------
+    >>> layer = read_layer([[1, 0], [0, 1]])
+    >>> collision = Collision.of(layer, [-1, 2], [-3, 2])
+    >>> collision.verify([[1, 0], [0, 1]])
+    """
+
+    x: tuple[Fraction, ...]
+    y: tuple[Fraction, ...]
+    layer: LayerName
+
+    def __post_init__(self) -> None:
+        for name in ("x", "y"):
+            point = tuple(read_number(entry, f"{name}[{j}]") for j, entry in enumerate(getattr(self, name)))
+            object.__setattr__(self, name, point)
+            if len(point) != self.layer.columns:
+                raise CertificateError(f"{name} has {len(point)} entries; the layer has {self.layer.columns} columns")
+
+    @classmethod
+    def of(cls, layer: Layer, x: Sequence[Any], y: Sequence[Any]) -> Self:
+        """A collision of a layer read by `polyinj.injectivity.layer.read_layer`; not verified here."""
+        return cls(tuple(x), tuple(y), LayerName.of(layer))
+
+    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | None = None) -> None:
+        """Check in rationals that x != y, both in the domain, have the same image under the layer.
+
+        Parameters
+        ----------
+        weights : array_like, shape (m, n)
+        bias : array_like, shape (m,), optional
+        domain : Box, optional
+            Where given, it must be the domain of the certificate.
+
+        Raises
+        ------
+        CertificateError
+            The points do not collide, or the certificate is for another layer.
+        InputError
+            Unreadable weights or bias.
+        """
+        layer = self.layer.match(weights, bias, domain)
+        if self.x == self.y:
+            raise CertificateError("x and y are the same point")
+        if layer.domain is not None and not (layer.domain.contains(self.x) and layer.domain.contains(self.y)):
+            raise CertificateError(f"x or y lies outside the domain {layer.domain}")
+        shifts = [Fraction(0)] * self.layer.rows if layer.bias is None else [Fraction(b) for b in layer.bias.tolist()]
+        for i, (row, shift) in enumerate(zip(fractions(layer.weights), shifts, strict=True)):
+            of_x, of_y = (max(_dot(row, point) + shift, Fraction(0)) for point in (self.x, self.y))
+            if of_x != of_y:
+                raise CertificateError(f"the images of x and y differ in row {i}")
+
+    def as_float64(self, weights: ArrayLike, bias: ArrayLike | None = None) -> FloatCollision:
+        """The collision as float64 code sees it: nearest doubles, their distance, the difference of their images."""
+        layer = self.layer.match(weights, bias, None)
+        matrix = layer.weights.astype(np.float64)
+        shift = 0.0 if layer.bias is None else layer.bias.astype(np.float64)
+        x, y = (np.array(point, dtype=np.float64) for point in (self.x, self.y))
+        images = [np.maximum(matrix @ point + shift, 0.0) for point in (x, y)]
+        return FloatCollision(x, y, float(np.linalg.norm(x - y)), float(np.abs(images[0] - images[1]).max()))
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write JSON, compressed when the name ends in .gz; the file appears whole or not at all."""
+        write_document(path, COLLISION, _describe(self.layer) | {"x": ratios(self.x), "y": ratios(self.y)})
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a collision; CertificateError when the file is malformed or holds something else."""
+        certificate = load_certificate(path)
+        if not isinstance(certificate, cls):
+            raise CertificateError(f"{path} holds another kind of certificate: {certificate!r}")
+        return certificate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InjectivityProof:
+    """A proof that a layer is injective: clauses that hold everywhere, and trees that refute every case.
+
+    Attributes
+    ----------
+    layer : LayerName
+    claim : "depth" or "spanning"
+        What the trees prove. "spanning": at every point of the domain's interior the active rows span R^n; the layer is
+        injective. "depth": at every such point more than `budget` rows with nonzero weights are active; with
+        budget >= n - 1 the layer is injective if its rows are in general position (any n independent).
+    budget : int
+        The number of active rows that is exceeded everywhere; n - 1 when the claim is "spanning".
+    blocks : tuple of tuples of int
+        The rows that are counted, in the blocks of the cycle lemma; none when the claim is "spanning".
+    circuits : ndarray of int32, shape (k, width)
+        Literals of each clause, padded by zeros.
+    trees : tuple of ndarray of int32
+        One a block, or one alone when the claim is "spanning".
+
+    Raises
+    ------
+    CertificateError
+        Parts that do not fit together.
+    """
+
+    layer: LayerName
+    claim: Claim
+    budget: int
+    blocks: tuple[tuple[int, ...], ...]
+    circuits: NDArray[np.int32]
+    trees: tuple[NDArray[np.int32], ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(
+            self, "blocks", tuple(tuple(integers(block, 1, "a block").tolist()) for block in self.blocks)
+        )
+        object.__setattr__(self, "circuits", integers(self.circuits, 2, "circuits"))
+        object.__setattr__(self, "trees", tuple(integers(tree, 1, "a tree") for tree in self.trees))
+        if self.claim not in ("depth", "spanning"):
+            raise CertificateError(f'the claim is {self.claim!r}; expected "depth" or "spanning"')
+        if self.budget < 0:
+            raise CertificateError(f"the budget is {self.budget}; expected 0 or more")
+        if self.claim == "spanning" and (self.blocks or self.budget != self.layer.columns - 1):
+            raise CertificateError(
+                f"a spanning proof has budget {self.budget} and {len(self.blocks)} blocks; "
+                f"expected {self.layer.columns - 1} and none"
+            )
+
+    @classmethod
+    def of(
+        cls,
+        layer: Layer,
+        *,
+        claim: Claim,
+        budget: int,
+        blocks: Sequence[Sequence[int]],
+        circuits: ArrayLike,
+        trees: Sequence[ArrayLike],
+    ) -> Self:
+        """A proof about a layer read by `polyinj.injectivity.layer.read_layer`; not verified here."""
+        parts: Any = (blocks, circuits, trees)
+        return cls(LayerName.of(layer), claim, budget, *parts)
+
+    @property
+    def assumes_general_position(self) -> bool:
+        """Whether "injective" follows only if any n rows are independent: so for the claim "depth"."""
+        return self.claim == "depth"
+
+    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | None = None) -> None:
+        """Check the proof in exact arithmetic; see `assumes_general_position` for what then follows.
+
+        Parameters
+        ----------
+        weights : array_like, shape (m, n)
+        bias : array_like, shape (m,), optional
+        domain : Box, optional
+            Where given, it must be the domain of the certificate.
+
+        Raises
+        ------
+        CertificateError
+            The proof has a fault, is for another layer, or counts fewer than n active rows.
+        InputError
+            Unreadable weights or bias.
+        """
+        if self.budget < self.layer.columns - 1:
+            raise CertificateError(
+                f"the proof shows {self.budget + 1} active rows, and injectivity needs {self.layer.columns}; "
+                "verify_depth checks the count alone"
+            )
+        self._check(weights, bias, domain)
+
+    def verify_depth(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | None = None) -> None:
+        """Check in exact arithmetic that everywhere more than `budget` rows with nonzero weights are active.
+
+        The same as `verify`, for any budget: so the proof of a lower bound on the Tukey depth is checked.
+        """
+        self._check(weights, bias, domain)
+
+    def _check(self, weights: ArrayLike, bias: ArrayLike | None, domain: Box | None) -> None:
+        system = self.layer.match(weights, bias, domain).system()
+        check_circuits(system, self.circuits)
+        if self.claim == "spanning":
+            check_rank_tree(system, self.circuits, self.trees)
+        else:
+            check_count_trees(system, self.budget, self.blocks, self.circuits, self.trees)
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write JSON, compressed when the name ends in .gz; the file appears whole or not at all."""
+        proof = {
+            "claim": self.claim,
+            "assumes_general_position": self.assumes_general_position,
+            "budget": self.budget,
+            "blocks": self.blocks,
+            "circuits": [[literal for literal in clause if literal] for clause in self.circuits.tolist()],
+            "trees": [tree.tolist() for tree in self.trees],
+        }
+        write_document(path, PROOF, _describe(self.layer) | proof)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Self:
+        """Read a proof; CertificateError when the file is malformed or holds something else."""
+        certificate = load_certificate(path)
+        if not isinstance(certificate, cls):
+            raise CertificateError(f"{path} holds another kind of certificate: {certificate!r}")
+        return certificate
+
+    def __repr__(self) -> str:
+        claim = "the active rows span everywhere"
+        if self.claim == "depth":
+            claim = f"at least {self.budget + 1} rows are active everywhere; injective if in general position"
+        size = f"{len(self.circuits)} circuits, {len(self.trees)} trees of {sum(map(len, self.trees))} entries"
+        return f"InjectivityProof({claim}; {size}; {self.layer})"
+
+
+def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
+    """Read a certificate of either kind.
+
+    Parameters
+    ----------
+    path : path-like
+        A .json or .json.gz file written by `Collision.save` or `InjectivityProof.save`.
+
+    Raises
+    ------
+    CertificateError
+        The file is malformed; the message names the field.
+    OSError
+        The file cannot be read.
+    """
+    fields = read_document(path)
+    layer = LayerName(
+        fields.text("sha256"),
+        fields.integer("rows"),
+        fields.integer("columns"),
+        fields.flag("bias"),
+        fields.box("domain"),
+    )
+    certificate: Collision | InjectivityProof
+    if fields.kind == COLLISION:
+        certificate = Collision(fields.point("x"), fields.point("y"), layer)
+    else:
+        parts: Any = (fields.lists("blocks"), padded(fields.lists("circuits")), fields.lists("trees"))
+        claim: Any = fields.text("claim")
+        certificate = InjectivityProof(layer, claim, fields.integer("budget"), *parts)
+        if fields.flag("assumes_general_position") != certificate.assumes_general_position:
+            raise CertificateError(f"{path}: assumes_general_position does not fit the claim {claim!r}")
+    fields.finish()
+    return certificate
+
+
+def _describe(layer: LayerName) -> dict[str, object]:
+    domain = layer.domain
+    return {
+        "sha256": layer.sha256,
+        "rows": layer.rows,
+        "columns": layer.columns,
+        "bias": layer.biased,
+        "domain": None if domain is None else {"lower": ratios(domain.lower), "upper": ratios(domain.upper)},
+    }
+
+
+def _dot(row: Sequence[Fraction], point: Sequence[Fraction]) -> Fraction:
+    return sum((a * b for a, b in zip(row, point, strict=True)), Fraction(0))

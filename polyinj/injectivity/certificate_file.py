@@ -1,0 +1,174 @@
+"""JSON files of certificates: atomic writing, and strict reading field by field."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyinj.errors import CertificateError, InputError
+from polyinj.geometry.exact import format_ratio, parse_ratio
+from polyinj.injectivity.layer import Box
+
+COLLISION = "polyinj collision"
+PROOF = "polyinj injectivity proof"
+VERSION = 1
+
+
+def write_document(path: str | os.PathLike[str], kind: str, fields: dict[str, object]) -> None:
+    """Write the fields as JSON to a temporary file beside the path, then rename it; compress when it ends in .gz."""
+    target = _target(path)
+    text = json.dumps({"format": kind, "version": VERSION} | fields, separators=(",", ":")).encode("ascii")
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(gzip.compress(text, mtime=0) if target.suffix == ".gz" else text)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def ratios(entries: Iterable[Fraction | None]) -> list[str | None]:
+    """Rationals as strings p/q, None as it is."""
+    return [None if entry is None else format_ratio(entry) for entry in entries]
+
+
+def read_document(path: str | os.PathLike[str]) -> Fields:
+    """Read a file written by `write_document`; CertificateError when it is not one."""
+    target = _target(path)
+    raw = target.read_bytes()
+    try:
+        text = gzip.decompress(raw) if target.suffix == ".gz" else raw
+        document = json.loads(text, object_pairs_hook=_without_repetition)
+    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
+        raise CertificateError(f"{target} is not a certificate: {type(error).__name__}, {error}") from None
+    if not isinstance(document, dict) or document.get("format") not in (COLLISION, PROOF):
+        raise CertificateError(f'{target} is not a certificate: expected "format" to be {COLLISION!r} or {PROOF!r}')
+    fields = Fields(target, document)
+    fields.kind = fields.text("format")
+    if fields.integer("version") != VERSION:
+        raise CertificateError(f"{target} has another version of the format; this checker reads version {VERSION}")
+    return fields
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    target = Path(path)
+    if not target.name.endswith((".json", ".json.gz")):
+        raise InputError(f"a certificate is a .json or .json.gz file, not {target.name!r}")
+    return target
+
+
+def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return document
+
+
+class Fields:
+    """The fields of a document. Each is taken once; `finish` refuses what nobody asked for."""
+
+    def __init__(self, path: Path, document: dict[str, Any]) -> None:
+        self.path = path
+        self.document = document
+        self.kind = ""
+
+    def text(self, key: str) -> str:
+        value = self._take(key)
+        if not isinstance(value, str):
+            raise self._fault(key, value, "a string")
+        return value
+
+    def integer(self, key: str) -> int:
+        value = self._take(key)
+        if type(value) is not int:
+            raise self._fault(key, value, "an integer")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._take(key)
+        if not isinstance(value, bool):
+            raise self._fault(key, value, "true or false")
+        return value
+
+    def point(self, key: str) -> tuple[Fraction, ...]:
+        return tuple(self._ratio(key, entry) for entry in self._list(key, self._take(key)))
+
+    def box(self, key: str) -> Box | None:
+        value = self._take(key)
+        if value is None:
+            return None
+        if not isinstance(value, dict) or set(value) != {"lower", "upper"}:
+            raise self._fault(key, value, 'null or {"lower": [...], "upper": [...]}')
+        lower, upper = (
+            tuple(None if entry is None else self._ratio(key, entry) for entry in self._list(key, value[side]))
+            for side in ("lower", "upper")
+        )
+        try:
+            return Box(lower, upper)
+        except InputError as error:
+            raise CertificateError(f"{self.path}: {error}") from None
+
+    def lists(self, key: str) -> list[list[int]]:
+        """A list of lists of integers."""
+        value = self._list(key, self._take(key))
+        for part in value:
+            if not isinstance(part, list) or not set(map(type, part)) <= {int}:
+                raise self._fault(key, part, "a list of lists of integers")
+        return value
+
+    def finish(self) -> None:
+        if self.document:
+            raise CertificateError(f"{self.path}: unknown fields {sorted(self.document)}")
+
+    def _take(self, key: str) -> Any:
+        if key not in self.document:
+            raise CertificateError(f"{self.path}: the field {key!r} is missing")
+        return self.document.pop(key)
+
+    def _list(self, key: str, value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise self._fault(key, value, "a list")
+        return value
+
+    def _ratio(self, key: str, entry: object) -> Fraction:
+        try:
+            return parse_ratio(entry, key)
+        except InputError as error:
+            raise CertificateError(f"{self.path}: {error}") from None
+
+    def _fault(self, key: str, value: object, expected: str) -> CertificateError:
+        return CertificateError(f"{self.path}: {key} is {str(value)[:60]}; expected {expected}")
+
+
+def padded(clauses: Sequence[Sequence[int]]) -> NDArray[np.int32]:
+    """Lists of integers as the rows of a table, padded by zeros at the end."""
+    lengths = np.array([len(clause) for clause in clauses], dtype=np.int64)
+    table = np.zeros((len(clauses), int(lengths.max(initial=0))), dtype=np.int32)
+    table[np.arange(table.shape[1]) < lengths[:, None]] = integers(list(chain.from_iterable(clauses)), 1, "circuits")
+    return table
+
+
+def integers(values: ArrayLike, dimensions: int, name: str) -> NDArray[np.int32]:
+    """A read-only int32 array of the given number of dimensions; CertificateError for anything else."""
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise CertificateError(f"{name} must be rectangular") from None
+    if array.ndim != dimensions or (array.size and array.dtype.kind not in "iu"):
+        raise CertificateError(
+            f"{name} has dtype {array.dtype} and {array.ndim} dimensions; expected integers below 2^31 in {dimensions}"
+        )
+    if array.size and not (int(array.min()) > -(2**31) and int(array.max()) < 2**31):
+        raise CertificateError(f"{name} has an integer of 2^31 or more")
+    result = array.astype(np.int32)
+    result.setflags(write=False)
+    return result

@@ -1,0 +1,214 @@
+"""Slow, obvious twins of what polyinj computes fast. They share no code with it."""
+
+from __future__ import annotations
+
+import hashlib
+from fractions import Fraction
+from itertools import product
+from math import lcm, prod
+
+
+def rank(rows):
+    """Rank by elimination in the entries' own arithmetic (Fractions)."""
+    rows, found = [list(row) for row in rows], 0
+    for column in range(len(rows[0]) if rows else 0):
+        pivot = next((i for i in range(found, len(rows)) if rows[i][column]), None)
+        if pivot is None:
+            continue
+        rows[found], rows[pivot] = rows[pivot], rows[found]
+        for i in range(found + 1, len(rows)):
+            factor = Fraction(rows[i][column]) / rows[found][column]
+            rows[i] = [a - factor * b for a, b in zip(rows[i], rows[found], strict=True)]
+        found += 1
+    return found
+
+
+# The verifier of docs/certificate-format.md
+
+
+class Refused(Exception):
+    """The document is not a proof."""
+
+
+def need(condition, fault):
+    if not condition:
+        raise Refused(fault)
+
+
+def ratio(entry):
+    return f"{Fraction(entry).numerator}/{Fraction(entry).denominator}"
+
+
+def verify_proof(document, weights, bias=None):
+    """Raise Refused unless the parsed JSON document proves its claim about the layer (lists of exact numbers)."""
+    m, n, domain, budget = len(weights), len(weights[0]), document["domain"], document["budget"]
+    text = [f"{m} {n}", *(ratio(entry) for row in weights for entry in row)]
+    text += [] if bias is None else ["bias", *map(ratio, bias)]
+    intervals = [] if domain is None else list(zip(domain["lower"], domain["upper"], strict=True))
+    box = " ".join(["box", *(f"{lower or '-inf'}:{upper or 'inf'}" for lower, upper in intervals)])
+    text += [] if domain is None else ["domain", box]
+    need(document["sha256"] == hashlib.sha256("\n".join(text).encode()).hexdigest(), "another layer")
+    need((document["rows"], document["columns"], document["bias"]) == (m, n, bias is not None), "another shape")
+
+    lifted = bias is not None or any(side and Fraction(side) for pair in intervals for side in pair)
+    vectors = [[*map(Fraction, row)] + [Fraction(b)] * lifted for row, b in zip(weights, bias or [0] * m, strict=True)]
+    vectors += [[Fraction(0)] * n + [Fraction(1)]] * lifted
+    for j, pair in enumerate(intervals):
+        for sign, side in zip((1, -1), pair, strict=True):
+            if side is not None:
+                vectors.append([Fraction(sign * (i == j)) for i in range(n)] + [-sign * Fraction(side)] * lifted)
+
+    named = {i + 1 for i in range(m) if any(weights[i])}
+    for clause in document["circuits"]:
+        need(clause and len({abs(a) for a in clause}) == len(clause), "literals of a clause")
+        need(all(abs(a) in named or -len(vectors) <= a < -m for a in clause), "a literal names no row or side")
+        need(is_circuit([[entry * a for entry in vectors[abs(a) - 1]] for a in clause]), "not a circuit")
+    clauses = [[a for a in clause if a >= -m] for clause in document["circuits"]]
+
+    blocks, trees = document["blocks"], document["trees"]
+    counted = [row + 1 for block in blocks for row in block]
+    need(len(set(counted)) == len(counted) and set(counted) <= named, "blocks")
+    if document["claim"] == "spanning":
+        need(not blocks and len(trees) == 1 and budget == n - 1, "a spanning proof has one tree")
+        return walk(trees[0], clauses, named, None, weights)
+    need(document["claim"] == "depth" and len(trees) == len(blocks) >= 1 and budget >= 0, "a depth proof has blocks")
+    for r, tree in enumerate(trees):
+        turned, budgets = blocks[r:] + blocks[:r], {}
+        for j in range(1, len(blocks) + 1):
+            budgets[j] = {row + 1 for block in turned[:j] for row in block}, budget * j // len(blocks)
+        if len(blocks) == 2 and r == 1:
+            budgets[1] = budgets[1][0], (budget - 1) // 2
+        walk(tree, clauses, named, budgets, weights)
+    return None
+
+
+def is_circuit(vectors):
+    """Whether the relations among the vectors are the multiples of one relation, all of whose entries are positive."""
+    if rank(vectors) != len(vectors) - 1:
+        return False
+    # Cramer: leaving out vector i gives its coefficient up to sign, so eliminate all but the last and read them off.
+    last = [-entry for entry in vectors[-1]]
+    rows = [[v[i] for v in vectors[:-1]] + [last[i]] for i in range(len(last))]
+    for column in range(len(vectors) - 1):
+        pivot = next((row for row in rows[column:] if row[column]), None)
+        if pivot is None:
+            return False
+        rows.remove(pivot)
+        pivot = [entry / pivot[column] for entry in pivot]
+        rows = [[a - row[column] * b for a, b in zip(row, pivot, strict=True)] for row in rows]
+        rows.insert(column, pivot)
+    return all(rows[i][-1] > 0 for i in range(len(vectors) - 1))
+
+
+def walk(tree, clauses, named, budgets, weights):
+    entries, waiting, state = iter(tree), [], {}
+
+    def take(choices):
+        value = next(entries, None)
+        need(value is not None and value in choices, "an entry is missing or out of range")
+        return value
+
+    def take_clause():
+        clause = clauses[take(range(len(clauses)))]
+        need(not any(state.get(abs(a)) == (a > 0) for a in clause), "a literal of the clause is true")
+        return [a for a in clause if abs(a) not in state]
+
+    def take_packing():
+        packing = [take_clause() for _ in range(take(range(2**31)))]
+        need(all(a > 0 for live in packing for a in live), "a live literal of the clause is negative")
+        return packing
+
+    def flat(*more):
+        return rank([weights[i - 1] for i in (*(i for i in state if state[i]), *more)])
+
+    while True:
+        code = take((1, 3, 5, 2, 4) if budgets else (1, 3, 5, 6, 7))
+        if code == 1:
+            live = take_clause()
+            need(len(live) == 1, "not one live literal")
+            state[abs(live[0])] = live[0] > 0
+        elif code == 2 or code == 4:
+            rows, bound = budgets[take(budgets)]
+            packing = take_packing()
+            packed = [a for live in packing for a in live]
+            need(len(set(packed)) == len(packed) and set(packed) <= rows, "the packing overlaps or leaves its rows")
+            least = sum(state.get(i, False) for i in rows) + len(packing)
+            need(least > bound or (code == 2 and least == bound), "the packing is too small")
+            if code == 2:
+                state |= {i: False for i in rows if i not in state and i not in packed}
+        elif code == 3:
+            row = take(range(len(weights))) + 1
+            need(row in named and row not in state, "not a free row")
+            waiting.append(state | {row: False})
+            state[row] = True
+        elif code == 5:
+            need(not take_clause(), "a literal is live")
+        elif code == 6:
+            packing, columns = take_packing(), len(weights[0])
+            need(len(packing) == columns - flat(), "not one clause for each dimension that is missing")
+            need(prod(map(len, packing)) <= 10**6, "too many transversals")
+            need(all(flat(*chosen) == columns for chosen in product(*packing)), "a transversal does not span")
+        elif code == 7:
+            need(flat() == len(weights[0]) - 1, "the flat is no hyperplane")
+            state |= {i: False for i in named if i not in state and flat(i) == len(weights[0])}
+        if code in (4, 5, 6):
+            if not waiting:
+                need(next(entries, None) is None, "the tree goes on")
+                return
+            state = waiting.pop()
+
+
+# The criterion of injectivity, cell by cell
+
+
+def cells(rows, dimension):
+    """The open cells of a central arrangement: {signs of the integer rows: an integer point inside}.
+
+    Deletion and restriction: a new hyperplane cuts exactly the cells that the others have on it; zero rows have sign 0.
+    """
+    found = {(): [0] * dimension}
+    for k, row in enumerate(rows):
+        pivot = next((j for j in range(dimension) if row[j]), None)
+        if pivot is None:
+            found = {(*signs, 0): point for signs, point in found.items()}
+            continue
+        others = [j for j in range(dimension) if j != pivot]
+        # x -> (row[pivot] x_j, and at the pivot -sum row_j x_j) parametrises the hyperplane.
+        restricted = [[old[j] * row[pivot] - old[pivot] * row[j] for j in others] for old in rows[:k]]
+        on_plane, cut = cells(restricted, dimension - 1), {}
+        for signs, point in found.items():
+            if signs not in on_plane:
+                cut[(*signs, 1 if dot(row, point) > 0 else -1)] = point
+                continue
+            inner = [row[pivot] * x for x in on_plane[signs]]
+            inner.insert(pivot, -sum(row[j] * x for j, x in zip(others, on_plane[signs], strict=True)))
+            far = 1 + max((abs(dot(old, row)) for old in rows[:k]), default=0)
+            cut[(*signs, 1)] = [far * x + w for x, w in zip(inner, row, strict=True)]
+            cut[(*signs, -1)] = [far * x - w for x, w in zip(inner, row, strict=True)]
+        found = cut
+    return found
+
+
+def dot(row, point):
+    return sum(a * b for a, b in zip(row, point, strict=True))
+
+
+def brute_force_injective(weights, bias=None, domain=None):
+    """Whether the active rows span R^n in every open cell inside the domain; domain has tuples lower and upper."""
+    m, n = len(weights), len(weights[0])
+    lifted = bias is not None or domain is not None
+    rows = [[*row, b][: n + lifted] for row, b in zip(weights, [0] * m if bias is None else bias, strict=True)]
+    sides = [[0] * n + [1]] * lifted
+    for j in range(n if domain is not None else 0):
+        unit = [int(i == j) for i in range(n)]
+        sides += [[*unit, -domain.lower[j]]] * (domain.lower[j] is not None)
+        sides += [[-entry for entry in unit] + [domain.upper[j]]] * (domain.upper[j] is not None)
+    integers = []
+    for row in sides + rows:
+        scale = lcm(*(Fraction(entry).denominator for entry in row))
+        integers.append([int(Fraction(entry) * scale) for entry in row])
+    return all(
+        rank([weights[i] for i in range(m) if signs[len(sides) + i] > 0]) == n
+        for signs in cells(integers, n + lifted)
+        if all(sign > 0 for sign in signs[: len(sides)])
+    )
