@@ -1,0 +1,40 @@
+# make run: the main job. make test: the test suite. Both set up what they need first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/*)
+
+.PHONY: run test test-debug lint bench clean
+
+run: $(READY)
+	$(BIN)/polyinj transition --out results
+	$(BIN)/python examples/trained_layers.py iris --save results
+	$(BIN)/polyinj check results/iris-8n.npz --key weights --bias-key bias || test $$? -eq 1
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+# The same tests on kernels with bounds checks and assertions, built beside the fast ones.
+test-debug: $(READY)
+	rm -rf build/debug
+	POLYINJ_DEBUG=1 $(BIN)/pip install -q --no-deps --target build/debug .
+	PYTHONPATH=build/debug $(BIN)/pytest -p no:cacheprovider --import-mode=importlib
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+bench: $(READY)
+	for case in benchmarks/*.py; do $(BIN)/python $$case || exit 1; done
+
+$(READY): pyproject.toml setup.py $(KERNELS)
+	PYTHON=$(PYTHON) scripts/system-packages.sh
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q --upgrade pip
+	$(BIN)/pip install -q -e '.[test,examples,lint]'
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info polyinj/*.so polyinj/_*.c

@@ -1,0 +1,66 @@
+"""Read weights from files: .npy, .npz, .csv."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj.errors import InputError
+
+
+def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[Any]:
+    """Read one array from a file. Nothing is unpickled.
+
+    Parameters
+    ----------
+    path : path
+        .npy, .npz (an archive of arrays) or .csv (numbers separated by commas, no header).
+    key : str, optional
+        Which array of an .npz; may be left out where there is only one.
+
+    Returns
+    -------
+    ndarray
+        With the dtype and shape stored; float64 for .csv.
+
+    Raises
+    ------
+    InputError
+        The file is missing, unreadable, of another kind, or has no such key.
+    """
+    file = Path(path)
+    kind = file.suffix.lower()
+    if kind not in (".npy", ".npz", ".csv"):
+        raise InputError(f"{file} has the suffix {kind!r}; expected .npy, .npz or .csv")
+    if key is not None and kind != ".npz":
+        raise InputError(f"a key ({key!r}) was given for {file}; only .npz files have keys")
+    try:
+        if kind == ".csv":
+            return np.loadtxt(file, delimiter=",", ndmin=1)
+        loaded = np.load(file, allow_pickle=False)
+        if kind == ".npy":
+            array: NDArray[Any] = loaded
+            return array
+        with loaded:
+            return _member(loaded, file, key)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file} cannot be read as {kind}: {error}") from None
+
+
+def _member(archive: Any, file: Path, key: str | None) -> NDArray[Any]:
+    names = ", ".join(archive.files) or "none"
+    if key is None:
+        if len(archive.files) != 1:
+            raise InputError(f"{file} holds the arrays {names}; name one with --key")
+        key = archive.files[0]
+    if key not in archive.files:
+        raise InputError(f"{file} has no array {key!r}; it holds {names}")
+    member: NDArray[Any] = archive[key]
+    return member
