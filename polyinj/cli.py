@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import traceback
 from fractions import Fraction
@@ -16,6 +17,9 @@ from rich.table import Table
 
 from polyinj import __version__
 from polyinj.errors import InputError, PolyinjError
+from polyinj.geometry.exact import read_vector
+from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
+from polyinj.networks.weights import read_array
 from polyinj.simulation.transition import Transition, estimate_transition
 
 INJECTIVE, NOT_INJECTIVE, BAD_INPUT, UNDECIDED, INTERNAL_ERROR, INTERRUPTED = 0, 1, 2, 3, 70, 130
@@ -144,6 +148,84 @@ def _cells_table(result: Transition) -> Table:
         if row is not result.rows[-1] and result.rows[result.rows.index(row) + 1].n != row.n:
             table.add_section()
     return table
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Weights, one row a neuron: .npy, .npz or .csv.")],
+    key: Annotated[str | None, typer.Option(help="Name of the weights in an .npz file.")] = None,
+    bias: Annotated[Path | None, typer.Option(help="File with the bias; by default there is none.")] = None,
+    bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
+    transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Decide whether one layer is injective. Exit code 0: injective, 1: not injective, 3: undecided."""
+    weights = read_array(file, key)
+    weights = weights.T if transpose else weights
+    if bias is not None or bias_key is not None:
+        read_vector(read_array(bias or file, bias_key), len(weights))
+        print("polyinj: the bias is read and ignored: the verdict is on x -> ReLU(Wx)", file=sys.stderr)
+    decision = decide_injectivity(weights)
+    if weights.shape[0] < weights.shape[1]:
+        print("polyinj: fewer rows than columns; if FILE stores one column a neuron, add --transpose", file=sys.stderr)
+    if as_json:
+        print(json.dumps(_decision_json(decision), indent=1))
+    else:
+        _print_decision(decision)
+    raise typer.Exit(_EXIT_CODES[decision.verdict])
+
+
+_EXIT_CODES = {
+    Verdict.INJECTIVE: INJECTIVE,
+    Verdict.NOT_INJECTIVE: NOT_INJECTIVE,
+    Verdict.UNDECIDED: UNDECIDED,
+}
+
+
+def _decision_json(decision: Decision) -> dict[str, object]:
+    m, n = decision.layer.weights.shape
+    document: dict[str, object] = {
+        "verdict": decision.verdict.value,
+        "rows": m,
+        "columns": n,
+        "depth_lower_bound": decision.depth_lower_bound,
+        "fewest_active_found": decision.best_witness.active if decision.best_witness else None,
+    }
+    if decision.certificate is not None:
+        pair = decision.certificate.as_float64(decision.layer.weights, decision.layer.bias)
+        document["collision"] = {
+            "x": [str(entry) for entry in decision.certificate.x],
+            "y": [str(entry) for entry in decision.certificate.y],
+            "x_float64": pair.x.tolist(),
+            "y_float64": pair.y.tolist(),
+            "distance": pair.distance,
+            "image_difference": pair.image_difference,
+        }
+    return document
+
+
+def _print_decision(decision: Decision) -> None:
+    m, n = decision.layer.weights.shape
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"{decision.verdict.value}: {m} rows, {n} columns")
+    if decision.best_witness is not None:
+        console.print(
+            f"fewest active rows found {decision.best_witness.active}, proven at least {decision.depth_lower_bound}, "
+            f"needed everywhere {n}"
+        )
+    if decision.certificate is None:
+        return
+    pair = decision.certificate.as_float64(decision.layer.weights, decision.layer.bias)
+    console.print("collision, exact: x and y have the same image")
+    for name, point in (("x", decision.certificate.x), ("y", decision.certificate.y)):
+        console.print(f"  {name} = ({', '.join(map(str, point))})")
+    if pair.distance < 1e-3 * max(abs(pair.x).max(), abs(pair.y).max()):
+        console.print("  its nearest float64 pair is too close together to be told apart by eye")
+        return
+    console.print("nearest float64 pair")
+    for name, rounded in (("x", pair.x), ("y", pair.y)):
+        console.print(f"  {name} = {rounded.tolist()}")
+    console.print(f"  |x - y| = {pair.distance:.6g}, largest difference of the images {pair.image_difference:.3g}")
 
 
 def _half_table(result: Transition) -> Table:

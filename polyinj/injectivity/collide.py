@@ -1,44 +1,132 @@
-"""Two inputs with one image: from a direction along which the layer loses information to a collision."""
+"""From a point where the active rows do not span to two inputs with one image, far apart and in short rationals.
+
+At such a point z some v != 0 is annihilated by all active rows {i : w_i.z + b_i >= 0}. Then x and x + t v have the
+same image whenever every other row is <= 0 at both. A linear program in floats makes t as large as a box allows; the
+ends are pulled a little towards z, where those rows are negative, and rounded; exact arithmetic has the last word.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from fractions import Fraction
+
 import numpy as np
-from numpy.typing import NDArray
+from scipy.optimize import linprog
 
-_STARTS = 50
-_STEPS = 2000
+from polyinj.errors import CertificateError
+from polyinj.geometry import exact
+from polyinj.injectivity.certificate import Collision
+from polyinj.injectivity.layer import Layer
+
+_PULL = Fraction(1, 16)
+_BITS = (6, 10, 16, 24, 40, 64, 128)
 
 
-def find_direction(rows: NDArray[np.float64], seed: int = 0) -> NDArray[np.float64]:
-    """A direction with few active rows #{i : w_i.x >= 0}, by descent; nothing is proven about it.
+def active_rows(layer: Layer, point: Sequence[Fraction | int]) -> list[int]:
+    """The rows i with w_i.z + b_i >= 0 at a point z, exactly."""
+    shifts = [Fraction(0)] * len(layer.weights) if layer.bias is None else [Fraction(b) for b in layer.bias.tolist()]
+    return [
+        i
+        for i, (row, shift) in enumerate(zip(exact.fractions(layer.weights), shifts, strict=True))
+        if sum((a * b for a, b in zip(row, point, strict=True)), shift) >= 0
+    ]
 
-    From -mean of the normalised rows, then from random starts: step away from the active row with the smallest value,
-    which is the cheapest to switch off, and keep the best direction met.
+
+def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | None:
+    """The collision that a point proves; None where its active rows span R^n and it proves nothing.
 
     Parameters
     ----------
-    rows : ndarray, shape (m, n)
-    seed : int
-        Seed of the random starts.
+    layer : Layer
+        As returned by `polyinj.injectivity.layer.read_layer`.
+    point : sequence of n Fractions or ints
+        A point in the interior of the layer's domain.
 
     Returns
     -------
-    ndarray, shape (n,)
+    Collision, verified in exact arithmetic, or None
     """
-    rng = np.random.default_rng(seed)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit = rows / np.where(norms > 0, norms, 1)
-    best, fewest = np.ones(rows.shape[1]), len(rows) + 1
-    for start in range(_STARTS):
-        x = np.asarray(rng.standard_normal(rows.shape[1]) if start else -unit.mean(axis=0))
-        for _ in range(_STEPS // _STARTS):
-            values = unit @ x
-            active = values >= 0
-            if (count := int(active.sum())) < fewest:
-                best, fewest = x, count
-            if not active.any():
-                return x
-            size = float(np.linalg.norm(x)) or 1.0
-            nearest = np.flatnonzero(active)[np.argmin(values[active])]
-            x = x / size - (values[nearest] / size + 0.01) * unit[nearest]
-    return best
+    columns = layer.weights.shape[1]
+    active = active_rows(layer, point)
+    rows = exact.integer_rows(layer.weights)
+    directions = exact.kernel([rows[i] for i in active], columns)
+    if not directions:
+        return None
+    z = [Fraction(entry) for entry in point]
+    if layer.bias is None and (layer.domain is None or layer.domain.is_cone):
+        size = max(map(abs, z)) or Fraction(1)
+        z = [entry / size for entry in z]
+    inactive = sorted(set(range(len(rows))) - set(active))
+    v = [Fraction(entry, max(map(abs, directions[0]))) for entry in directions[0]]
+    x, t = _far_ends(layer, inactive, z, v)
+    for bits in _BITS:
+        found = _rounded(layer, z, v, x, t, bits)
+        if found is not None:
+            return found
+    return _beside(layer, z, v)
+
+
+def _far_ends(
+    layer: Layer, inactive: list[int], z: list[Fraction], v: list[Fraction]
+) -> tuple[list[Fraction], Fraction]:
+    """x and t, floats, such that x and x + t v are far apart; (z, 0) where the linear program fails."""
+    columns = len(z)
+    direction = np.array(v, dtype=np.float64)
+    radius = 1.0 if layer.bias is None else 2 * max(1.0, *(abs(float(entry)) for entry in z))
+    low, high = np.full(columns, -radius), np.full(columns, radius)
+    if layer.domain is not None:
+        low = np.maximum(low, [-np.inf if a is None else float(a) for a in layer.domain.lower])
+        high = np.minimum(high, [np.inf if b is None else float(b) for b in layer.domain.upper])
+    rows = layer.weights[inactive].astype(np.float64)
+    shifts = np.zeros(len(inactive)) if layer.bias is None else layer.bias[inactive].astype(np.float64)
+    sizes = np.abs(rows).max(axis=1, initial=0)
+    rows, shifts = rows / np.where(sizes, sizes, 1)[:, None], shifts / np.where(sizes, sizes, 1)
+    identity = np.eye(columns)
+    one_end = np.vstack([rows, identity, -identity])
+    along = one_end @ direction
+    limits = np.concatenate([-shifts, high, -low])
+    program = linprog(
+        np.append(np.zeros(columns), -1.0),
+        A_ub=np.vstack([np.column_stack([one_end, 0 * along]), np.column_stack([one_end, along])]),
+        b_ub=np.concatenate([limits, limits]),
+        bounds=[(None, None)] * columns + [(0, None)],
+    )
+    if program.status != 0 or not np.isfinite(program.x).all():
+        return z, Fraction(0)
+    return [Fraction(entry) for entry in program.x[:columns].tolist()], Fraction(float(program.x[columns]))
+
+
+def _rounded(
+    layer: Layer, z: list[Fraction], v: list[Fraction], x: list[Fraction], t: Fraction, bits: int
+) -> Collision | None:
+    """The pair pulled towards z and rounded to so many bits, if it is a collision."""
+    scale = max(abs(entry) for entry in (*x, *z)) or Fraction(1)
+    largest = Fraction(1 << bits, 1 << max(0, int(scale).bit_length()))
+    near = [_round((1 - _PULL) * a + _PULL * b, largest) for a, b in zip(x, z, strict=True)]
+    step = _round((1 - _PULL) * t, largest)
+    if step == 0:
+        return None
+    return _verified(layer, near, [a + step * b for a, b in zip(near, v, strict=True)])
+
+
+def _beside(layer: Layer, z: list[Fraction], v: list[Fraction]) -> Collision:
+    """z and z + eps v for the largest power of two that works: small enough always does."""
+    step = Fraction(1 << 20)
+    while True:
+        found = _verified(layer, z, [a + step * b for a, b in zip(z, v, strict=True)])
+        if found is not None:
+            return found
+        step /= 2
+
+
+def _verified(layer: Layer, x: list[Fraction], y: list[Fraction]) -> Collision | None:
+    collision = Collision.of(layer, x, y)
+    try:
+        collision.verify(layer.weights, layer.bias, layer.domain)
+    except CertificateError:
+        return None
+    return collision
+
+
+def _round(value: Fraction, scale: Fraction) -> Fraction:
+    return Fraction(round(value * scale)) / scale
