@@ -103,9 +103,6 @@ class RankProver(Prover):
         missing = columns - rank(flat)
         idle = [i for i in self.rows - set(state) if rank([*flat, weights[i]]) == columns]
         if missing == 1 and idle:
-            if any(live <= set(idle) for _, live in usable):
-                clause = next(c for c, live in usable if live <= set(idle))
-                return [SPANNING, 1, clause], True
             state.update(dict.fromkeys(idle, False))
             return [FLAT], False
         for packing in combinations(usable[:6], missing):

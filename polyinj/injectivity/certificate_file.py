@@ -150,10 +150,15 @@ class Fields:
 
 
 def padded(clauses: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    """Lists of integers as the rows of a table, padded by zeros at the end."""
+    """Lists of literals as the rows of a table, padded by zeros at the end; CertificateError for a literal 0."""
     lengths = np.array([len(clause) for clause in clauses], dtype=np.int64)
     table = np.zeros((len(clauses), int(lengths.max(initial=0))), dtype=np.int32)
-    table[np.arange(table.shape[1]) < lengths[:, None]] = integers(list(chain.from_iterable(clauses)), 1, "circuits")
+    literals = integers(list(chain.from_iterable(clauses)), 1, "circuits")
+    if not literals.all():
+        raise CertificateError(
+            "circuits has a literal 0; expected i+1, -(i+1) or -(m+k+1) for row i and side k of m rows"
+        )
+    table[np.arange(table.shape[1]) < lengths[:, None]] = literals
     return table
 
 

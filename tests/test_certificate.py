@@ -1,0 +1,526 @@
+"""Certificates: what is true passes both checkers, and what is spoilt passes neither."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import json
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from naive_prover import (
+    BRANCH,
+    CONTRADICTION,
+    FILL,
+    FLAT,
+    PACKING,
+    SPANNING,
+    UNIT,
+    clause_positions,
+    count_proof,
+    rank_proof,
+    signed_circuits,
+)
+from reference import Refused, brute_force_injective, verify_proof
+
+from polyinj.errors import CertificateError, InputError
+from polyinj.injectivity.certificate import Collision, InjectivityProof, load_certificate
+from polyinj.injectivity.circuit_check import _is_circuit, _proved_in_doubles, check_circuits
+from polyinj.injectivity.layer import Box, read_layer
+
+PLUS_MINUS = [[1, 0], [0, 1], [-1, 0], [0, -1]]
+TRAP = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [1, 1, 0], [-1, -1, 0], [0, 0, 1]]
+ALTERNATING = [[(-1) ** t, (-1) ** t * t, (-1) ** t * t * t] for t in range(1, 9)]
+
+
+def gaussian(m, n, seed):
+    return np.random.default_rng(seed).standard_normal((m, n))
+
+
+def cases():
+    """Name: (proof, weights, bias); between them the trees use every code."""
+    plane, space = gaussian(10, 2, 0), gaussian(17, 3, 3)
+    box = Box([-1, Fraction(-1, 3)], [2, float("inf")])
+    shifted = [[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, 1]]
+    offsets = [1, 0, Fraction(1, 2), 3, 1, 1]
+    dependent = [*TRAP, [0, 0, -1]]
+    return {
+        "count": (count_proof(plane), plane, None),
+        "two blocks": (count_proof(space, blocks=2), space, None),
+        "three blocks": (count_proof(space, blocks=3), space, None),
+        "moment curve": (count_proof(ALTERNATING, blocks=3), ALTERNATING, None),
+        "rank": (rank_proof(space), space, None),
+        "rank, dependent rows": (rank_proof(dependent), dependent, None),
+        "rank, bias": (rank_proof(shifted, offsets), shifted, offsets),
+        "rank, bias, box": (rank_proof(shifted, offsets, box), shifted, offsets),
+        "rank, box": (rank_proof(PLUS_MINUS, None, box), PLUS_MINUS, None),
+        "rank, orthant": (rank_proof([[1, 0], [1, 2]], None, Box.nonnegative(2)), [[1, 0], [1, 2]], None),
+        "count, bias": (count_proof(plane, np.ones(10)), plane, np.ones(10)),
+        "count, float32": (count_proof(plane.astype(np.float32)), plane.astype(np.float32), None),
+    }
+
+
+CASES = cases()
+
+
+def exact(values):
+    return None if values is None else [Fraction(x) for x in np.asarray(values).tolist()]
+
+
+def document(proof, tmp_path):
+    proof.save(tmp_path / "proof.json")
+    return json.loads((tmp_path / "proof.json").read_text())
+
+
+def both_accept(spoilt, weights, bias, tmp_path):
+    """The verdict of the checker and of its slow twin on a parsed document; they must agree."""
+    (tmp_path / "spoilt.json").write_text(json.dumps(spoilt))
+    try:
+        load_certificate(tmp_path / "spoilt.json").verify_depth(weights, bias)
+        fast = True
+    except CertificateError:
+        fast = False
+    try:
+        verify_proof(spoilt, [exact(row) for row in weights], exact(bias))
+        slow = True
+    except Refused:
+        slow = False
+    assert fast == slow
+    return fast
+
+
+def test_the_checker_loads_neither_the_search_nor_the_core():
+    code = (
+        "import sys, polyinj.injectivity.certificate; "
+        "print([name for name in sys.modules if name.startswith('polyinj') and "
+        "any(part in name for part in ('_core', '_search', 'decide', 'collide'))])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+# Collisions
+
+
+@pytest.fixture
+def collision():
+    weights, bias = [[1, 0], [1, 1]], [0, Fraction(-1, 2)]
+    layer = read_layer(weights, bias, Box([-4, -4], [4, 4]))
+    return Collision.of(layer, [-1, Fraction(1, 3)], [-3, 2]), weights, bias
+
+
+def test_collision(collision, tmp_path):
+    pair, weights, bias = collision
+    pair.verify(weights, bias)
+    pair.verify(weights, bias, Box([-4, -4], [4, 4]))
+    for name in ("pair.json", "pair.json.gz"):
+        pair.save(tmp_path / name)
+        assert load_certificate(tmp_path / name) == pair == Collision.load(tmp_path / name)
+    rounded = pair.as_float64(weights, bias)
+    assert rounded.x.tolist() == [-1.0, 1 / 3]
+    assert rounded.distance == pytest.approx(np.hypot(2, 5 / 3))
+    assert rounded.image_difference == 0.0
+
+
+@pytest.mark.parametrize(
+    ("x", "y"),
+    [
+        ([-1, 1], [-1, 1]),  # the same point
+        ([-1, 1], [-3, 4]),  # positive in row 1
+        ([-1, 1], [-5, 2]),  # outside the box
+        ([Fraction(1, 10**9), -1], [0, -1]),  # row 0 differs a little
+    ],
+)
+def test_spoilt_collision(collision, x, y):
+    _, weights, bias = collision
+    pair = Collision.of(read_layer(weights, bias, Box([-4, -4], [4, 4])), x, y)
+    with pytest.raises(CertificateError):
+        pair.verify(weights, bias)
+
+
+def test_collision_of_another_layer(collision):
+    pair, weights, bias = collision
+    for others in (
+        [[[1, 0], [1, 2]], bias],
+        [weights, [0, 0]],
+        [weights],
+        [[[1, 0]], [0]],
+        [weights, bias, Box([0, 0], [1, 1])],
+    ):
+        with pytest.raises(CertificateError):
+            pair.verify(*others)
+
+
+def test_collision_with_long_fractions(tmp_path):
+    long = Fraction(3**20_000, 2**31_000)
+    pair = Collision.of(read_layer([[1]]), [-long], [-1])
+    pair.save(tmp_path / "long.json")
+    assert load_certificate(tmp_path / "long.json") == pair
+
+
+# Proofs
+
+
+def test_cases_use_every_code():
+    codes = set()
+    for proof, _, _ in CASES.values():
+        for tree in proof.trees:
+            codes |= _codes(tree.tolist())
+    assert codes == {UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT}
+
+
+def _codes(tree):
+    found, at = set(), 0
+    while at < len(tree):
+        found.add(tree[at])
+        counts = {FILL: 2, PACKING: 2, SPANNING: 1}
+        at += 1 + counts[tree[at]] + tree[at + counts[tree[at]]] if tree[at] in counts else 1 + (tree[at] != FLAT)
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("suffix", [".json", ".json.gz"])
+def test_proofs_verify(name, suffix, tmp_path):
+    proof, weights, bias = CASES[name]
+    proof.verify(weights, bias)
+    proof.save(tmp_path / f"proof{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"proof{suffix}"]
+    loaded = InjectivityProof.load(tmp_path / f"proof{suffix}")
+    loaded.verify(weights, bias, proof.layer.domain)
+    assert repr(loaded) == repr(proof)
+    assert document(loaded, tmp_path) == document(proof, tmp_path)
+    assert both_accept(document(proof, tmp_path), weights, bias, tmp_path)
+    assert loaded.assumes_general_position == name.startswith(("count", "two", "three", "moment"))
+    assert ("general position" in repr(loaded)) == loaded.assumes_general_position
+
+
+def spoils(doc):
+    """(what, document) for each way to spoil one thing."""
+
+    def spoil(what, change):
+        spoilt = copy.deepcopy(doc)
+        change(spoilt)
+        return what, spoilt
+
+    last = len(doc["trees"]) - 1
+    clause = max(range(len(doc["circuits"])), key=lambda c: len(doc["circuits"][c]))
+    yield spoil("sign", lambda d: d["circuits"][clause].__setitem__(0, -d["circuits"][clause][0]))
+    yield spoil("literal dropped", lambda d: d["circuits"][clause].pop())
+    yield spoil("row index", lambda d: d["circuits"][clause].__setitem__(0, doc["rows"] + 1))
+    yield spoil("row twice", lambda d: d["circuits"][clause].append(d["circuits"][clause][0]))
+    yield spoil("clause missing", lambda d: d["circuits"].pop())
+    yield spoil(
+        "subtree dropped", lambda d: d["trees"].__setitem__(last, d["trees"][last][: len(d["trees"][last]) // 2])
+    )
+    yield spoil("tree goes on", lambda d: d["trees"][0].append(CONTRADICTION))
+    yield spoil("empty tree", lambda d: d["trees"].__setitem__(0, []))
+    yield spoil("tree missing", lambda d: d["trees"].pop())
+    yield spoil("unknown code", lambda d: d["trees"][0].__setitem__(0, 8))
+    yield spoil("budget", lambda d: d.__setitem__("budget", d["budget"] + 1))
+    yield spoil("another matrix", lambda d: d.__setitem__("sha256", d["sha256"][::-1]))
+    yield spoil("another domain", lambda d: d.__setitem__("domain", _other_domain(d)))
+    if doc["blocks"]:
+        yield spoil("block overlap", lambda d: d["blocks"][0].append(d["blocks"][-1][0]))
+        yield spoil("block of no row", lambda d: d["blocks"][0].append(d["rows"]))
+        yield spoil("claim", lambda d: d.update(claim="spanning", assumes_general_position=False))
+
+
+def _other_domain(doc):
+    return {"lower": ["-7/1"] * doc["columns"], "upper": [None] * doc["columns"]}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_spoilt_proofs_are_refused(name, tmp_path):
+    proof, weights, bias = CASES[name]
+    for what, spoilt in spoils(document(proof, tmp_path)):
+        assert not both_accept(spoilt, weights, bias, tmp_path), what
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_proofs_of_another_layer_are_refused(name, tmp_path):
+    proof, weights, bias = CASES[name]
+    other = np.array(weights, dtype=object)
+    other[0, 0] = Fraction(other[0, 0]) + Fraction(1, 10**30)
+    assert not both_accept(document(proof, tmp_path), other.tolist(), bias, tmp_path)
+    for args in ((other, bias), (weights, np.zeros(len(weights)) if bias is None else None), (weights[:-1], bias)):
+        with pytest.raises(CertificateError):
+            proof.verify(*args)
+    with pytest.raises(CertificateError, match="domain"):
+        proof.verify(weights, bias, Box([5] * len(weights[0]), [6] * len(weights[0])))
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_random_spoils_divide_no_checkers(data, tmp_path_factory):
+    proof, weights, bias = CASES[data.draw(st.sampled_from(sorted(CASES)))]
+    tmp_path = tmp_path_factory.mktemp("spoilt")
+    doc = document(proof, tmp_path)
+    for _ in range(data.draw(st.integers(1, 3))):
+        field = data.draw(st.sampled_from(["circuits", "trees", "trees", "blocks"]))
+        lists = [part for part in doc[field] if part]
+        if not lists:
+            continue
+        part = data.draw(st.sampled_from(lists))
+        at = data.draw(st.integers(0, len(part) - 1))
+        value = data.draw(st.integers(-3, 12) | st.sampled_from(part))
+        action = data.draw(st.sampled_from(["set", "set", "set", "insert", "delete", "cut", "swap"]))
+        if action == "set":
+            part[at] = value
+        elif action == "insert":
+            part.insert(at, value)
+        elif action == "delete":
+            del part[at]
+        elif action == "cut":
+            del part[at:]
+        else:
+            part[at], part[0] = part[0], part[at]
+    both_accept(doc, weights, bias, tmp_path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_clauses_that_change_places_divide_no_checkers(data, tmp_path_factory):
+    name = data.draw(st.sampled_from(sorted(CASES)))
+    proof, weights, bias = CASES[name]
+    tmp_path = tmp_path_factory.mktemp("spoilt")
+    doc = document(proof, tmp_path)
+    tree = data.draw(st.sampled_from(doc["trees"]))
+    at = data.draw(st.sampled_from(list(clause_positions(tree))))
+    tree[at] = data.draw(st.integers(0, len(doc["circuits"]) - 1))
+    if both_accept(doc, weights, bias, tmp_path) and doc["claim"] == "spanning":
+        box = proof.layer.domain
+        assert brute_force_injective([exact(row) for row in weights], exact(bias), box)
+
+
+def test_counting_does_not_prove_the_trap(tmp_path):
+    # At (1, 1, -1) the active rows e1, e2, e1 + e2 are three, and have rank two.
+    assert not brute_force_injective(TRAP)
+    counted = count_proof(TRAP)
+    counted.verify(TRAP)
+    assert counted.assumes_general_position
+    assert rank_proof(TRAP) is None
+    doc = document(counted, tmp_path) | {
+        "claim": "spanning",
+        "assumes_general_position": False,
+        "blocks": [],
+        "circuits": [[1, 2], [3, 4], [5, 6]],
+    }
+    for tree in (
+        counted.trees[0].tolist(),
+        [FILL, 1, 2, 0, 1, CONTRADICTION, 2],
+        [PACKING, 1, 3, 0, 1, 2],
+        [SPANNING, 3, 0, 1, 2],
+        [SPANNING, 2, 0, 1],
+        [FLAT, CONTRADICTION, 2],
+        [BRANCH, 0, BRANCH, 2, FLAT, CONTRADICTION, 2, SPANNING, 0, SPANNING, 0],
+    ):
+        assert not both_accept(doc | {"trees": [tree]}, TRAP, None, tmp_path)
+
+
+def test_a_depth_below_the_width_is_no_proof_of_injectivity(tmp_path):
+    weights = gaussian(9, 3, 0)
+    proofs = [count_proof(weights, budget=budget, blocks=2) for budget in range(5)]
+    depth = proofs.index(None)
+    assert 0 < depth < 3
+    proof = proofs[depth - 1]
+    proof.verify_depth(weights)
+    assert both_accept(document(proof, tmp_path), weights, None, tmp_path)
+    with pytest.raises(CertificateError, match="verify_depth"):
+        proof.verify(weights)
+
+
+def test_proofs_exist_just_where_the_criterion_holds(tmp_path):
+    random = np.random.default_rng(7)
+    found = 0
+    for trial in range(150):
+        n = int(random.integers(1, 4))
+        weights = random.integers(-2, 3, (int(random.integers(n, 9)), n)).tolist()
+        bias = random.integers(-2, 3, len(weights)).tolist() if trial % 2 else None
+        domain = [None, Box.nonnegative(n), Box([-1] * n, [Fraction(3, 2)] * n)][trial % 3]
+        proof = rank_proof(weights, bias, domain)
+        assert (proof is not None) == brute_force_injective(weights, bias, domain)
+        if proof is not None:
+            found += 1
+            proof.verify(weights, bias, domain)
+            assert both_accept(document(proof, tmp_path), weights, bias, tmp_path)
+    assert found >= 20
+
+
+def test_zero_rows_are_never_named(tmp_path):
+    weights = [*PLUS_MINUS, [0, 0]]
+    proof = count_proof(weights)
+    proof.verify(weights)
+    doc = document(proof, tmp_path)
+    for change in ({"blocks": [[0, 1, 2, 3, 4]]}, {"circuits": [[5], *doc["circuits"]]}):
+        assert not both_accept(doc | change, weights, None, tmp_path)
+    assert not both_accept(doc | {"trees": [[BRANCH, 4, *doc["trees"][0], *doc["trees"][0]]]}, weights, None, tmp_path)
+
+
+def test_deep_trees_do_not_recurse():
+    copies = 3000
+    weights = [*PLUS_MINUS, *[[1, 0]] * copies]
+    tree = [x for row in range(4, copies + 4) for x in (BRANCH, row)] + [SPANNING, 1, 1] * copies + [SPANNING, 2, 0, 1]
+    layer = read_layer(weights)
+    parts = {"claim": "spanning", "budget": 1, "blocks": [], "circuits": [[1, 3], [2, 4]]}
+    InjectivityProof.of(layer, trees=[tree], **parts).verify(weights)
+    with pytest.raises(CertificateError, match="ends inside"):
+        InjectivityProof.of(layer, trees=[tree[:-4]], **parts).verify(weights)
+
+
+def test_a_minor_that_the_prime_divides():
+    prime = 2**31 - 1
+    weights = [[prime, 1], [-prime, -1], [0, 1], [0, -1]]
+    rank_proof(weights).verify(weights)
+    dependent = [[1, 1], [-1, -1], [1, 1], [-1, -1]]
+    assert rank_proof(dependent) is None
+
+
+@pytest.mark.parametrize(("columns", "accepted"), [(8, True), (20, False)])
+def test_a_node_has_at_most_a_million_transversals(columns, accepted, tmp_path):
+    identity = np.eye(columns, dtype=np.int64)
+    weights = np.concatenate([identity, -identity]).tolist()
+    proof = InjectivityProof.of(
+        read_layer(weights),
+        claim="spanning",
+        budget=columns - 1,
+        blocks=[],
+        circuits=[[i + 1, columns + i + 1] for i in range(columns)],
+        trees=[[SPANNING, columns, *range(columns)]],
+    )
+    assert both_accept(document(proof, tmp_path), weights, None, tmp_path) == accepted
+
+
+# Circuits
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=4, max_size=4),
+    st.integers(0, 80),
+    st.lists(st.sampled_from([1, -1]), min_size=4, max_size=4),
+)
+def test_doubles_prove_no_false_circuit(rows, shift, signs):
+    # Entries k 2^shift + 1 make rows that are nearly, but not always exactly, dependent.
+    weights = [[entry * 2**shift + (i == j) for j, entry in enumerate(row)] for i, row in enumerate(rows)]
+    system = read_layer(np.array(weights, dtype=object)).system()
+    literals = [(i + 1) * sign for i, sign in enumerate(signs)]
+    proved = _proved_in_doubles(system.rows, np.array([literals], dtype=np.int32))[0]
+    assert not proved or _is_circuit(system.rows, literals)
+
+
+def test_doubles_prove_most_circuits():
+    system = read_layer(gaussian(12, 4, 5)).system()
+    circuits = np.array([c for c in signed_circuits(system) if len(c) == 5], dtype=np.int32)
+    assert _proved_in_doubles(system.rows, circuits).mean() > 0.99
+    check_circuits(system, circuits)
+    for flip in range(5):
+        spoilt = circuits.copy()
+        spoilt[:, flip] *= -1
+        assert not _proved_in_doubles(system.rows, spoilt).any()
+        with pytest.raises(CertificateError, match="not a signed circuit"):
+            check_circuits(system, spoilt)
+
+
+def test_circuits_of_huge_and_tiny_rows():
+    scales = [2.0**-1070, 1.0, 2.0**1000, 2.0**-600]
+    weights = np.array([[1.0, 3.0], [-2.0, 1.0], [1.0, -5.0], [0.25, 1.0]])
+    scaled = weights * np.array(scales)[:, None]
+    assert signed_circuits(read_layer(scaled).system()) == signed_circuits(read_layer(weights).system())
+    system = read_layer(scaled).system()
+    check_circuits(system, np.array([c for c in signed_circuits(system) if len(c) == 3], dtype=np.int32))
+
+
+def test_every_sign_pattern_is_told_apart():
+    system = read_layer([[1, 0], [0, 1], [-1, -2], [2, 0], [-3, 0]]).system()
+    true = {tuple(sorted(c, key=abs)) for c in signed_circuits(system)}
+    for signs in product([1, -1, 0], repeat=5):
+        literals = [(i + 1) * sign for i, sign in enumerate(signs) if sign]
+        if literals:
+            assert _is_circuit(system.rows, literals) == (tuple(literals) in true)
+
+
+# Files
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"version": 2},
+        {"version": True},
+        {"format": "something else"},
+        {"rows": "4"},
+        {"rows": 0},
+        {"sha256": "abc"},
+        {"bias": 0},
+        {"domain": [0]},
+        {"domain": {"lower": ["0/1", "0/1"], "upper": ["0/1", None]}},
+        {"domain": {"lower": ["2/4", None], "upper": [None, None]}},
+        {"domain": {"lower": [None], "upper": [None]}},
+        {"claim": "injective"},
+        {"assumes_general_position": False},
+        {"budget": 1.0},
+        {"budget": -1},
+        {"blocks": [[0, True]]},
+        {"blocks": [0]},
+        {"circuits": [[1, 2.0]]},
+        {"circuits": [[1, 0]]},
+        {"circuits": [[2**31]]},
+        {"circuits": None},
+        {"trees": [["5", 0]]},
+        {"trees": [[2**63]]},
+        {"trees": [[10**400]]},
+        {"comment": "hello"},
+    ],
+)
+def test_malformed_fields(change, tmp_path):
+    proof, _, _ = CASES["count"]
+    path = tmp_path / "bad.json"
+    path.write_text(json.dumps(document(proof, tmp_path) | change))
+    with pytest.raises(CertificateError) as error:
+        load_certificate(path)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize("key", ["format", "version", "sha256", "rows", "domain", "claim", "budget", "blocks", "trees"])
+def test_missing_fields(key, tmp_path):
+    doc = document(CASES["count"][0], tmp_path)
+    del doc[key]
+    (tmp_path / "bad.json").write_text(json.dumps(doc))
+    with pytest.raises(CertificateError, match=key):
+        load_certificate(tmp_path / "bad.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", "nul", "[" * 100_000, '{"format": 1, "format": 1}', "\udcff", "1" * 5000]
+)
+def test_files_that_are_no_certificates(text, tmp_path):
+    raw = text.encode("utf-8", "surrogateescape")
+    for name, content in (("bad.json", raw), ("bad.json.gz", raw), ("cut.json.gz", gzip.compress(raw)[:-3])):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(CertificateError):
+            load_certificate(tmp_path / name)
+
+
+def test_file_names(tmp_path, collision):
+    with pytest.raises(InputError, match=r"\.json"):
+        collision[0].save(tmp_path / "pair.txt")
+    with pytest.raises(FileNotFoundError):
+        load_certificate(tmp_path / "nowhere.json")
+    collision[0].save(tmp_path / "pair.json")
+    with pytest.raises(CertificateError, match="another kind"):
+        InjectivityProof.load(tmp_path / "pair.json")
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper"),
+    [([0], [0]), ([1], [0]), ([], []), ([0], [1, 2]), ([float("nan")], [1]), ([float("inf")], [None]), (["0"], [1])],
+)
+def test_boxes_without_interior(lower, upper):
+    with pytest.raises(InputError):
+        Box(lower, upper)
