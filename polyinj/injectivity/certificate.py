@@ -58,6 +58,7 @@ class Collision:
 
     Examples
     --------
+    >>> from polyinj.injectivity.layer import read_layer
     >>> layer = read_layer([[1, 0], [0, 1]])
     >>> collision = Collision.of(layer, [-1, 2], [-3, 2])
     >>> collision.verify([[1, 0], [0, 1]])

@@ -1,0 +1,281 @@
+"""Going back through a ReLU layer: the input from the output, how stably, and where it cannot be done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import combinations
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyinj.errors import InputError
+from polyinj.geometry.exact import IntegerRows, integer_rows, kernel, product, rank, read_matrix, read_vector
+
+_UNIT = 2.0**-53
+_CHUNK = 1024
+
+
+def reconstruct(
+    weights: ArrayLike, outputs: ArrayLike, bias: ArrayLike | None = None, *, tolerance: float = 1e-9
+) -> NDArray[np.float64]:
+    """The input x that a layer maps to y = ReLU(W x + b): least squares on the rows where y is positive.
+
+    Parameters
+    ----------
+    weights : array_like, shape (m, n)
+    outputs : array_like, shape (m,) or (k, m)
+        One output, or one a row.
+    bias : array_like, shape (m,), optional
+    tolerance : float
+        Largest error accepted in entry i of ReLU(W x + b) - y, as a multiple of sum_j |w_ij x_j| + |b_i| + |y_i|.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,) or (k, n)
+
+    Raises
+    ------
+    InputError
+        An output that is not in the range of the layer to the tolerance, or whose positive rows do not determine x:
+        their smallest singular value is at most max(m, n) 2^-52 times the largest one of W. In an injective layer this
+        happens only where some w_i.x + b_i vanishes.
+
+    Examples
+    --------
+    >>> reconstruct([[1, 0], [0, 1], [-1, 0], [0, -1]], [3, 0, 0, 2])
+    array([ 3., -2.])
+    """
+    matrix = read_matrix(weights).astype(np.float64)
+    rows, columns = matrix.shape
+    shift = np.zeros(rows) if bias is None else read_vector(bias, rows).astype(np.float64)
+    single = np.ndim(outputs) == 1
+    batch = read_matrix(np.atleast_2d(outputs), "outputs").astype(np.float64)
+    if batch.shape[1] != rows:
+        raise InputError(
+            f"outputs has shape {np.shape(outputs)}; expected ({rows},) or (k, {rows}), one entry a neuron"
+        )
+    threshold = max(rows, columns) * 2 * _UNIT * np.linalg.norm(matrix, 2)
+    inputs = np.empty((len(batch), columns))
+    for t, y in enumerate(batch):
+        active = y > 0
+        left, singular, right = np.linalg.svd(matrix[active], full_matrices=False)
+        known = int(np.count_nonzero(singular > threshold))
+        if known < columns:
+            raise InputError(
+                f"outputs[{t}] has {int(active.sum())} positive entries, whose rows have rank {known}; "
+                f"x in R^{columns} is determined only by rank {columns}"
+            )
+        inputs[t] = right.T @ ((left.T @ (y - shift)[active]) / singular)
+        image = np.maximum(matrix @ inputs[t] + shift, 0.0)
+        scale = np.abs(matrix) @ np.abs(inputs[t]) + np.abs(shift) + np.abs(y)
+        if (wrong := np.abs(image - y) > tolerance * scale).any():
+            i = int(np.argmax(wrong))
+            raise InputError(
+                f"outputs[{t}, {i}] is {y[i]!r}, and the layer gives {image[i]!r} at the x found: "
+                f"no input has this output to the tolerance {tolerance}"
+            )
+    return inputs[0] if single else inputs
+
+
+@dataclass(frozen=True, slots=True)
+class InverseLipschitz:
+    """The smallest singular value of the active rows, at its least over all cells.
+
+    Attributes
+    ----------
+    lower, upper : float
+        It lies between these; both the same when exact.
+    exact : bool
+        Whether every cell was covered; the value is then right up to the rounding of one singular value
+        decomposition, a small multiple of 2^-52 times the largest singular value.
+    method : str
+        How each end was got.
+    active_rows : tuple of int
+        The rows active in a cell where the upper end is attained.
+    """
+
+    lower: float
+    upper: float
+    exact: bool
+    method: str
+    active_rows: tuple[int, ...]
+
+
+def inverse_lipschitz(weights: ArrayLike, *, ray_limit: int = 50_000, seed: int = 0) -> InverseLipschitz:
+    """The least smallest singular value s of the active rows over all cells of a layer x -> ReLU(W x).
+
+    It is the best constant in a small neighbourhood of every point inside a cell, and everywhere
+    |ReLU(W x) - ReLU(W y)| >= (s / 2) |x - y|: let z = (x + y) / 2. Where w_i.x and w_i.y are both positive, entry i of
+    the images differs by |w_i.(x - y)|. Where w_i is active at z and only one of them is positive, that one is the
+    larger in absolute value, so the entries differ by at least half of |w_i.(x - y)|. The rows active at z are among
+    these. (Puthawala et al. 2020, arXiv 2006.08464, have a constant that falls with the number of rows.)
+
+    Parameters
+    ----------
+    weights : array_like, shape (m, n)
+    ray_limit : int
+        Cells are enumerated when C(m, n - 1) is at most this. Beyond it, the upper end comes from cells that random
+        directions meet, and the lower end is 0.
+    seed : int
+        Seed of those directions.
+
+    Examples
+    --------
+    >>> inverse_lipschitz([[1, 0], [0, 1], [-1, 0], [0, -2]]).upper
+    1.0
+    """
+    exact = read_matrix(weights)
+    matrix = exact.astype(np.float64)
+    rows, columns = matrix.shape
+    if rank(integer_rows(exact)) < columns:
+        return InverseLipschitz(0.0, 0.0, True, "the weights have rank below the number of columns", ())
+    if comb(rows, columns - 1) <= ray_limit:
+        value, chosen = _least_singular_value(matrix, _active_sets(integer_rows(exact), columns))
+        if chosen.sum() < columns or rank(integer_rows(exact[chosen])) < columns:
+            value = 0.0
+        return InverseLipschitz(value, value, True, "every minimal active set", _indices(chosen))
+    value, chosen = _least_singular_value(matrix, _sampled_active_sets(matrix, seed))
+    method = (
+        f"upper: the least of {_CHUNK} cells met by random directions, seed {seed}; lower: singular values are >= 0"
+    )
+    return InverseLipschitz(0.0, value, value == 0.0, method, _indices(chosen))
+
+
+def _indices(mask: NDArray[np.bool_]) -> tuple[int, ...]:
+    return tuple(np.flatnonzero(mask).tolist())
+
+
+def _least_singular_value(
+    matrix: NDArray[np.float64], chunks: Iterator[NDArray[np.bool_]]
+) -> tuple[float, NDArray[np.bool_]]:
+    best, chosen = np.inf, np.ones(len(matrix), dtype=bool)
+    for masks in chunks:
+        # Rows of zeros change no singular value, and let sets of all sizes share one call.
+        padded = np.where(masks[:, :, None], matrix, 0.0)
+        values = np.linalg.svd(padded, compute_uv=False)[:, -1]
+        values[masks.sum(axis=1) < matrix.shape[1]] = 0.0
+        if values.min() < best:
+            best, chosen = float(values.min()), masks[int(np.argmin(values))]
+    return best, chosen
+
+
+def _sampled_active_sets(matrix: NDArray[np.float64], seed: int) -> Iterator[NDArray[np.bool_]]:
+    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
+    directions = np.random.default_rng(seed).standard_normal((_CHUNK, matrix.shape[1]))
+    directions[0] = -(matrix / np.where(lengths > 0, lengths, 1.0)).sum(axis=0)
+    yield directions @ matrix.T >= 0
+
+
+def _active_sets(rows: IntegerRows, columns: int) -> Iterator[NDArray[np.bool_]]:
+    """Active sets of open cells, in chunks of shape (k, m): all that are minimal by inclusion, and perhaps others.
+
+    Zero rows are left out. The rows have rank `columns`, so every cell has a ray in its closure. The rows positive on
+    the ray are active in the cell; the rows that vanish there cut its neighbourhood into cells by themselves, in one
+    dimension less.
+    """
+    names = [i for i, row in enumerate(rows) if any(row)]
+    found = set(_positive_sets([rows[i] for i in names], names, columns))
+    masks = np.zeros((len(found), len(rows)), dtype=bool)
+    for mask, positive in zip(masks, found, strict=True):
+        mask[list(positive)] = True
+    for start in range(0, len(masks), _CHUNK):
+        yield masks[start : start + _CHUNK]
+
+
+def _positive_sets(rows: IntegerRows, names: list[int], columns: int) -> Iterator[frozenset[int]]:
+    if len(rows) == columns:
+        # Independent rows can all be negative at once.
+        yield frozenset()
+        return
+    seen = set()
+    for chosen in combinations(rows, columns - 1):
+        rays = kernel(chosen, columns)
+        if len(rays) != 1:
+            continue
+        values = product(rows, rays[0])
+        tight = tuple(i for i, value in enumerate(values) if value == 0)
+        if tight in seen:
+            continue
+        seen.add(tight)
+        # Rows that vanish on the ray are functionals of the quotient by it: leave out a coordinate where it is not 0.
+        pivot = next(j for j, entry in enumerate(rays[0]) if entry)
+        quotient = [rows[i][:pivot] + rows[i][pivot + 1 :] for i in tight]
+        for local in _positive_sets(quotient, [names[i] for i in tight], columns - 1):
+            for sign in (1, -1):
+                yield local.union(name for name, value in zip(names, values, strict=True) if sign * value > 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActiveRank:
+    """How much of each point a layer keeps.
+
+    Attributes
+    ----------
+    active_count : ndarray of int64, shape (k,)
+        Number of rows with w_i.x + b_i >= 0.
+    active_rank : ndarray of int64, shape (k,)
+        Rank of their weights, exact.
+    columns : int
+        The rank n that determines a point.
+    """
+
+    active_count: NDArray[np.int64]
+    active_rank: NDArray[np.int64]
+    columns: int
+
+    @property
+    def loses_information(self) -> NDArray[np.bool_]:
+        """Shape (k,): whether the layer is constant on some segment through the point."""
+        return self.active_rank < self.columns
+
+
+def active_rank(weights: ArrayLike, points: ArrayLike, bias: ArrayLike | None = None) -> ActiveRank:
+    """Number and exact rank of the active rows at each point: where does a layer x -> ReLU(W x + b) lose information?
+
+    Parameters
+    ----------
+    weights : array_like, shape (m, n)
+    points : array_like, shape (k, n)
+    bias : array_like, shape (m,), optional
+
+    Raises
+    ------
+    InputError
+        Unreadable input, or shapes that do not fit.
+
+    Examples
+    --------
+    >>> found = active_rank([[1, 0], [0, 1], [-1, 0]], [[1, 1], [1, -1]])
+    >>> found.active_count, found.active_rank, found.loses_information
+    (array([2, 1]), array([2, 1]), array([False,  True]))
+    """
+    matrix, places = read_matrix(weights), read_matrix(points, "points")
+    rows, columns = matrix.shape
+    if places.shape[1] != columns:
+        raise InputError(f"points has shape {places.shape}; expected (k, {columns}), one entry a column of the weights")
+    active = _active(matrix, places, np.zeros(rows) if bias is None else read_vector(bias, rows))
+    integers = integer_rows(matrix)
+    patterns, place = np.unique(active, axis=0, return_inverse=True)
+    ranks = [rank([integers[i] for i in np.flatnonzero(pattern)]) for pattern in patterns]
+    return ActiveRank(active.sum(axis=1), np.array(ranks, dtype=np.int64)[place.reshape(-1)], columns)
+
+
+def _active(matrix: NDArray[Any], places: NDArray[Any], shift: NDArray[Any]) -> NDArray[np.bool_]:
+    """Exact signs of places @ matrix.T + shift >= 0, shape (k, m): in doubles where they are certain."""
+    w, x, b = (array.astype(np.float64) for array in (matrix, places, shift))
+    with np.errstate(all="ignore"):
+        values = x @ w.T + b
+        # Reading to double costs two roundings a product, the sum n + 1 more; the last term is for underflow.
+        gamma = (matrix.shape[1] + 8) * _UNIT
+        size = np.abs(x) @ np.abs(w).T + np.abs(b)
+        tiny = 2.0**-1000 * (1 + np.abs(x).sum(axis=1)[:, None] + np.abs(w).sum(axis=1))
+        certain = np.abs(values) > gamma * size + tiny
+    active = values >= 0
+    for t, i in np.argwhere(~certain).tolist():
+        terms = zip(matrix[i].tolist(), places[t].tolist(), strict=True)
+        active[t, i] = sum((Fraction(a) * Fraction(c) for a, c in terms), Fraction(shift[i])) >= 0
+    return active
