@@ -11,11 +11,68 @@ if TYPE_CHECKING:
     from polyinj.errors import InputError as InputError
     from polyinj.errors import PolyinjError as PolyinjError
     from polyinj.geometry.arrangement import Arrangement as Arrangement
+    from polyinj.injectivity.certificate import Collision as Collision
+    from polyinj.injectivity.certificate import InjectivityProof as InjectivityProof
+    from polyinj.injectivity.certificate import load_certificate as load_certificate
+    from polyinj.injectivity.decide import Decision as Decision
+    from polyinj.injectivity.decide import Verdict as Verdict
+    from polyinj.injectivity.decide import Witness as Witness
+    from polyinj.injectivity.decide import decide_injectivity as decide_injectivity
+    from polyinj.injectivity.invert import active_rank as active_rank
+    from polyinj.injectivity.invert import inverse_lipschitz as inverse_lipschitz
+    from polyinj.injectivity.invert import reconstruct as reconstruct
+    from polyinj.injectivity.layer import Box as Box
+    from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
+    from polyinj.simulation.estimate import Simulation as Simulation
+    from polyinj.simulation.estimate import simulate as simulate
+    from polyinj.simulation.transition import Transition as Transition
+    from polyinj.simulation.transition import estimate_transition as estimate_transition
+    from polyinj.theory.crossing import unit_crossing as unit_crossing
+    from polyinj.theory.euler import euler_rate as euler_rate
+    from polyinj.theory.euler import exact_noninjectivity_probability as exact_noninjectivity_probability
+    from polyinj.theory.euler import expected_euler_characteristic as expected_euler_characteristic
+    from polyinj.theory.euler import expected_face_counts as expected_face_counts
+    from polyinj.theory.euler import log_expected_euler_characteristic as log_expected_euler_characteristic
+    from polyinj.theory.euler import noninjectivity_bound as noninjectivity_bound
+    from polyinj.theory.intrinsic import conic_intrinsic_volumes as conic_intrinsic_volumes
+    from polyinj.theory.thresholds import enclose_threshold as enclose_threshold
+    from polyinj.theory.thresholds import euler_threshold as euler_threshold
+    from polyinj.theory.thresholds import first_moment_threshold as first_moment_threshold
+    from polyinj.theory.thresholds import gordon_threshold as gordon_threshold
+    from polyinj.theory.thresholds import known_thresholds as known_thresholds
+    from polyinj.theory.thresholds import mean_direction_threshold as mean_direction_threshold
+    from polyinj.theory.thresholds import minimal_cells_threshold as minimal_cells_threshold
 
 # Names are loaded on first use, so that the checker of certificates can be imported without the search (PEP 562).
 _HOMES = {
     "polyinj.errors": ["BudgetExceeded", "CertificateError", "InputError", "PolyinjError"],
     "polyinj.geometry.arrangement": ["Arrangement"],
+    "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate"],
+    "polyinj.injectivity.decide": ["Decision", "Verdict", "Witness", "decide_injectivity"],
+    "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
+    "polyinj.injectivity.layer": ["Box"],
+    "polyinj.simulation.ensembles": ["GaussianEnsemble"],
+    "polyinj.simulation.estimate": ["Simulation", "simulate"],
+    "polyinj.simulation.transition": ["Transition", "estimate_transition"],
+    "polyinj.theory.crossing": ["unit_crossing"],
+    "polyinj.theory.euler": [
+        "euler_rate",
+        "exact_noninjectivity_probability",
+        "expected_euler_characteristic",
+        "expected_face_counts",
+        "log_expected_euler_characteristic",
+        "noninjectivity_bound",
+    ],
+    "polyinj.theory.intrinsic": ["conic_intrinsic_volumes"],
+    "polyinj.theory.thresholds": [
+        "enclose_threshold",
+        "euler_threshold",
+        "first_moment_threshold",
+        "gordon_threshold",
+        "known_thresholds",
+        "mean_direction_threshold",
+        "minimal_cells_threshold",
+    ],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -57,13 +57,30 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | N
         size = max(map(abs, z)) or Fraction(1)
         z = [entry / size for entry in z]
     inactive = sorted(set(range(len(rows))) - set(active))
-    v = [Fraction(entry, max(map(abs, directions[0]))) for entry in directions[0]]
+    v = _towards(z, directions)
     x, t = _far_ends(layer, inactive, z, v)
     for bits in _BITS:
         found = _rounded(layer, z, v, x, t, bits)
         if found is not None:
             return found
     return _beside(layer, z, v)
+
+
+def _towards(z: list[Fraction], directions: list[list[int]]) -> list[Fraction]:
+    """A combination of the directions, largest entry about 1, near the projection of z to their span.
+
+    Moving along z itself leaves the signs of the inactive rows alone the longest.
+    """
+    scaled = [[Fraction(a, 1 << max(map(abs, v)).bit_length()) for a in v] for v in directions]
+    weights = np.linalg.lstsq(np.array(scaled, dtype=np.float64).T, np.array(z, dtype=np.float64))[0]
+    short = np.rint(weights / (np.abs(weights).max() or 1.0) * 2**12).astype(int).tolist()
+    combined = [
+        sum((c * a for c, a in zip(short, entries, strict=True)), Fraction(0)) for entries in zip(*scaled, strict=True)
+    ]
+    if not any(combined):
+        combined = scaled[0]
+    size = 1 << int(1 / max(map(abs, combined))).bit_length() if max(map(abs, combined)) < 1 else 1
+    return [entry * size for entry in combined]
 
 
 def _far_ends(

@@ -37,17 +37,22 @@ def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[
     kind = file.suffix.lower()
     if kind not in (".npy", ".npz", ".csv"):
         raise InputError(f"{file} has the suffix {kind!r}; expected .npy, .npz or .csv")
+    if not file.is_file():
+        raise InputError(f"{file} is no file; expected a path to .npy, .npz or .csv")
     if key is not None and kind != ".npz":
         raise InputError(f"a key ({key!r}) was given for {file}; only .npz files have keys")
     try:
         if kind == ".csv":
-            return np.loadtxt(file, delimiter=",", ndmin=1)
-        loaded = np.load(file, allow_pickle=False)
-        if kind == ".npy":
+            lines = file.read_text(encoding="utf-8").split("\n")
+            if not any(line.strip() for line in lines):
+                raise InputError(f"{file} is empty; expected lines of numbers separated by commas")
+            return np.loadtxt(lines, delimiter=",", ndmin=2)
+        with file.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if kind == ".npz":
+                return _member(loaded, file, key)
             array: NDArray[Any] = loaded
             return array
-        with loaded:
-            return _member(loaded, file, key)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise

@@ -1,0 +1,96 @@
+"""Imports point down (the table of CONTRIBUTING.md), and the checker loads no finder."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import polyinj
+
+ROOT = Path(polyinj.__file__).parent
+SHARED = {"polyinj", "polyinj.errors"}
+CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer"}
+STRANDS = {"geometry", "injectivity", "theory", "simulation", "networks"}
+KERNELS = {"_core", "_search"}
+# What the modules of a room may import, beside SHARED and their own room.
+ALLOWED = {
+    "errors": set(),
+    "theory": set(),
+    "geometry": KERNELS | {"theory.intrinsic"},
+    "injectivity": KERNELS | {"geometry"},
+    "simulation": {"injectivity", "geometry", "theory"},
+    "networks": {"injectivity", "geometry", "simulation", "theory"},
+    "plots": set(),
+    "testing": {"geometry"},
+}
+# Modules of a room that must stay free of some of it.
+STRICTER = {
+    **{f"simulation.{name}": set() for name in ("ensembles", "estimate", "executors", "intervals")},
+    **{f"injectivity.{name}": {"geometry.exact"} for name in CHECKER},
+}
+
+
+def imports(path):
+    """Names of polyinj modules imported at run time anywhere in a file (blocks under TYPE_CHECKING left out)."""
+    found = set()
+
+    def visit(node):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            return
+        if isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path} imports relatively"
+            found.add(node.module)
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text(encoding="utf-8")))
+    return {name for name in found if name.split(".")[0] == "polyinj"} - SHARED
+
+
+def modules():
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if name not in ("__init__", "cli") and not name.endswith("__init__"):
+            yield pytest.param(name, path, id=name)
+
+
+@pytest.mark.parametrize(("name", "path"), list(modules()))
+def test_imports_point_down(name, path):
+    room = name.split(".")[0]
+    allowed = STRICTER.get(name, ALLOWED[room])
+    for target in imports(path):
+        inner = target.removeprefix("polyinj.")
+        own = inner.split(".")[0] == room
+        if own and room == "injectivity" and name.split(".")[1] in CHECKER:
+            own = inner.split(".")[1] in CHECKER
+        # A result draws itself: plots is imported inside its method.
+        drawn = inner.startswith("plots") and room in STRANDS
+        assert own or drawn or any(inner == a or inner.startswith(a + ".") for a in allowed), f"{name} imports {target}"
+
+
+@pytest.mark.parametrize("room", sorted(STRANDS))
+def test_rooms_are_empty_packages(room):
+    assert (ROOT / room / "__init__.py").read_text() == ""
+
+
+def test_the_checker_loads_no_finder():
+    program = (
+        "import sys; import polyinj; from polyinj import load_certificate; import polyinj.injectivity.certificate;"
+        "print(*(name for name in sys.modules if name.startswith('polyinj')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert set(loaded) <= {"polyinj", "polyinj.errors", "polyinj.geometry", "polyinj.geometry.exact"} | {
+        "polyinj.injectivity",
+        *(f"polyinj.injectivity.{name}" for name in CHECKER),
+    }
+
+
+def test_public_names_exist():
+    for name in polyinj.__all__:
+        assert getattr(polyinj, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = polyinj.nothing

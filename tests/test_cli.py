@@ -1,0 +1,191 @@
+"""The shell, as a person would use it: exit codes, one line for bad input, nothing half-written."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from polyinj import InputError, __version__
+from polyinj.cli import main, parse_integers, parse_list
+
+POLYINJ = Path(sys.executable).with_name("polyinj")
+
+
+def shell(*arguments, cwd=None):
+    return subprocess.run([POLYINJ, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
+
+
+@pytest.fixture
+def run_main(monkeypatch, capsys):
+    """Run the command in this process: the same entry point, without the cost of starting Python."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["polyinj", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=stop.value.code or 0, stdout=printed.out, stderr=printed.err)
+
+    return run
+
+
+def gaussian(m, n, seed=0):
+    return np.random.default_rng(seed).standard_normal((m, n))
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("2,3,5", [2, 3, 5]),
+        ("2..5", [2, 3, 4, 5]),
+        ("2:3:0.25", [2, 2.25, 2.5, 2.75, 3]),
+        ("7", [7]),
+        ("0:1:0.1", None),
+    ],
+)
+def test_lists(text, values):
+    assert parse_list(text, "--x") == (values or [k / 10 for k in range(11)])
+
+
+@pytest.mark.parametrize("text", ["", "a", "2..", "5..2", "1:2", "1:2:0", "1:2:-1", "1,,2", "2:1:1"])
+def test_bad_lists(text):
+    with pytest.raises(InputError, match="--x is "):
+        parse_list(text, "--x")
+
+
+def test_integer_lists():
+    assert parse_integers("2:6:2", "--n") == [2, 4, 6]
+    with pytest.raises(InputError, match="expected integers"):
+        parse_integers("2,2.5", "--n")
+
+
+def test_version():
+    assert shell("--version").stdout == f"polyinj {__version__}\n"
+
+
+def test_transition_writes_its_three_files(tmp_path):
+    run = shell(
+        "transition", "--n", "2..3", "--aspect-ratios", "3:6:1", "--trials", 30, "--seed", 7, "--out", "o", cwd=tmp_path
+    )
+    assert run.returncode == 0, run.stderr
+    assert "P(injective)" in run.stdout
+    assert "seed 7" in run.stdout
+    assert "240/240" in run.stderr
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == [
+        "transition.csv",
+        "transition.json",
+        "transition.png",
+    ]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--trials", "-1"),
+        ("--trials", "0"),
+        ("--trials", "x"),
+        ("--n", "0..2"),
+        ("--n", "2.5"),
+        ("--aspect-ratios", "0.5"),
+        ("--workers", "0"),
+        ("--seed", "-1"),
+        ("--nonsense",),
+    ],
+)
+def test_bad_transitions_leave_nothing_behind(tmp_path, run_main, arguments):
+    run = run_main("transition", *arguments, "--out", tmp_path / "o")
+    assert run.returncode == 2
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert run.stderr.startswith("polyinj: ")
+    assert not (tmp_path / "o").exists()
+
+
+def test_check_injective(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", gaussian(30, 3))
+    run = run_main("check", tmp_path / "w.npy")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("injective: 30 rows, 3 columns")
+
+
+def test_check_shows_a_collision(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", gaussian(7, 3))
+    run = run_main("check", tmp_path / "w.npy")
+    assert run.returncode == 1
+    assert "collision, exact" in run.stdout
+    assert "|x - y| = " in run.stdout
+    document = json.loads(run_main("check", tmp_path / "w.npy", "--json").stdout)
+    assert document["verdict"] == "not injective"
+    x, y = (np.array(document["collision"][name]) for name in ("x_float64", "y_float64"))
+    weights = gaussian(7, 3)
+    assert abs(np.maximum(weights @ x, 0) - np.maximum(weights @ y, 0)).max() <= 1e-14
+
+
+def test_check_undecided(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", gaussian(160, 16))
+    run = run_main("check", tmp_path / "w.npy")
+    assert run.returncode == 3
+    assert run.stdout.startswith("undecided")
+
+
+def test_check_reads_npz_csv_and_transposes(tmp_path, run_main):
+    weights, bias = gaussian(30, 3), gaussian(30, 1)[:, 0]
+    np.savez(tmp_path / "layer.npz", W=weights, b=bias, both=np.zeros(3))
+    np.savetxt(tmp_path / "w.csv", weights.T, delimiter=",")
+    np.save(tmp_path / "b.npy", bias)
+    assert run_main("check", tmp_path / "layer.npz", "--key", "W").returncode == 0
+    assert run_main("check", tmp_path / "layer.npz", "--key", "W", "--bias-key", "b").returncode == 0
+    assert run_main("check", tmp_path / "w.csv", "--transpose", "--bias", tmp_path / "b.npy").returncode == 0
+    sideways = run_main("check", tmp_path / "w.csv")
+    assert sideways.returncode == 1
+    assert "--transpose" in sideways.stderr
+
+
+def test_bad_files_are_one_clear_line(tmp_path, run_main):
+    np.savez(tmp_path / "two.npz", a=np.eye(2), b=np.eye(2))
+    np.save(tmp_path / "pickled.npy", np.array([[None]]), allow_pickle=True)
+    np.save(tmp_path / "complex.npy", np.eye(2) * 1j)
+    np.save(tmp_path / "nan.npy", np.full((2, 2), np.nan))
+    np.save(tmp_path / "flat.npy", np.ones(3))
+    np.save(tmp_path / "w.npy", gaussian(5, 2))
+    (tmp_path / "text.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "w.txt").write_text("1,2")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY garbage")
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04")
+    cases = {
+        ("missing.npy",): "is no file",
+        ("w.txt",): "expected .npy, .npz or .csv",
+        ("two.npz",): "name one with --key",
+        ("two.npz", "--key", "c"): "has no array 'c'; it holds a, b",
+        ("w.npy", "--key", "c"): "only .npz files have keys",
+        ("w.npy", "--bias", tmp_path / "flat.npy"): "bias has shape (3,); expected (5,)",
+        ("pickled.npy",): "allow_pickle=False",
+        ("complex.npy",): "dtype complex128",
+        ("nan.npy",): "weights[0, 0] is nan",
+        ("flat.npy",): "weights has shape (3,)",
+        ("text.csv",): "cannot be read as .csv",
+        ("empty.csv",): "is empty; expected lines",
+        ("broken.npy",): "cannot be read as .npy",
+        ("broken.npz",): "cannot be read as .npz",
+    }
+    for (name, *options), message in cases.items():
+        run = run_main("check", tmp_path / name, *options)
+        assert run.returncode == 2, (name, run)
+        assert message in run.stderr
+        assert len(run.stderr.strip().splitlines()) == 1, run.stderr
+
+
+def test_unexpected_errors_exit_70(tmp_path):
+    (tmp_path / "results").write_text("a file where the folder should be")
+    run = shell("transition", "--n", "1", "--aspect-ratios", "1", "--trials", 1, "--workers", 1, cwd=tmp_path)
+    assert run.returncode == 70
+
+
+def test_the_installed_command_decides(tmp_path):
+    np.save(tmp_path / "w.npy", gaussian(7, 3))
+    assert shell("check", "w.npy", cwd=tmp_path).returncode == 1
+    assert shell("check", "nothing.npy", cwd=tmp_path).returncode == 2
