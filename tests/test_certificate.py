@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 import gzip
+import hashlib
 import json
+import re
 import subprocess
 import sys
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -445,6 +448,21 @@ def test_every_sign_pattern_is_told_apart():
 
 
 # Files
+
+
+def test_the_examples_of_the_format_page(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "certificate-format.md").read_text()
+    examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    spanning, depth, collision = examples
+    star = [[2, 0], [1, 2], [-2, 1], [-2, -1], [1, -2]]
+    for example, claim in ((spanning, "spanning"), (depth, "depth")):
+        assert example["claim"] == claim
+        assert both_accept(example, star, None, tmp_path)
+    (tmp_path / "pair.json").write_text(json.dumps(collision))
+    load_certificate(tmp_path / "pair.json").verify([[1, 0], [0, 1]], [0, 1])
+    hashed = page.split("(the last line included)\n\n```\n")[1].split("\n```")[0]
+    layer = read_layer([[1, -0.5]], [0], Box([0, None], [None, None]))
+    assert hashlib.sha256(hashed.encode()).hexdigest() == layer.sha256()
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def read_document(path: str | os.PathLike[str]) -> Fields:
     raw = target.read_bytes()
     try:
         text = gzip.decompress(raw) if target.suffix == ".gz" else raw
-        document = json.loads(text, object_pairs_hook=_without_repetition)
+        document = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repetition)
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
         raise CertificateError(f"{target} is not a certificate: {type(error).__name__}, {error}") from None
     if not isinstance(document, dict) or document.get("format") not in (COLLISION, PROOF):
