@@ -250,9 +250,12 @@ def test_proofs_of_another_layer_are_refused(name, tmp_path):
     other = np.array(weights, dtype=object)
     other[0, 0] = Fraction(other[0, 0]) + Fraction(1, 10**30)
     assert not both_accept(document(proof, tmp_path), other.tolist(), bias, tmp_path)
-    for args in ((other, bias), (weights, np.zeros(len(weights)) if bias is None else None), (weights[:-1], bias)):
-        with pytest.raises(CertificateError):
-            proof.verify(*args)
+    with pytest.raises(CertificateError, match="bias"):
+        proof.verify(weights, np.zeros(len(weights)) if bias is None else None)
+    with pytest.raises(CertificateError, match="shape"):
+        proof.verify(weights[:-1], bias)
+    with pytest.raises(CertificateError, match="SHA-256"):
+        proof.verify(other, bias)
     with pytest.raises(CertificateError, match="domain"):
         proof.verify(weights, bias, Box([5] * len(weights[0]), [6] * len(weights[0])))
 
@@ -362,6 +365,41 @@ def test_zero_rows_are_never_named(tmp_path):
     for change in ({"blocks": [[0, 1, 2, 3, 4]]}, {"circuits": [[5], *doc["circuits"]]}):
         assert not both_accept(doc | change, weights, None, tmp_path)
     assert not both_accept(doc | {"trees": [[BRANCH, 4, *doc["trees"][0], *doc["trees"][0]]]}, weights, None, tmp_path)
+
+
+def test_codes_at_their_edges(tmp_path):
+    layer = read_layer([*PLUS_MINUS, [1, 0]])
+    parts = {"claim": "spanning", "budget": 1, "blocks": [], "circuits": [[1, 3], [2, 4], [3, 5]]}
+    spanning = [SPANNING, 2, 0, 1]
+    trees = {
+        # Row 0 is POS, so it is not free; and then a row of its own flat may be set either way.
+        (BRANCH, 0, BRANCH, 0, *[SPANNING, 1, 1] * 2, *spanning): False,
+        (BRANCH, 0, BRANCH, 4, *[SPANNING, 1, 1] * 2, *spanning): True,
+        # Rows 0 and 2 are NEG: clause 0 has no live row, so there is no transversal, though w_4 twice spans nothing.
+        (BRANCH, 0, *[SPANNING, 1, 1], BRANCH, 2, *[SPANNING, 1, 1], SPANNING, 2, 2, 0): True,
+        (BRANCH, 0, *[SPANNING, 1, 1], BRANCH, 2, *[SPANNING, 1, 1], SPANNING, 2, 2, 2): False,
+        (BRANCH, 0, *[SPANNING, 1, 1], BRANCH, 2, *[SPANNING, 1, 1], SPANNING, 1, 0): False,
+        # Rank 0 is not n - 1; rank 1 is, and clause 1 is then false.
+        (FLAT, CONTRADICTION, 1): False,
+        (BRANCH, 0, FLAT, CONTRADICTION, 1, *spanning): True,
+        (SPANNING, 0): False,
+        (SPANNING, 2, 0, 0): False,
+    }
+    for tree, accepted in trees.items():
+        proof = InjectivityProof.of(layer, trees=[tree], **parts)
+        assert both_accept(document(proof, tmp_path), [*PLUS_MINUS, [1, 0]], None, tmp_path) == accepted, tree
+
+
+def test_a_clause_without_live_rows_leaves_no_transversal(tmp_path):
+    # At the end e_2 and -e_2 are NEG, which refutes clause 2; the live rows of clause 1 are in the flat of e_1.
+    half = [[1, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 1]]
+    weights = [row for pair in ((r, [-x for x in r]) for r in half) for row in pair]
+    tree = [BRANCH, 0, BRANCH, 4, SPANNING, 1, 3, BRANCH, 5, SPANNING, 1, 3, SPANNING, 2, 1, 2, SPANNING, 3, 0, 2, 3]
+    circuits = [[1, 2], [3, 4], [5, 6], [7, 8]]
+    proof = InjectivityProof.of(
+        read_layer(weights), claim="spanning", budget=2, blocks=[], circuits=circuits, trees=[tree]
+    )
+    assert both_accept(document(proof, tmp_path), weights, None, tmp_path)
 
 
 def test_deep_trees_do_not_recurse():

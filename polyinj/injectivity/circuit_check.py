@@ -40,16 +40,15 @@ def _check_literals(system: System, circuits: Circuits) -> None:
     name = np.abs(circuits.astype(np.int64))
     spans = np.zeros(rows + sides + 1, dtype=bool)
     spans[np.array(system.spanning_rows, dtype=np.int64) + 1] = True
-    is_side = (name > rows) & (circuits < 0)
     named = np.sort(name, axis=1)
     faults = {
         "has no literal": ~(name > 0).any(axis=1),
         "has a zero between its literals": ((circuits[:, :-1] == 0) & (circuits[:, 1:] != 0)).any(axis=1),
         f"has a literal outside -{rows + sides}..{rows}": ((name > rows + sides) | (circuits > rows)).any(axis=1),
         "has two literals of one row": ((named[:, 1:] == named[:, :-1]) & (named[:, 1:] > 0)).any(axis=1),
-        "names a row whose weights are all zero": ~(spans[np.minimum(name, rows + sides)] | is_side | (name == 0)).all(
-            axis=1
-        ),
+        "names a row whose weights are all zero": ~(
+            spans[np.minimum(name, rows + sides)] | (name > rows) | (name == 0)
+        ).all(axis=1),
     }
     for fault, where in faults.items():
         if where.any():
