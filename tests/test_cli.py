@@ -156,7 +156,10 @@ def test_bad_files_are_one_clear_line(tmp_path, run_main):
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "broken.npy").write_bytes(b"\x93NUMPY garbage")
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04")
+    np.savez(tmp_path / "archive.npz", np.eye(2))
+    (tmp_path / "archive.npz").rename(tmp_path / "archive.npy")
     cases = {
+        ("archive.npy",): "is not what its suffix says",
         ("missing.npy",): "is no file",
         ("w.txt",): "expected .npy, .npz or .csv",
         ("two.npz",): "name one with --key",

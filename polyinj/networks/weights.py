@@ -49,10 +49,11 @@ def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[
             return np.loadtxt(lines, delimiter=",", ndmin=2)
         with file.open("rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
-            if kind == ".npz":
-                return _member(loaded, file, key)
-            array: NDArray[Any] = loaded
-            return array
+            if isinstance(loaded, np.ndarray) != (kind == ".npy"):
+                raise InputError(
+                    f"{file} is not what its suffix says; rename it to .npy (one array) or .npz (an archive)"
+                )
+            return loaded if isinstance(loaded, np.ndarray) else _member(loaded, file, key)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
