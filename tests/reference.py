@@ -8,10 +8,10 @@ from itertools import combinations, product
 from math import lcm, prod
 
 
-def rank(rows):
-    """Rank by elimination in the entries' own arithmetic (Fractions)."""
+def eliminate(rows, columns):
+    """Rank of the first columns, and the rows after elimination; those beyond the rank are zero there."""
     rows, found = [list(row) for row in rows], 0
-    for column in range(len(rows[0]) if rows else 0):
+    for column in range(columns):
         pivot = next((i for i in range(found, len(rows)) if rows[i][column]), None)
         if pivot is None:
             continue
@@ -20,7 +20,11 @@ def rank(rows):
             factor = Fraction(rows[i][column]) / rows[found][column]
             rows[i] = [a - factor * b for a, b in zip(rows[i], rows[found], strict=True)]
         found += 1
-    return found
+    return found, rows
+
+
+def rank(rows):
+    return eliminate(rows, len(rows[0]))[0] if rows else 0
 
 
 # The verifier of docs/certificate-format.md
@@ -70,7 +74,8 @@ def verify_proof(document, weights, bias=None):
     need(len(set(counted)) == len(counted) and set(counted) <= named, "blocks")
     if document["claim"] == "spanning":
         need(not blocks and len(trees) == 1 and budget == n - 1, "a spanning proof has one tree")
-        return walk(trees[0], clauses, named, None, weights)
+        walk(trees[0], clauses, named, None, weights)
+        return
     need(document["claim"] == "depth" and len(trees) == len(blocks) >= 1 and budget >= 0, "a depth proof has blocks")
     for r, tree in enumerate(trees):
         turned, budgets = blocks[r:] + blocks[:r], {}
@@ -79,25 +84,15 @@ def verify_proof(document, weights, bias=None):
         if len(blocks) == 2 and r == 1:
             budgets[1] = budgets[1][0], (budget - 1) // 2
         walk(tree, clauses, named, budgets, weights)
-    return None
 
 
 def is_circuit(vectors):
     """Whether the relations among the vectors are the multiples of one relation, all of whose entries are positive."""
-    if rank(vectors) != len(vectors) - 1:
-        return False
-    # Cramer: leaving out vector i gives its coefficient up to sign, so eliminate all but the last and read them off.
-    last = [-entry for entry in vectors[-1]]
-    rows = [[v[i] for v in vectors[:-1]] + [last[i]] for i in range(len(last))]
-    for column in range(len(vectors) - 1):
-        pivot = next((row for row in rows[column:] if row[column]), None)
-        if pivot is None:
-            return False
-        rows.remove(pivot)
-        pivot = [entry / pivot[column] for entry in pivot]
-        rows = [[a - row[column] * b for a, b in zip(row, pivot, strict=True)] for row in rows]
-        rows.insert(column, pivot)
-    return all(rows[i][-1] > 0 for i in range(len(vectors) - 1))
+    columns, size = len(vectors[0]), len(vectors)
+    beside = [[*vector, *(int(i == j) for j in range(size))] for i, vector in enumerate(vectors)]
+    found, rows = eliminate(beside, columns)
+    relation = rows[-1][columns:]
+    return found == size - 1 and (min(relation) > 0 or max(relation) < 0)
 
 
 def walk(tree, clauses, named, budgets, weights):
@@ -122,12 +117,12 @@ def walk(tree, clauses, named, budgets, weights):
         return rank([weights[i - 1] for i in (*(i for i in state if state[i]), *more)])
 
     while True:
-        code = take((1, 3, 5, 2, 4) if budgets else (1, 3, 5, 6, 7))
+        code = take((1, 2, 3, 4, 5) if budgets else (1, 3, 5, 6, 7))
         if code == 1:
             live = take_clause()
             need(len(live) == 1, "not one live literal")
             state[abs(live[0])] = live[0] > 0
-        elif code == 2 or code == 4:
+        elif code in (2, 4):
             rows, bound = budgets[take(budgets)]
             packing = take_packing()
             packed = [a for live in packing for a in live]

@@ -30,7 +30,7 @@ def write_document(path: str | os.PathLike[str], kind: str, fields: dict[str, ob
     text = json.dumps({"format": kind, "version": VERSION} | fields, separators=(",", ":")).encode("ascii")
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(gzip.compress(text, mtime=0) if target.suffix == ".gz" else text)
+        temporary.write_bytes(gzip.compress(text, compresslevel=6, mtime=0) if target.suffix == ".gz" else text)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)

@@ -252,13 +252,16 @@ def _rows(bits: int) -> list[int]:
 class _Flats:
     """Rows modulo the flat that a set of rows spans, in arithmetic modulo a prime.
 
+    Coordinates are random, so that the first entry of a vector that is not zero is hardly ever zero and can serve as
+    pivot. Where it is zero the maps below still have the flat in their kernel: rows that come out independent are so.
     The walk is depth first, so the flats of its ancestors are kept on a stack and extended.
     """
 
     def __init__(self, rows: IntegerRows, prime: int) -> None:
         self.prime = prime
-        residues = np.array([[entry % prime for entry in row] for row in rows], dtype=np.int64)
-        self.stack = [(0, residues)]
+        exact = np.array([[entry % prime for entry in row] for row in rows], dtype=object)
+        turn = np.random.default_rng(prime).integers(prime, size=(exact.shape[1],) * 2).astype(object)
+        self.stack: list[tuple[int, NDArray[np.int64]]] = [(0, (exact @ turn % prime).astype(np.int64))]
 
     def quotient(self, flat: int) -> NDArray[np.int64]:
         """All rows in coordinates of R^n modulo the flat: shape (m, n - rank); rows in the flat are zero."""
@@ -273,11 +276,10 @@ class _Flats:
         return residues
 
 
-def _eliminate(rows: NDArray[np.int64], vector: NDArray[np.int64], prime: int) -> NDArray[np.int64]:
-    pivot = int(np.argmax(vector != 0))
-    rest = np.delete(np.arange(len(vector)), pivot)
+def _eliminate(rows: NDArray[np.int64], vectors: NDArray[np.int64], prime: int) -> NDArray[np.int64]:
+    """The rows modulo the vectors, by the first entry; the last axis gets shorter by one, the others broadcast."""
     # Products of residues stay below 2^62, and so does their difference.
-    reduced: NDArray[np.int64] = (rows[:, rest] * vector[pivot] - rows[:, pivot, None] * vector[rest]) % prime
+    reduced: NDArray[np.int64] = (rows[..., 1:] * vectors[..., :1] - rows[..., :1] * vectors[..., 1:]) % prime
     return reduced
 
 
@@ -288,25 +290,10 @@ def _transversals_span(groups: list[NDArray[np.int64]], prime: int) -> bool:
     """
     while groups:
         vectors, *rest = groups
-        batch, size, length = vectors.shape
-        nonzero = vectors != 0
-        if not nonzero.any(axis=2).all():
+        if not vectors[..., 0].all():
             return False
-        pivot = np.argmax(nonzero, axis=2)[:, :, None]
-        heads = np.take_along_axis(vectors, pivot, axis=2)
-        tails = _swap_out(vectors, pivot)
         groups = []
         for others in rest:
-            spread = np.broadcast_to(others[:, None], (batch, size, others.shape[1], length))
-            at = np.broadcast_to(pivot[:, :, None], (batch, size, others.shape[1], 1))
-            pivots = np.take_along_axis(spread, at, axis=3)
-            reduced = (_swap_out(spread, at) * heads[..., None] - tails[:, :, None] * pivots) % prime
-            groups.append(reduced.reshape(batch * size, others.shape[1], length - 1))
+            reduced = _eliminate(others[:, None], vectors[:, :, None], prime)
+            groups.append(reduced.reshape(-1, *reduced.shape[2:]))
     return True
-
-
-def _swap_out(vectors: NDArray[np.int64], position: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The vectors without the entry at the position, whose place the last entry takes."""
-    swapped = vectors.copy()
-    np.put_along_axis(swapped, position, vectors[..., -1:], axis=-1)
-    return swapped[..., :-1]
