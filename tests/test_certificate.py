@@ -335,6 +335,7 @@ def test_a_depth_below_the_width_is_no_proof_of_injectivity(tmp_path):
     assert 0 < depth < 3
     proof = proofs[depth - 1]
     proof.verify_depth(weights)
+    assert "no proof of injectivity" in repr(proof)
     assert both_accept(document(proof, tmp_path), weights, None, tmp_path)
     with pytest.raises(CertificateError, match="verify_depth"):
         proof.verify(weights)

@@ -261,7 +261,9 @@ class InjectivityProof:
     def __repr__(self) -> str:
         claim = "the active rows span everywhere"
         if self.claim == "depth":
-            claim = f"at least {self.budget + 1} rows are active everywhere; injective if in general position"
+            claim = f"at least {self.budget + 1} rows are active everywhere; "
+            enough = self.budget >= self.layer.columns - 1
+            claim += "injective if in general position" if enough else "no proof of injectivity"
         size = f"{len(self.circuits)} circuits, {len(self.trees)} trees of {sum(map(len, self.trees))} entries"
         return f"InjectivityProof({claim}; {size}; {self.layer})"
 

@@ -124,7 +124,7 @@ class _Walk:
                     self.positive, self.negative = self.waiting.pop()
             self.require(self.at == len(self.entries), "the tree goes on after its last node")
         except CertificateError as error:
-            raise CertificateError(f"{name}, entry {self.at - 1}: {error}") from None
+            raise CertificateError(f"{name}, before entry {self.at}: {error}") from None
 
     def ends_node(self, code: int) -> bool:
         """Carry out one code; True when it shows that no case is left in this node."""
