@@ -133,12 +133,11 @@ def test_entries_of_very_different_size():
 
 
 def test_signs_that_floats_cannot_settle():
-    rows = gaussian(8, 3)
-    rows[5] = rows[0] + rows[1]
-    rows[5, 0] = np.nextafter(rows[5, 0], np.inf)
-    rows[6] = rows[2] * (1 + 2**-52)
-    rows[6, 1] = np.nextafter(rows[6, 1], np.inf)
-    assert Arrangement(rows).face_counts().tolist() == reference.face_counts(rows.tolist())
+    # The last row is a rounded combination of two others: its true side of their plane is lost in float products.
+    for seed in range(60):
+        rows = gaussian(5, 3, seed)
+        rows[4] = rows[0] * rows[1, 0] + rows[1] / 3
+        assert Arrangement(rows).face_counts().tolist() == reference.face_counts(rows.tolist())
 
 
 @pytest.mark.parametrize(("m", "n", "depths"), [(35, 5, [7, 5, 7]), (54, 6, [9])])
