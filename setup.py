@@ -36,7 +36,10 @@ def extension(name: str, *sources: str) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [extension("_core")],
+        [
+            extension("_core"),
+            extension("_search", "search.c", "circuits.c", "tableau.c", "dense.c"),
+        ],
         compiler_directives=DIRECTIVES,
         force=DEBUG,
     )

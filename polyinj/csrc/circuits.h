@@ -1,0 +1,52 @@
+/* The pool of circuits: each distinct one is kept once and certified once, against the original rows.
+
+   A circuit is kept as two bit sets over the columns (rows of the system, then side rows): those that enter with sign
+   +1 and those with -1. As a clause it says: at every admissible z some row of `plus` is positive or some row of
+   `minus` is not (side rows are in `minus` and always positive). */
+#ifndef POLYINJ_CIRCUITS_H
+#define POLYINJ_CIRCUITS_H
+
+#include "portable.h"
+
+/* Answers of circuits_enter beside an index; see there. */
+enum { NOT_A_CIRCUIT = -1, DOUBTFUL = -2, NO_MEMORY = -3 };
+
+typedef struct {
+    int dimension, columns, words;
+    double error;           /* every entry of a row differs from the true one by at most this */
+    const double *row;      /* columns x dimension, the doubles as given; borrowed */
+    int64_t count, capacity;
+    uint64_t *mask;         /* capacity x 2 words: plus, then minus */
+    uint16_t *order;        /* capacity x (dimension + 1): columns, heaviest multiplier first, 0xFFFF past the end */
+    int32_t *resolved;      /* what the entry stands for: itself, another circuit, or NOT_A_CIRCUIT */
+    uint64_t *key;          /* a random number for each (column, sign) */
+    int32_t *slot;          /* hash table of indices, -1 empty */
+    int64_t slots;
+    double *work;           /* basis matrix and its approximate inverse */
+    int32_t *pending;       /* after DOUBTFUL: the columns in question, signed: +(c + 1) or -(c + 1) */
+    int64_t certified, doubtful, bytes;
+} circuit_pool;
+
+int circuits_open(circuit_pool *p, int dimension, int columns, const double *row, double error);
+void circuits_close(circuit_pool *p);
+
+/* The circuit with these dimension + 1 columns and signs, whose multipliers are about `multiplier`.
+   Answers its index; NOT_A_CIRCUIT if it is certain (or was settled) that a multiplier is not positive or the relation not unique;
+   DOUBTFUL if doubles cannot tell: then somebody must call circuits_settle for the `pending` columns. */
+int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign, const float *multiplier);
+
+/* The exact truth about the pending columns: the sign of each multiplier after the signs that were asked for (+1, 0, -1);
+   NULL if the relation is not unique. -1 when memory is short. */
+int circuits_settle(circuit_pool *p, const int8_t *truth);
+
+INLINE const uint64_t *circuit_plus(const circuit_pool *p, int32_t index)
+{
+    return p->mask + (int64_t)index * 2 * p->words;
+}
+
+INLINE const uint64_t *circuit_minus(const circuit_pool *p, int32_t index)
+{
+    return p->mask + ((int64_t)index * 2 + 1) * p->words;
+}
+
+#endif

@@ -1,0 +1,79 @@
+/* Branch and bound on the number of positive rows.
+
+   Rows are FREE, POS or NEG. A tree refutes "some admissible z has at most bound_j positive rows among the first j
+   blocks, for every j"; the cycle lemma makes one tree for each rotation of the blocks a proof that more than `budget` rows are positive
+   everywhere. A node repeats, until nothing changes:
+
+     unit      a circuit all of whose literals but one are false: the last one holds;
+     conflict  a circuit without live literal, or p disjoint circuits and too little budget for p more positive rows;
+     fill      exactly enough budget: every FREE row of the blocks outside those circuits is NEG;
+     pack      look for one more circuit among the FREE rows that no circuit of the packing uses.
+
+   and branches on a row of a circuit with the fewest live rows: POS first, then NEG. Every circuit used is certain
+   (circuits.h). Each step is recorded as it is made, so the recording is the proof. */
+#ifndef POLYINJ_SEARCH_H
+#define POLYINJ_SEARCH_H
+
+#include "circuits.h"
+#include "tableau.h"
+
+enum search_status {
+    RUNNING,        /* the slice is over; call again */
+    EXHAUSTED,      /* proved: more than `budget` rows are positive everywhere */
+    FOUND_WITNESS,  /* `best_direction` has at most `budget` active rows, as far as doubles can tell */
+    UNCERTAIN,      /* settle pool.pending, then call again */
+    OUT_OF_MEMORY,  /* the allowed memory is used up */
+    STUCK           /* doubles do not suffice for this system */
+};
+
+typedef struct {
+    int32_t *code;
+    int64_t length, capacity;
+} recording;
+
+typedef struct {
+    int stage;          /* what to do when the search comes back to this node */
+    int trail;          /* length of the trail before the decision that led here */
+    int branch;         /* the row branched on */
+    int packed;         /* disjoint usable circuits, */
+    int32_t *packing;   /* budget + 2 of them at most */
+} frame;
+
+typedef struct {
+    int dimension, rows, columns, words, budget, blocks, record, side;
+    int64_t memory_limit;
+    const double *row;      /* as given; side rows last */
+    const int32_t *block;   /* per row; -1 takes no part */
+    tableau table;
+    circuit_pool pool;
+
+    uint64_t *prefix;       /* blocks x words: rows of the first j + 1 blocks of this rotation */
+    int32_t *bound;         /* positive rows that these may hold */
+    uint64_t *free, *positive, *negative;
+    int32_t *trail;
+    int trailed;
+
+    frame *frames;
+    int32_t *packings;
+    int depth;              /* -1: no tree begun or the tree is done */
+    int rotation;
+    recording *tree;        /* one for each rotation */
+
+    uint64_t *separated;    /* a ring of positive sets of directions that the tableau found, words each */
+    int separations;
+
+    int best_count;
+    double *best_direction, *direction;
+    int64_t nodes, solves;
+} search;
+
+int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row, double error,
+                int budget, int blocks, const int32_t *block, int record, int64_t memory_limit);
+void search_close(search *s);
+
+/* Before any run: number the disjoint circuits of a greedy packing of all rows; label[i] is the circuit of row i, or -1. */
+void search_root_packing(search *s, int32_t *label);
+
+enum search_status search_run(search *s, int64_t max_nodes);
+
+#endif
