@@ -6,9 +6,6 @@
 
 #include "dense.h"
 
-/* For append: the entry stands for itself. */
-enum { ITSELF = -4 };
-
 /* A fixed mixing function (splitmix64), so that the same system always hashes alike. */
 static uint64_t mixed(uint64_t x)
 {
@@ -111,13 +108,9 @@ void circuits_close(circuit_pool *p)
 INLINE int certainty(circuit_pool *p, const int32_t *column, const float *sign, const int n, const int stride)
 {
     const int rows = n + 1;
-    double *restrict basis = p->work, *restrict x = p->work + rows * stride;
-    double size[stride], residual[stride], g[stride];
-    for (int k = 0; k < rows; k++) {
-        size[k] = 0;
-        for (int j = 0; j < stride; j++)
-            basis[k * stride + j] = 0;
-    }
+    double *basis = p->work, *x = p->work + rows * stride;
+    double charge[stride], residual[stride], shift[stride], g[stride];
+    memset(basis, 0, sizeof(double) * (size_t)(rows * stride));
     for (int j = 0; j < rows; j++) {
         const double *row = p->row + (int64_t)column[j] * n;
         for (int k = 0; k < n; k++)
@@ -131,33 +124,42 @@ INLINE int certainty(circuit_pool *p, const int32_t *column, const float *sign, 
     double total = 0;
     for (int i = 0; i < rows; i++)
         total += fabs(x[i * stride + n]);
+    /* residual: |e - B l|; charge: what one unit of |X| adds to the bound of G. */
+    memset(charge, 0, sizeof charge);
+    memset(residual, 0, sizeof residual);
     for (int k = 0; k < rows; k++) {
-        double sum = k == n ? -1 : 0, heavy = k == n;
+        double sum = k == n ? -1 : 0, heavy = k == n, size = 0;
         for (int j = 0; j < rows; j++) {
             const double b = basis[k * stride + j], term = b * x[j * stride + n];
-            size[k] += fabs(b);
+            size += fabs(b);
             sum += term;
             heavy += fabs(term);
         }
         residual[k] = fabs(sum) + unit * heavy + p->error * total * 1.001 + 1e-290;
+        charge[k] = unit * size + p->error * (rows + 1) + 1e-290;
     }
-    double worst = 0, largest = 0, shift[stride];
+    double worst = 0, largest = 0;
     for (int i = 0; i < rows; i++) {
-        const double *restrict left = x + i * stride;
-        double slack = 0, absolute = 0, moved = 0;
-        for (int j = 0; j < stride; j++)
-            g[j] = 0;
+        const double *left = x + i * stride;
+        memset(g, 0, sizeof g);
         for (int k = 0; k < rows; k++) {
+            const double factor = left[k];
+            const double *right = basis + k * stride;
             for (int j = 0; j < stride; j++)
-                g[j] += left[k] * basis[k * stride + j];
-            slack += fabs(left[k]) * size[k];
-            absolute += fabs(left[k]);
-            moved += fabs(left[k]) * residual[k];
+                g[j] += factor * right[j];
         }
         g[i] -= 1;
-        double norm = unit * slack + p->error * absolute * (rows + 1) + 1e-290;
-        for (int j = 0; j < rows; j++)
-            norm += fabs(g[j]);
+        /* Sums of absolute values in eight lanes. */
+        double norms[8] = {0}, moves[8] = {0}, norm = 0, moved = 0;
+        for (int j = 0; j < stride; j += 8)
+            for (int lane = 0; lane < 8; lane++) {
+                norms[lane] += fabs(g[j + lane]) + fabs(left[j + lane]) * charge[j + lane];
+                moves[lane] += fabs(left[j + lane]) * residual[j + lane];
+            }
+        for (int lane = 0; lane < 8; lane++) {
+            norm += norms[lane];
+            moved += moves[lane];
+        }
         worst = norm > worst ? norm : worst;
         shift[i] = moved;
         largest = moved > largest ? moved : largest;
@@ -209,7 +211,7 @@ static int64_t find(const circuit_pool *p, const uint64_t *mask)
     return (int64_t)at;
 }
 
-static int32_t append(circuit_pool *p, const uint64_t *mask, const uint16_t *order, int32_t resolved)
+static int32_t append(circuit_pool *p, const uint64_t *mask, const uint16_t *order)
 {
     if (p->count == p->capacity && reserve(p, 2 * p->capacity))
         return NO_MEMORY;
@@ -220,7 +222,7 @@ static int32_t append(circuit_pool *p, const uint64_t *mask, const uint16_t *ord
     p->count++;
     memcpy(p->mask + (int64_t)index * 2 * p->words, mask, sizeof(uint64_t) * 2 * (size_t)p->words);
     memcpy(p->order + (int64_t)index * (p->dimension + 1), order, sizeof(uint16_t) * (size_t)(p->dimension + 1));
-    p->resolved[index] = resolved == ITSELF ? index : resolved;
+    p->resolved[index] = UNCHECKED;
     return index;
 }
 
@@ -238,7 +240,7 @@ int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign
         set(mask, p->words, column[i], sign[i] > 0);
     const int32_t known = p->slot[find(p, mask)];
     if (known >= 0)
-        return p->resolved[known];
+        return p->resolved[known] == UNCHECKED ? known : p->resolved[known];
 
     /* Insertion sort: heaviest first. */
     uint16_t order[rows];
@@ -252,45 +254,58 @@ int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign
         weight[at] = multiplier[i];
         order[at] = (uint16_t)column[i];
     }
+    return append(p, mask, order);
+}
+
+int32_t circuits_certify(circuit_pool *p, int32_t index)
+{
+    if (p->resolved[index] != UNCHECKED)
+        return p->resolved[index];
+    const int rows = p->dimension + 1;
+    const uint16_t *order = p->order + (int64_t)index * rows;
+    const uint64_t *plus = circuit_plus(p, index);
+    int32_t column[rows];
+    float sign[rows];
+    for (int i = 0; i < rows; i++) {
+        column[i] = order[i];
+        sign[i] = plus[order[i] >> 6] >> (order[i] & 63) & 1 ? 1.0f : -1.0f;
+    }
     const int certain = certainty_of(p, column, sign);
     if (certain == 0) {
         p->doubtful++;
+        p->asked = index;
         for (int i = 0; i < rows; i++)
-            p->pending[i] = mask[order[i] >> 6] >> (order[i] & 63) & 1 ? order[i] + 1 : -order[i] - 1;
+            p->pending[i] = sign[i] > 0 ? column[i] + 1 : -column[i] - 1;
         return DOUBTFUL;
     }
     p->certified += certain > 0;
-    const int32_t index = append(p, mask, order, certain > 0 ? ITSELF : NOT_A_CIRCUIT);
-    return index < 0 || certain > 0 ? index : NOT_A_CIRCUIT;
+    return p->resolved[index] = certain > 0 ? index : NOT_A_CIRCUIT;
 }
 
 int circuits_settle(circuit_pool *p, const int8_t *truth)
 {
-    const int rows = p->dimension + 1, words = p->words;
-    uint64_t asked[2 * words], exact[2 * words];
-    uint16_t order[rows], reduced[rows];
-    memset(asked, 0, sizeof asked);
+    const int rows = p->dimension + 1;
+    uint64_t exact[2 * p->words];
+    uint16_t reduced[rows];
     memset(exact, 0, sizeof exact);
     memset(reduced, 0xFF, sizeof reduced);
     int valid = truth != NULL, size = 0;
-    for (int i = 0; i < rows; i++) {
+    for (int i = 0; i < rows && valid; i++) {
         const int column = abs(p->pending[i]) - 1;
-        order[i] = (uint16_t)column;
-        set(asked, words, column, p->pending[i] > 0);
-        if (truth == NULL || truth[i] < 0) {
+        if (truth[i] < 0) {
             valid = 0;
         } else if (truth[i] > 0) {
-            set(exact, words, column, p->pending[i] > 0);
+            set(exact, p->words, column, p->pending[i] > 0);
             reduced[size++] = (uint16_t)column;
         }
     }
-    int32_t meaning = NOT_A_CIRCUIT;
+    int32_t meaning = valid ? p->asked : NOT_A_CIRCUIT;
     if (valid && size < rows) {
         meaning = p->slot[find(p, exact)];
-        if (meaning < 0 && (meaning = append(p, exact, reduced, ITSELF)) < 0)
+        if (meaning < 0 && (meaning = append(p, exact, reduced)) < 0)
             return -1;
-    } else if (valid) {
-        meaning = ITSELF;
+        p->resolved[meaning] = meaning;
     }
-    return append(p, asked, order, meaning) < 0 ? -1 : 0;
+    p->resolved[p->asked] = meaning;
+    return 0;
 }

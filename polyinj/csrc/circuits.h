@@ -8,8 +8,8 @@
 
 #include "portable.h"
 
-/* Answers of circuits_enter beside an index; see there. */
-enum { NOT_A_CIRCUIT = -1, DOUBTFUL = -2, NO_MEMORY = -3 };
+/* Answers beside an index, and states of an entry beside what it stands for. */
+enum { NOT_A_CIRCUIT = -1, DOUBTFUL = -2, NO_MEMORY = -3, UNCHECKED = -4 };
 
 typedef struct {
     int dimension, columns, words;
@@ -18,22 +18,27 @@ typedef struct {
     int64_t count, capacity;
     uint64_t *mask;         /* capacity x 2 words: plus, then minus */
     uint16_t *order;        /* capacity x (dimension + 1): columns, heaviest multiplier first, 0xFFFF past the end */
-    int32_t *resolved;      /* what the entry stands for: itself, another circuit, or NOT_A_CIRCUIT */
+    int32_t *resolved;      /* what the entry stands for: itself, another circuit, NOT_A_CIRCUIT or UNCHECKED */
     uint64_t *key;          /* a random number for each (column, sign) */
     int32_t *slot;          /* hash table of indices, -1 empty */
     int64_t slots;
     double *work;           /* basis matrix and its approximate inverse */
-    int32_t *pending;       /* after DOUBTFUL: the columns in question, signed: +(c + 1) or -(c + 1) */
+    int32_t asked;          /* after DOUBTFUL: the entry in question */
+    int32_t *pending;       /* and its columns, signed: +(c + 1) or -(c + 1) */
     int64_t certified, doubtful, bytes;
 } circuit_pool;
 
 int circuits_open(circuit_pool *p, int dimension, int columns, const double *row, double error);
 void circuits_close(circuit_pool *p);
 
-/* The circuit with these dimension + 1 columns and signs, whose multipliers are about `multiplier`.
-   Answers its index; NOT_A_CIRCUIT if it is certain (or was settled) that a multiplier is not positive or the relation not unique;
-   DOUBTFUL if doubles cannot tell: then somebody must call circuits_settle for the `pending` columns. */
+/* The entry with these dimension + 1 columns and signs, whose multipliers are about `multiplier`; nothing is certified yet.
+   NOT_A_CIRCUIT if it was refuted before. */
 int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign, const float *multiplier);
+
+/* Certify an entry once. Answers what it stands for: itself, or the smaller circuit that it contains; NOT_A_CIRCUIT if surely a multiplier
+   is not positive or the relation is not unique; DOUBTFUL if doubles cannot tell: then somebody must call circuits_settle
+   for the `pending` columns and ask again. */
+int32_t circuits_certify(circuit_pool *p, int32_t index);
 
 /* The exact truth about the pending columns: the sign of each multiplier after the signs that were asked for (+1, 0, -1);
    NULL if the relation is not unique. -1 when memory is short. */

@@ -1,8 +1,9 @@
 #include "dense.h"
 
 #include <math.h>
+#include <string.h>
 
-INLINE int invert(double *restrict a, int order, const int stride)
+INLINE int invert(double *a, int order, const int stride)
 {
     int swapped[64];
     double line[stride] __attribute__((aligned(ALIGNMENT)));
@@ -17,19 +18,20 @@ INLINE int invert(double *restrict a, int order, const int stride)
             return -1;
         /* In place: column j of the left half is done, so it takes column j of the inverse. */
         const double scale = 1 / pivot;
-        for (int k = 0; k < stride; k++) {
-            line[k] = a[best * stride + k] * scale;
-            a[best * stride + k] = a[j * stride + k];
-        }
+        double *upper = a + j * stride, *lower = a + best * stride;
+        for (int k = 0; k < stride; k++)
+            line[k] = lower[k] * scale;
+        if (best != j)
+            memcpy(lower, upper, sizeof(double) * (size_t)stride);
         line[j] = scale;
         for (int i = 0; i < order; i++) {
-            const double factor = a[i * stride + j];
-            a[i * stride + j] = 0;
+            double *restrict target = a + i * stride;
+            const double factor = target[j];
+            target[j] = 0;
             for (int k = 0; k < stride; k++)
-                a[i * stride + k] -= factor * line[k];
+                target[k] -= factor * line[k];
         }
-        for (int k = 0; k < stride; k++)
-            a[j * stride + k] = line[k];
+        memcpy(upper, line, sizeof(double) * (size_t)stride);
     }
     /* Row exchanges of the matrix are column exchanges of its inverse, undone last to first. */
     for (int j = order - 1; j >= 0; j--) {

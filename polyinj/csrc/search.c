@@ -43,7 +43,7 @@ int search_open(search *s, int dimension, int rows, int sides, const double *vec
     s->memory_limit = memory_limit;
     s->row = row;
     s->block = block;
-    s->best_count = rows + 1;
+    s->best_count = rows + 1;s->activity=calloc(s->columns,4);
     s->rotation = -1;
     s->depth = -1;
     const size_t words = (size_t)s->words, room = (size_t)budget + 3, levels = (size_t)rows + 2;
@@ -233,65 +233,97 @@ INLINE int positive_count(const search *s, const uint64_t *rows)
 
 /* ---- One node ---- */
 
-/* Drop circuits that are satisfied, use those with one live row. `changed` counts assignments. */
+/* Make circuit i of the packing certain, or drop it. OPEN with *kept = 0: it was no circuit. */
+static enum outcome ascertain(search *s, frame *f, int i, int *kept)
+{
+    const int32_t meaning = circuits_certify(&s->pool, f->packing[i]);
+    *kept = meaning >= 0;
+    if (meaning == DOUBTFUL)
+        return ASK;
+    f->packing[i] = meaning >= 0 ? meaning : f->packing[--f->packed];
+    return OPEN;
+}
+
+/* Drop circuits that are satisfied, use those with at most one live row. */
 static enum outcome review(search *s, frame *f)
 {
     for (int i = 0; i < f->packed;) {
         const int32_t circuit = f->packing[i];
-        int live = 0;
-        if (usable(s, circuit) && (live = live_count(s, circuit)) > 1) {
+        int kept = usable(s, circuit);
+        if (kept && live_count(s, circuit) > 1) {
             i++;
             continue;
         }
+        if (kept) {
+            const enum outcome outcome = ascertain(s, f, i, &kept);
+            if (outcome != OPEN)
+                return outcome;
+            if (!kept || f->packing[i] != circuit) {
+                i = 0;
+                continue;
+            }
+        }
         f->packing[i] = f->packing[--f->packed];
-        if (!usable(s, circuit))
+        if (!kept)
             continue;
-        if (live == 0)
+        if (live_count(s, circuit) == 0)
             return emit(s, CLAUSE_CONFLICT, circuit) ? NO_ROOM : REFUTED;
+        if (emit(s, STEP_UNIT, circuit))
+            return NO_ROOM;
         const uint64_t *plus = circuit_plus(&s->pool, circuit);
         for (int w = 0; w < s->words; w++)
             if (plus[w] & s->free[w]) {
                 assign(s, 64 * w + __builtin_ctzll(plus[w] & s->free[w]), 1);
                 break;
             }
-        if (emit(s, STEP_UNIT, circuit))
-            return NO_ROOM;
         i = 0;
     }
     return OPEN;
 }
 
-/* Compare each budget with its packing. OPEN with *filled > 0: rows were made NEG. */
-static enum outcome weigh(search *s, const frame *f, int *filled)
+/* Compare each budget with its packing. OPEN with *changed: rows were made NEG or a false circuit left. */
+static enum outcome weigh(search *s, frame *f, int *changed)
 {
     int32_t inside[f->packed + 1];
-    *filled = 0;
+    *changed = 0;
     for (int j = 0; j < s->blocks; j++) {
         const uint64_t *rows = s->prefix + j * s->words;
-        uint64_t rest[s->words];
+        uint64_t rest[s->words], any = 0;
         for (int w = 0; w < s->words; w++)
             rest[w] = rows[w] & s->free[w];
         int count = 0;
         for (int i = 0; i < f->packed; i++)
             if (lies_within(s, f->packing[i], rows)) {
-                inside[count++] = f->packing[i];
+                inside[count++] = i;
                 for (int w = 0; w < s->words; w++)
                     rest[w] &= ~circuit_plus(&s->pool, f->packing[i])[w];
             }
-        const int need = positive_count(s, rows) + count;
-        if (need > s->bound[j])
-            return emit_packing(s, COUNT_CONFLICT, j, inside, count) ? NO_ROOM : REFUTED;
-        if (need < s->bound[j])
-            continue;
         for (int w = 0; w < s->words; w++)
-            for (uint64_t left = rest[w]; left; left &= left - 1) {
-                if (!*filled && emit_packing(s, STEP_FILL, j, inside, count))
-                    return NO_ROOM;
-                assign(s, 64 * w + __builtin_ctzll(left), 0);
-                ++*filled;
+            any |= rest[w];
+        const int need = positive_count(s, rows) + count;
+        if (need < s->bound[j] || (need == s->bound[j] && !any))
+            continue;
+        for (int i = 0; i < count; i++) {
+            const int32_t circuit = f->packing[inside[i]];
+            int kept;
+            const enum outcome outcome = ascertain(s, f, inside[i], &kept);
+            if (outcome != OPEN)
+                return outcome;
+            if (!kept || f->packing[inside[i]] != circuit) {
+                *changed = 1;
+                return OPEN;
             }
-        if (*filled)
-            return OPEN;
+            inside[i] = circuit;
+        }
+        if (emit_packing(s, need > s->bound[j] ? COUNT_CONFLICT : STEP_FILL, j, inside, count))
+            return NO_ROOM;
+        if (need > s->bound[j])
+            return REFUTED;
+        for (int w = 0; w < s->words; w++)
+            for (uint64_t left = rest[w]; left; left &= left - 1)
+                assign(s, 64 * w + __builtin_ctzll(left), 0);
+        *changed = 1;
+        return OPEN;
     }
     return OPEN;
 }
@@ -351,6 +383,8 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
         if (result == SEPARATED) {
             uint64_t *up = s->separated + s->separations++ % RING * s->words;
             tableau_active(t, up, s->words);
+            static float DEC=-1,AL; if(DEC<0){DEC=getenv("DEC")?atof(getenv("DEC")):0.9; AL=getenv("AL")?atof(getenv("AL")):0;}
+            for(int c=0;c<s->columns;c++){ s->activity[c]=s->activity[c]*DEC+(1-DEC)*has(up,c); t->cost[c]=1+AL*s->activity[c]; }
             int active = 0;
             for (int w = 0; w < s->words; w++)
                 active += __builtin_popcountll(up[w] & (s->free[w] | s->positive[w]));
@@ -366,8 +400,6 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
             for (int i = 0; i <= t->dimension; i++)
                 sign[i] = t->sign[t->basis[i]];
             const int32_t found = circuits_enter(&s->pool, t->basis, sign, t->beta);
-            if (found == DOUBTFUL)
-                return ASK;
             if (found == NO_MEMORY || used_bytes(s) > s->memory_limit)
                 return NO_ROOM;
             if (found >= 0) {
@@ -423,19 +455,36 @@ static enum outcome extend(search *s, frame *f, int *extended)
 static int branching_row(const search *s, const frame *f)
 {
     int32_t best = -1;
-    int fewest = s->rows + 1;
+    static int V=-1,U; if(V<0){V=getenv("V")?atoi(getenv("V")):0;U=getenv("U")?atoi(getenv("U")):0;}
+    int fewest = 1<<30;
     for (int i = 0; i < f->packed; i++) {
-        const int live = live_count(s, f->packing[i]);
+        int live = live_count(s, f->packing[i]);
+        int j=0; while (!lies_within(s,f->packing[i],s->prefix+j*s->words)) j++;
+        if(V==1) live+=100*j;
+        if(V==2) live=live*100-i;
+        if(V==3) live=live*100-j;
+        if(V==4) live=live*100+j*50;
+        if(V==5) live=live*100+j*200;
+        if(V==6) live=live*100+j*300;if(V==7) live=live*100+j*150;if(V==8) live=live*100*(j+1);if(V==9) live=live*100*(j+2);
         if (live < fewest) {
             fewest = live;
             best = f->packing[i];
         }
     }
     if (best >= 0) {
+        const uint64_t *up = s->separated + (s->separations-1) % RING * s->words;
         const uint16_t *order = s->pool.order + (int64_t)best * (s->dimension + 1);
-        while (!has(s->free, *order))
-            order++;
-        return *order;
+        int first=-1,last=-1,act=-1,inact=-1;
+        for(int i=0;i<=s->dimension;i++) if(order[i]!=0xFFFF && has(s->free,order[i])){ int r=order[i]; last=r; if(first<0)first=r; if(has(up,r)){if(act<0)act=r;}else if(inact<0)inact=r;}
+        if(U==1) return last;
+        if(U==6||U==7||U==8) { float bestr=-1; for(int i=0;i<=s->dimension;i++) if(order[i]!=0xFFFF && has(s->free,order[i])){ int r=order[i]; float k=s->activity[r]*(U==6?1:U==7?(1-0.02f*i):(1-0.05f*i)); if(k>bestr){bestr=k;last=r;} } return last;}
+        if(U==4||U==5){ /* best z: satisfied count of actives in circuit */
+          int bestr=-1; 
+          for(int i=0;i<=s->dimension;i++) if(order[i]!=0xFFFF && has(s->free,order[i])){ int r=order[i]; int k=0; for(int q=0;q<RING&&q<s->separations;q++){ k+=has(s->separated+q*s->words,r);} if(U==5) k=k*4+ (has(up,r)?40:0); if(k>bestr){bestr=k;last=r;} }
+          return last; }
+        if(U==2) return act>=0?act:first;
+        if(U==3) return inact>=0?inact:first;
+        return first;
     }
     for (int w = 0; w < s->words; w++)
         if (s->free[w])
@@ -486,7 +535,7 @@ static void descend(search *s, int positive)
     frame *child = &s->frames[++s->depth];
     child->stage = ENTER;
     child->trail = s->trailed;
-    child->packed = parent->packed;
+    child->packed = 0;
     memcpy(child->packing, parent->packing, sizeof(int32_t) * (size_t)parent->packed);
     assign(s, parent->branch, positive);
 }

@@ -62,6 +62,7 @@ typedef struct {
     uint64_t *separated;    /* a ring of positive sets of directions that the tableau found, words each */
     int separations;
 
+    float *activity;
     int best_count;
     double *best_direction, *direction;
     int64_t nodes, solves;

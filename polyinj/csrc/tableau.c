@@ -45,12 +45,13 @@ int tableau_open(tableau *t, int dimension, int columns, const double *vector)
     t->sign = aligned_zeros(width, sizeof(float));
     t->wanted = aligned_zeros(width, sizeof(float));
     t->role = aligned_zeros(width, 1);
+    t->cost = aligned_zeros(width, sizeof(float));
     t->inverse = aligned_zeros(rows * (size_t)dense_stride((int)rows), sizeof(double));
     if (!t->transposed || !t->cell || !t->beta || !t->mask || !t->basis || !t->place || !t->sign || !t->wanted ||
         !t->role || !t->inverse)
         return -1;
     for (int c = 0; c < columns; c++) {
-        t->sign[c] = t->wanted[c] = 1.0f;
+        t->sign[c] = t->wanted[c] = t->cost[c] = 1.0f;
         for (int k = 0; k < dimension; k++)
             t->transposed[(size_t)k * width + (size_t)c] = vector[(size_t)c * (size_t)dimension + (size_t)k];
     }
@@ -68,6 +69,7 @@ void tableau_close(tableau *t)
     free(t->sign);
     free(t->wanted);
     free(t->role);
+    free(t->cost);
     free(t->inverse);
     memset(t, 0, sizeof *t);
 }
@@ -299,15 +301,16 @@ INLINE void price_basis(tableau *t, const int width, const uint8_t *charged, int
     const int rows = t->dimension + 1;
     float line[width] __attribute__((aligned(ALIGNMENT)));
     for (int c = 0; c < width; c++)
-        line[c] = price && t->role[c] == LIVE ? 1.0f : 0.0f;
+        line[c] = price && t->role[c] == LIVE ? t->cost[c] : 0.0f;
     float objective = 0;
     for (int i = 0; i < rows; i++) {
         if (!charged[i])
             continue;
         const float *restrict cell = t->cell + (size_t)i * (size_t)width;
+        const float cost = price ? t->cost[t->basis[i]] : 1.0f;
         for (int c = 0; c < width; c++)
-            line[c] -= cell[c];
-        objective += t->beta[i];
+            line[c] -= cost * cell[c];
+        objective += cost * t->beta[i];
     }
     memcpy(t->cell + (size_t)rows * (size_t)width, line, sizeof line);
     t->beta[rows] = -objective;

@@ -36,6 +36,7 @@ typedef struct {
     int32_t *place;       /* column -> row, -1 if nonbasic */
     float *sign;          /* sign that the column carries, +1 or -1 */
     float *wanted;        /* sign that it should carry */
+    float *cost;          /* what weight on a LIVE column costs */
     uint8_t *role;        /* BARRED, FIXED or LIVE; the caller sets it before a solve */
     double *inverse;      /* (N + 1) x 2 (N + 1), work space of the refactorisation */
     int age;              /* pivots since the last refactorisation */
