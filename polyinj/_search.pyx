@@ -1,6 +1,9 @@
-"""Compiled search: branch and bound over circuits, and the walk that looks for witnesses."""
+"""Compiled search: branch and bound over circuits, and the walk that looks for witnesses.
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint16_t, uint64_t
+The C files under csrc/ do the work and say how; here are the Python objects around them. See _search.pyi for the contract.
+"""
+
+from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
 import numpy as np
@@ -11,8 +14,8 @@ cdef extern from "circuits.h" nogil:
         int64_t count
         int64_t certified
         int64_t doubtful
+        int64_t bytes
         uint64_t *mask
-        int32_t *resolved
         int32_t *pending
     int circuits_settle(circuit_pool *p, const int8_t *truth)
 
@@ -21,8 +24,11 @@ cdef extern from "tableau.h" nogil:
         int64_t pivots
 
 cdef extern from "search.h" nogil:
+    enum:
+        MAX_DIMENSION
     enum search_status:
-        pass
+        UNCERTAIN
+        FOUND_WITNESS
     ctypedef struct recording:
         int32_t *code
         int64_t length
@@ -31,7 +37,6 @@ cdef extern from "search.h" nogil:
         int blocks
         int columns
         int rows
-        int rotation
         int best_count
         double *best_direction
         int64_t nodes
@@ -39,74 +44,284 @@ cdef extern from "search.h" nogil:
         tableau table
         circuit_pool pool
         recording *tree
+        recording open
+        int32_t open_count
+        int cut
     int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row, double error,
-                    int budget, int blocks, const int32_t *block, int record, int64_t memory_limit)
+                    int budget, int spanning, int blocks, const int32_t *block, int record, int64_t memory_limit)
     void search_close(search *s)
+    int search_assume(search *s, int rotation, const int32_t *literal, int count)
     void search_root_packing(search *s, int32_t *label)
     search_status search_run(search *s, int64_t max_nodes)
 
-STATUS = ("running", "exhausted", "witness", "uncertain", "memory", "stuck")
+RUNNING, EXHAUSTED, WITNESS, UNSETTLED, MEMORY, STUCK = STATUSES = (
+    "running", "exhausted", "witness", "unsettled", "memory", "stuck")
+
+
+def _unit(rows):
+    # By the largest entry first: squares of tiny or huge entries would leave the range of doubles.
+    rows = rows / np.maximum(np.abs(rows).max(axis=1, keepdims=True), 2.0**-1022)
+    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
+    return rows / np.where(length > 0, length, 1)
 
 
 def conditioned(rows):
     """Unit rows of the Q factor of the unit rows: the same circuits, better conditioned."""
-    def unit(a):
-        length = np.sqrt((a * a).sum(axis=1, keepdims=True))
-        return a / np.where(length > 0, length, 1)
-    return np.ascontiguousarray(unit(np.linalg.qr(unit(rows))[0]))
+    return np.ascontiguousarray(_unit(np.linalg.qr(_unit(rows))[0]))
 
 
-cdef class CountSearch:
+cdef class _Search:
     cdef search _s
     cdef object _vector, _row, _block
+    cdef bint _unsettled
     cdef readonly str status
 
-    def __cinit__(self, rows, double error=0.0, side=None, int budget=0, blocks=1, bint record=True, int64_t memory_limit=1 << 31):
-        self._row = np.ascontiguousarray(rows if side is None else np.vstack([rows, side]), dtype=np.float64)
+    def __cinit__(self, rows, double error, side, int budget, int spanning, blocks, bint record, int64_t memory_limit):
+        cdef double[:, ::1] row, vector
+        cdef int32_t[::1] block
+        cdef int m = len(rows)
+        self._row = np.ascontiguousarray(rows if side is None else np.concatenate([rows, side]), dtype=np.float64)
+        row = self._row
+        if not 0 < row.shape[1] <= MAX_DIMENSION or not row.shape[1] < row.shape[0] < 65535:
+            raise ValueError(f"{row.shape[0]} rows of length {row.shape[1]}; expected length 1 to {MAX_DIMENSION} and more "
+                             "rows than that, below 65535")
         self._vector = conditioned(self._row)
         self._block = np.ascontiguousarray(blocks, dtype=np.int32)
-        cdef double[:, ::1] row = self._row
-        cdef double[:, ::1] vector = self._vector
-        cdef int32_t[::1] block = self._block
-        cdef int m = len(rows)
-        if search_open(&self._s, row.shape[1], m, row.shape[0] - m, &vector[0, 0], &row[0, 0], error, budget, int(self._block.max()) + 1,
-                       &block[0], record, memory_limit):
-            raise MemoryError
-        self.status = "running"
+        vector = self._vector
+        block = self._block
+        if block.shape[0] != m:
+            raise ValueError(f"{block.shape[0]} block numbers for {m} rows")
+        if search_open(&self._s, row.shape[1], m, row.shape[0] - m, &vector[0, 0], &row[0, 0], error, budget, spanning,
+                       max(int(self._block.max()), 0) + 1, &block[0], record, memory_limit):
+            search_close(&self._s)
+            raise ValueError("the rows do not span, or memory is short")
+        self.status = RUNNING
 
     def __dealloc__(self):
         search_close(&self._s)
 
     def run(self, int64_t max_nodes):
         cdef search_status status
+        if self._unsettled:
+            raise RuntimeError("settle the pending circuit first")
         with nogil:
             status = search_run(&self._s, max_nodes)
-        self.status = STATUS[<int>status]
+        self._unsettled = status == UNCERTAIN
+        self.status = STATUSES[<int>status]
         return self.status
 
-    def label(self):
+    @property
+    def pending(self):
+        if not self._unsettled:
+            return ()
+        return tuple(self._s.pool.pending[i] for i in range(self._s.dimension + 1))
+
+    def settle(self, signs):
+        cdef int8_t[::1] truth
+        cdef int failed
+        if not self._unsettled:
+            raise RuntimeError("no circuit is pending")
+        if signs is None:
+            failed = circuits_settle(&self._s.pool, NULL)
+        else:
+            truth = np.array(signs, dtype=np.int8)
+            if truth.shape[0] != self._s.dimension + 1:
+                raise ValueError(f"{truth.shape[0]} signs; expected {self._s.dimension + 1}")
+            failed = circuits_settle(&self._s.pool, &truth[0])
+        if failed:
+            raise MemoryError
+        self._unsettled = False
+
+    @property
+    def degenerate(self):
+        return self._s.pool.doubtful > 0
+
+    @property
+    def best_count(self):
+        return self._s.best_count
+
+    @property
+    def best_direction(self):
+        cdef double[::1] z = np.empty(self._s.dimension)
+        memcpy(&z[0], self._s.best_direction, sizeof(double) * self._s.dimension)
+        # vector = unit rows of Q, rows = Q R up to positive factors: a direction of the one system solves for the other.
+        return np.linalg.lstsq(_unit(self._row), self._vector @ np.asarray(z), rcond=None)[0]
+
+    @property
+    def nodes(self):
+        return self._s.nodes
+
+    @property
+    def pivots(self):
+        return self._s.table.pivots
+
+    @property
+    def circuits(self):
+        return self._s.pool.certified
+
+    @property
+    def solves(self):
+        return self._s.solves
+
+    def _label(self):
         cdef int32_t[::1] out = np.empty(self._s.rows, dtype=np.int32)
         with nogil:
             search_root_packing(&self._s, &out[0])
         return np.asarray(out)
 
-    @property
-    def stats(self):
-        return dict(nodes=self._s.nodes, solves=self._s.solves, pivots=self._s.table.pivots, circuits=self._s.pool.count,
-                    certified=self._s.pool.certified, doubtful=self._s.pool.doubtful, best=self._s.best_count,
-                    code=sum(self._s.tree[i].length for i in range(self._s.blocks)))
+    # ---- Proof ----
 
-    @property
-    def direction(self):
-        cdef double[::1] out = np.empty(self._s.dimension)
-        memcpy(&out[0], self._s.best_direction, sizeof(double) * self._s.dimension)
-        return np.asarray(out)
+    def proof(self):
+        cdef int32_t[::1] index = np.full(self._s.pool.count + 1, -1, dtype=np.int32)
+        cdef int32_t used = 0
+        cdef int words = self._s.pool.words, c
+        cdef uint64_t *mask
+        trees = []
+        for r in range(self._s.blocks):
+            trees.append(_copied(&self._s.tree[r]))
+            used = _relabel(trees[r], index, used)
+        circuits = np.zeros((used, self._s.dimension + 1), dtype=np.int32)
+        cdef int32_t[:, ::1] literal = circuits
+        cdef int64_t i
+        cdef int k
+        for i in range(self._s.pool.count):
+            if index[i] < 0:
+                continue
+            mask = self._s.pool.mask + i * 2 * words
+            k = 0
+            for c in range(self._s.columns):
+                if mask[c >> 6] >> (c & 63) & 1:
+                    literal[index[i], k] = c + 1
+                    k += 1
+                elif mask[words + (c >> 6)] >> (c & 63) & 1:
+                    literal[index[i], k] = -c - 1
+                    k += 1
+        return circuits, trees
+
+    # ---- Subtrees ----
+
+    def leave_open_below(self, int depth):
+        self._s.cut = depth
+
+    def assume(self, int rotation, literals):
+        cdef int32_t[::1] literal = np.array(literals, dtype=np.int32).reshape(-1)
+        if search_assume(&self._s, rotation, &literal[0] if literal.shape[0] else NULL, literal.shape[0]):
+            raise ValueError("a literal is repeated or names no row of the search")
+
+    def open_subtrees(self):
+        number = _copied(&self._s.open).tolist()
+        subtrees, at = [], 0
+        while at < len(number):
+            end = at + 2 + number[at + 1]
+            subtrees.append((number[at], number[at + 2:end]))
+            at = end
+        return subtrees
 
 
-def choose_blocks(rows, side, int count):
-    m = len(rows)
-    label = CountSearch(rows, 0.0, side, 0, np.zeros(m, np.int32)).label()
-    order = np.argsort(np.where(label < 0, m, label), kind="stable")
-    block = np.empty(m, np.int32)
-    block[order] = np.arange(m) * count // m
-    return block
+cdef _copied(recording *r):
+    cdef int32_t[::1] out = np.empty(r.length, dtype=np.int32)
+    if r.length:
+        memcpy(&out[0], r.code, sizeof(int32_t) * r.length)
+    return np.asarray(out)
+
+
+cdef int32_t _relabel(int32_t[::1] code, int32_t[::1] index, int32_t used) noexcept nogil:
+    """Number the circuits that a tree names by first use, continuing at `used`; index maps the old names (-1: not yet)."""
+    cdef int64_t at = 0, i, first, last
+    while at < code.shape[0]:
+        if code[at] == 1 or code[at] == 5:
+            first, last = at + 1, at + 2
+        elif code[at] == 2 or code[at] == 4:
+            first, last = at + 3, at + 3 + code[at + 2]
+        elif code[at] == 6:
+            first, last = at + 2, at + 2 + code[at + 1]
+        else:
+            first, last = at + 2, at + 2
+        for i in range(first, last):
+            if index[code[i]] < 0:
+                index[code[i]] = used
+                used += 1
+            code[i] = index[code[i]]
+        at = last
+    return used
+
+
+def splice(circuits, trees, parts):
+    """Put the proofs of open subtrees into the proof that left them open.
+
+    parts[k] is the pair (circuits, tree) that proves open subtree k. Answers (circuits, trees) without open subtrees; circuits that
+    several parts use appear once.
+    """
+    pool, name = np.unique(np.concatenate([circuits, *(part[0] for part in parts)]), axis=0, return_inverse=True)
+    name = name.reshape(-1).astype(np.int32)
+    named, start = [], len(circuits)
+    for own, tree in parts:
+        tree = tree.copy()
+        _rename(tree, name[start:start + len(own)])
+        named.append(tree)
+        start += len(own)
+    whole = []
+    for tree in trees:
+        tree = tree.copy()
+        _rename(tree, name)
+        pieces, at = [], 0
+        for place in _places(tree):
+            pieces += [tree[at:place], named[tree[place + 1]]]
+            at = place + 2
+        whole.append(np.concatenate([*pieces, tree[at:]]))
+    return pool, whole
+
+
+cdef void _rename(int32_t[::1] code, int32_t[::1] name) noexcept:
+    _relabel(code, name, 0)
+
+
+def _places(int32_t[::1] code):
+    """Where a tree has an open subtree."""
+    cdef int64_t at = 0
+    places = []
+    while at < code.shape[0]:
+        if code[at] == 9:
+            places.append(at)
+        if code[at] == 2 or code[at] == 4:
+            at += 3 + code[at + 2]
+        elif code[at] == 6:
+            at += 2 + code[at + 1]
+        else:
+            at += 2
+    return places
+
+
+class CountSearch(_Search):
+    def __new__(cls, rows, double error=0.0, side=None, *, int budget, linear=None, blocks=None, bint record=True,
+                int64_t memory_limit=1 << 30):
+        if blocks is None or isinstance(blocks, int):
+            blocks = choose_blocks(rows, side, linear=linear, count=blocks)
+        return _Search.__new__(cls, rows, error, side, budget, 0, blocks, record, memory_limit)
+
+
+class RankSearch(_Search):
+    def __new__(cls, rows, double error=0.0, side=None, *, linear=None, bint record=True, int64_t memory_limit=1 << 30):
+        if linear is None:
+            linear = np.shape(rows)[1]
+        # No budget: the packing is as large as the codimension at most.
+        return _Search.__new__(cls, rows, error, side, linear, linear, _taking_part(rows, linear), record, memory_limit)
+
+
+def _taking_part(rows, linear):
+    """One block of all rows whose linear part is not zero."""
+    return np.where(np.any(np.asarray(rows)[:, :linear] != 0, axis=1), 0, -1)
+
+
+def choose_blocks(rows, side=None, *, linear=None, count=None):
+    n = np.shape(rows)[1] if linear is None else linear
+    blocks = _taking_part(rows, n)
+    if count is None:
+        count = 2 if n <= 10 else 3 if n <= 12 else 4
+    if count > 1:
+        # Circuits of a root packing lie in one block as far as the equal sizes allow.
+        label = _Search(rows, 0.0, side, n, 0, blocks, False, 1 << 30)._label()
+        part = np.flatnonzero(blocks == 0)
+        order = part[np.argsort(np.where(label < 0, len(label), label)[part], kind="stable")]
+        blocks[order] = np.arange(len(order)) * count // max(len(order), 1)
+    return blocks.astype(np.int32)

@@ -5,7 +5,12 @@
 
 enum { ENTER, POSITIVE_DONE, NEGATIVE_DONE };
 enum { RING = 16, PIVOT_LIMIT = 2000, REFACTOR_AGE = 400 };
-enum { STEP_UNIT = 1, STEP_FILL = 2, BRANCH = 3, COUNT_CONFLICT = 4, CLAUSE_CONFLICT = 5 };
+enum { STEP_UNIT = 1, STEP_FILL = 2, BRANCH = 3, COUNT_CONFLICT = 4, CLAUSE_CONFLICT = 5, SPAN_CONFLICT = 6 };
+
+/* Rows that were positive lately where everything else was negative are the ones that decide: circuits are asked to leave them to
+   others (what weight on them costs in the tableau), and branching takes them first. */
+static const float ACTIVITY_MEMORY = 0.995f;
+static const float ACTIVITY_COST = 2.0f;
 
 /* Outcomes of one node. */
 enum outcome { REFUTED, OPEN, ASK, NO_ROOM, WITNESSED, HELPLESS };
@@ -30,7 +35,7 @@ INLINE void drop(uint64_t *set, int i)
 /* ---- Opening and closing ---- */
 
 int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row, double error,
-                int budget, int blocks, const int32_t *block, int record, int64_t memory_limit)
+                int budget, int spanning, int blocks, const int32_t *block, int record, int64_t memory_limit)
 {
     memset(s, 0, sizeof *s);
     s->dimension = dimension;
@@ -38,12 +43,13 @@ int search_open(search *s, int dimension, int rows, int sides, const double *vec
     s->columns = rows + sides;
     s->words = (s->columns + 63) / 64;
     s->budget = budget;
+    s->spanning = spanning;
     s->blocks = blocks;
     s->record = record;
     s->memory_limit = memory_limit;
     s->row = row;
     s->block = block;
-    s->best_count = rows + 1;s->activity=calloc(s->columns,4);
+    s->best_count = rows + 1;
     s->rotation = -1;
     s->depth = -1;
     const size_t words = (size_t)s->words, room = (size_t)budget + 3, levels = (size_t)rows + 2;
@@ -57,15 +63,20 @@ int search_open(search *s, int dimension, int rows, int sides, const double *vec
     s->packings = aligned_zeros(levels * room, sizeof(int32_t));
     s->tree = aligned_zeros((size_t)blocks, sizeof(recording));
     s->separated = aligned_zeros(RING * words, sizeof(uint64_t));
+    s->activity = aligned_zeros((size_t)s->columns, sizeof(float));
     s->best_direction = aligned_zeros((size_t)dimension, sizeof(double));
     s->direction = aligned_zeros((size_t)dimension, sizeof(double));
     if (!s->prefix || !s->bound || !s->free || !s->positive || !s->negative || !s->trail || !s->frames || !s->packings ||
-        !s->tree || !s->separated || !s->best_direction || !s->direction)
+        !s->tree || !s->separated || !s->activity || !s->best_direction || !s->direction)
         return -1;
     for (size_t i = 0; i < levels; i++)
         s->frames[i].packing = s->packings + i * room;
     if (circuits_open(&s->pool, dimension, s->columns, row, error) ||
         tableau_open(&s->table, dimension, s->columns, vector))
+        return -1;
+    s->last_rotation = blocks - 1;
+    if (spanning && (flat_open(&s->flat, spanning, dimension, row, error) ||
+                     flat_open(&s->probe, spanning, dimension, row, error)))
         return -1;
     for (int c = rows; c < s->columns; c++)
         s->table.wanted[c] = -1;
@@ -86,7 +97,11 @@ void search_close(search *s)
     free(s->packings);
     free(s->tree);
     free(s->separated);
+    free(s->activity);
     free(s->best_direction);
+    free(s->open.code);
+    flat_close(&s->flat);
+    flat_close(&s->probe);
     free(s->direction);
     circuits_close(&s->pool);
     tableau_close(&s->table);
@@ -103,49 +118,42 @@ static int64_t used_bytes(const search *s)
     return bytes;
 }
 
-/* Room for `more` numbers in the tree under way. */
-static int make_room(search *s, int more)
+static int append_code(search *s, recording *r, const int32_t *number, int count)
 {
-    recording *tree = &s->tree[s->rotation];
-    if (!s->record || tree->length + more <= tree->capacity)
-        return 0;
-    const int64_t capacity = 2 * tree->capacity + 256;
-    if (used_bytes(s) + (capacity - tree->capacity) * (int64_t)sizeof(int32_t) > s->memory_limit)
-        return -1;
-    int32_t *code = realloc(tree->code, (size_t)capacity * sizeof(int32_t));
-    if (code == NULL)
-        return -1;
-    tree->code = code;
-    tree->capacity = capacity;
+    if (r->length + count > r->capacity) {
+        const int64_t capacity = 2 * r->capacity + count + 256;
+        if (used_bytes(s) + (capacity - r->capacity) * (int64_t)sizeof(int32_t) > s->memory_limit)
+            return -1;
+        int32_t *code = realloc(r->code, (size_t)capacity * sizeof(int32_t));
+        if (code == NULL)
+            return -1;
+        r->code = code;
+        r->capacity = capacity;
+    }
+    memcpy(r->code + r->length, number, sizeof(int32_t) * (size_t)count);
+    r->length += count;
     return 0;
 }
 
 static int emit(search *s, int step, int argument)
 {
-    if (!s->record)
-        return 0;
-    if (make_room(s, 2))
-        return -1;
-    recording *tree = &s->tree[s->rotation];
-    tree->code[tree->length++] = step;
-    tree->code[tree->length++] = argument;
-    return 0;
+    const int32_t number[2] = {step, argument};
+    return s->record ? append_code(s, &s->tree[s->rotation], number, 2) : 0;
 }
 
-/* A fill or a conflict of budget j: the listed circuits of the packing lie in its blocks. */
+/* A fill or a conflict by a list of circuits; budget j in its place where there are budgets. */
 static int emit_packing(search *s, int step, int j, const int32_t *circuit, int count)
 {
     if (!s->record)
         return 0;
-    if (make_room(s, count + 3))
-        return -1;
-    recording *tree = &s->tree[s->rotation];
-    tree->code[tree->length++] = step;
-    tree->code[tree->length++] = j + 1;
-    tree->code[tree->length++] = count;
-    memcpy(tree->code + tree->length, circuit, sizeof(int32_t) * (size_t)count);
-    tree->length += count;
-    return 0;
+    int32_t number[count + 3];
+    int length = 0;
+    number[length++] = step;
+    if (step != SPAN_CONFLICT)
+        number[length++] = j + 1;
+    number[length++] = count;
+    memcpy(number + length, circuit, sizeof(int32_t) * (size_t)count);
+    return append_code(s, &s->tree[s->rotation], number, length + count);
 }
 
 /* ---- State ---- */
@@ -328,26 +336,32 @@ static enum outcome weigh(search *s, frame *f, int *changed)
     return OPEN;
 }
 
-/* Count the active rows of the direction in the tableau; keep the best. */
+/* The direction in the tableau, in doubles: keep it if it has fewer active rows than any before, and say whether it is a witness. */
 static int judge(search *s)
 {
     if (tableau_direction(&s->table, s->direction) != 0)
-        return -1;
+        return 0;
+    int32_t active[s->rows + 1];
     int count = 0;
     for (int c = 0; c < s->columns; c++) {
         double value = 0;
         for (int k = 0; k < s->dimension; k++)
             value += s->table.vector[c * s->dimension + k] * s->direction[k];
-        if (c < s->rows)
-            count += s->block[c] >= 0 && value >= 0;
-        else if (!(value > 0))
-            return -1;
+        if (c >= s->rows && !(value > 0))
+            return 0;
+        if (c < s->rows && s->block[c] >= 0 && value >= 0)
+            active[count++] = c;
     }
-    if (count < s->best_count) {
+    int witness = count <= s->budget;
+    if (s->spanning) {
+        flat_span(&s->probe, active, count);
+        witness = s->probe.codimension > 0;
+    }
+    if (count < s->best_count || witness) {
         s->best_count = count;
         memcpy(s->best_direction, s->direction, sizeof(double) * (size_t)s->dimension);
     }
-    return count;
+    return witness;
 }
 
 /* Does a remembered direction have all of POS and none of NEG and `rest` positive? Then no circuit lives there. */
@@ -383,17 +397,14 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
         if (result == SEPARATED) {
             uint64_t *up = s->separated + s->separations++ % RING * s->words;
             tableau_active(t, up, s->words);
-            static float DEC=-1,AL; if(DEC<0){DEC=getenv("DEC")?atof(getenv("DEC")):0.9; AL=getenv("AL")?atof(getenv("AL")):0;}
-            for(int c=0;c<s->columns;c++){ s->activity[c]=s->activity[c]*DEC+(1-DEC)*has(up,c); t->cost[c]=1+AL*s->activity[c]; }
+            for (int c = 0; c < s->columns; c++) {
+                s->activity[c] += (1 - ACTIVITY_MEMORY) * ((float)has(up, c) - s->activity[c]);
+                t->cost[c] = 1 + ACTIVITY_COST * s->activity[c];
+            }
             int active = 0;
             for (int w = 0; w < s->words; w++)
                 active += __builtin_popcountll(up[w] & (s->free[w] | s->positive[w]));
-            if (active < s->best_count) {
-                const int count = judge(s);
-                if (count >= 0 && count <= s->budget)
-                    return WITNESSED;
-            }
-            return OPEN;
+            return (s->spanning || active < s->best_count) && judge(s) ? WITNESSED : OPEN;
         }
         if (result == CIRCUIT) {
             float sign[t->dimension + 1];
@@ -411,8 +422,25 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
     return OPEN;
 }
 
-/* One more circuit for the first budget that has room for one. Later circuits that it meets leave the packing, so the
-   packing sizes of the budgets grow lexicographically: this ends. */
+/* Put a circuit into the packing; those that it meets leave. */
+static void include(search *s, frame *f, int32_t circuit)
+{
+    const uint64_t *plus = circuit_plus(&s->pool, circuit);
+    for (int i = 0; i < f->packed;) {
+        const uint64_t *other = circuit_plus(&s->pool, f->packing[i]);
+        uint64_t common = 0;
+        for (int w = 0; w < s->words; w++)
+            common |= plus[w] & other[w] & s->free[w];
+        if (common)
+            f->packing[i] = f->packing[--f->packed];
+        else
+            i++;
+    }
+    f->packing[f->packed++] = circuit;
+}
+
+/* One more circuit for the first budget that has room for one. Only circuits of later budgets can leave for it, so the packing sizes
+   of the budgets grow lexicographically: this ends. */
 static enum outcome extend(search *s, frame *f, int *extended)
 {
     *extended = 0;
@@ -431,68 +459,59 @@ static enum outcome extend(search *s, frame *f, int *extended)
         const enum outcome outcome = look(s, rest, &circuit);
         if (outcome != OPEN)
             return outcome;
-        if (circuit < 0)
-            continue;
-        const uint64_t *plus = circuit_plus(&s->pool, circuit);
-        for (int i = 0; i < f->packed;) {
-            const uint64_t *other = circuit_plus(&s->pool, f->packing[i]);
-            uint64_t common = 0;
-            for (int w = 0; w < s->words; w++)
-                common |= plus[w] & other[w] & s->free[w];
-            if (common)
-                f->packing[i] = f->packing[--f->packed];
-            else
-                i++;
+        if (circuit >= 0) {
+            include(s, f, circuit);
+            *extended = 1;
+            return OPEN;
         }
-        f->packing[f->packed++] = circuit;
-        *extended = 1;
-        return OPEN;
     }
     return OPEN;
 }
 
-/* The heaviest live row of the circuit with the fewest live rows; any FREE row without circuits; -1 without FREE rows. */
+/* The first budget whose blocks hold the live rows of a circuit. */
+INLINE int level_of(const search *s, int32_t circuit)
+{
+    int j = 0;
+    while (!lies_within(s, circuit, s->prefix + j * s->words))
+        j++;
+    return j;
+}
+
+/* From the circuit with the fewest live rows (early budgets first: they bind most) the live row of most activity, heavy multipliers preferred
+   a little. Any FREE row without circuits; -1 without FREE rows. */
 static int branching_row(const search *s, const frame *f)
 {
     int32_t best = -1;
-    static int V=-1,U; if(V<0){V=getenv("V")?atoi(getenv("V")):0;U=getenv("U")?atoi(getenv("U")):0;}
-    int fewest = 1<<30;
+    int fewest = 1 << 30;
     for (int i = 0; i < f->packed; i++) {
-        int live = live_count(s, f->packing[i]);
-        int j=0; while (!lies_within(s,f->packing[i],s->prefix+j*s->words)) j++;
-        if(V==1) live+=100*j;
-        if(V==2) live=live*100-i;
-        if(V==3) live=live*100-j;
-        if(V==4) live=live*100+j*50;
-        if(V==5) live=live*100+j*200;
-        if(V==6) live=live*100+j*300;if(V==7) live=live*100+j*150;if(V==8) live=live*100*(j+1);if(V==9) live=live*100*(j+2);
-        if (live < fewest) {
-            fewest = live;
+        const int score = live_count(s, f->packing[i]) + 2 * level_of(s, f->packing[i]);
+        if (score < fewest) {
+            fewest = score;
             best = f->packing[i];
         }
     }
+    int row = -1;
     if (best >= 0) {
-        const uint64_t *up = s->separated + (s->separations-1) % RING * s->words;
         const uint16_t *order = s->pool.order + (int64_t)best * (s->dimension + 1);
-        int first=-1,last=-1,act=-1,inact=-1;
-        for(int i=0;i<=s->dimension;i++) if(order[i]!=0xFFFF && has(s->free,order[i])){ int r=order[i]; last=r; if(first<0)first=r; if(has(up,r)){if(act<0)act=r;}else if(inact<0)inact=r;}
-        if(U==1) return last;
-        if(U==6||U==7||U==8) { float bestr=-1; for(int i=0;i<=s->dimension;i++) if(order[i]!=0xFFFF && has(s->free,order[i])){ int r=order[i]; float k=s->activity[r]*(U==6?1:U==7?(1-0.02f*i):(1-0.05f*i)); if(k>bestr){bestr=k;last=r;} } return last;}
-        if(U==4||U==5){ /* best z: satisfied count of actives in circuit */
-          int bestr=-1; 
-          for(int i=0;i<=s->dimension;i++) if(order[i]!=0xFFFF && has(s->free,order[i])){ int r=order[i]; int k=0; for(int q=0;q<RING&&q<s->separations;q++){ k+=has(s->separated+q*s->words,r);} if(U==5) k=k*4+ (has(up,r)?40:0); if(k>bestr){bestr=k;last=r;} }
-          return last; }
-        if(U==2) return act>=0?act:first;
-        if(U==3) return inact>=0?inact:first;
-        return first;
+        float highest = -1;
+        for (int i = 0; i <= s->dimension; i++) {
+            if (order[i] >= s->rows || !has(s->free, order[i]))
+                continue;
+            const float score = s->activity[order[i]] * (1 - 0.02f * (float)i);
+            if (score > highest) {
+                highest = score;
+                row = order[i];
+            }
+        }
     }
-    for (int w = 0; w < s->words; w++)
+    for (int w = 0; w < s->words && row < 0; w++)
         if (s->free[w])
-            return 64 * w + __builtin_ctzll(s->free[w]);
-    return -1;
+            row = 64 * w + __builtin_ctzll(s->free[w]);
+    return row;
 }
 
-static enum outcome process(search *s, frame *f)
+/* Budgets: repeat the four rules until nothing changes. */
+static enum outcome exhaust_counting(search *s, frame *f)
 {
     for (int changed = 1; changed;) {
         enum outcome outcome = review(s, f);
@@ -503,10 +522,106 @@ static enum outcome process(search *s, frame *f)
         if (outcome != OPEN)
             return outcome;
     }
+    return OPEN;
+}
+
+/* What is left to span beyond the POS rows, and the FREE rows surely outside their flat; -1 while that is too much to use. */
+static int remaining_dimensions(search *s, uint64_t *outside)
+{
+    int32_t positive[s->rows + 1];
+    int count = 0;
+    memcpy(outside, s->free, sizeof(uint64_t) * (size_t)s->words);
+    for (int i = 0; i < s->trailed; i++)
+        if (has(s->positive, s->trail[i]))
+            positive[count++] = s->trail[i];
+    if (count < s->spanning - MAX_CODIMENSION)
+        return -1;
+    flat_span(&s->flat, positive, count);
+    if (s->flat.rank < 0 || s->flat.codimension > MAX_CODIMENSION)
+        return -1;
+    for (int i = 0; i < s->rows; i++)
+        if (has(outside, i) && !flat_excludes(&s->flat, i))
+            drop(outside, i);
+    return s->flat.codimension;
+}
+
+/* Do the circuits of the packing, one for each dimension that is left, span whatever row of each is positive? */
+static int packing_spans(const search *s, const frame *f)
+{
+    int32_t row[MAX_CODIMENSION][s->rows];
+    const int32_t *list[MAX_CODIMENSION];
+    int length[MAX_CODIMENSION];
+    for (int i = 0; i < f->packed; i++) {
+        const uint64_t *plus = circuit_plus(&s->pool, f->packing[i]);
+        list[i] = row[i];
+        length[i] = 0;
+        for (int w = 0; w < s->words; w++)
+            for (uint64_t live = plus[w] & s->free[w]; live; live &= live - 1)
+                row[i][length[i]++] = 64 * w + __builtin_ctzll(live);
+    }
+    return flat_spanned(&s->flat, list, length);
+}
+
+static enum outcome exhaust_spanning(search *s, frame *f)
+{
+    for (;;) {
+        enum outcome outcome = review(s, f);
+        if (outcome != OPEN)
+            return outcome;
+        uint64_t rest[s->words];
+        const int left = remaining_dimensions(s, rest);
+        if (left == 0)
+            return emit_packing(s, SPAN_CONFLICT, 0, NULL, 0) ? NO_ROOM : REFUTED;
+        for (int i = 0; i < f->packed;)
+            if (lies_within(s, f->packing[i], rest))
+                i++;
+            else
+                f->packing[i] = f->packing[--f->packed];
+        if (f->packed == (left < 0 ? 1 : left)) {
+            if (left < 0)
+                return OPEN;
+            int kept = 1;
+            for (int i = 0; i < f->packed && kept; i++)
+                if ((outcome = ascertain(s, f, i, &kept)) != OPEN)
+                    return outcome;
+            if (!kept)
+                continue;
+            if (!packing_spans(s, f))
+                return OPEN;
+            return emit_packing(s, SPAN_CONFLICT, 0, f->packing, f->packed) ? NO_ROOM : REFUTED;
+        }
+        for (int i = 0; i < f->packed; i++)
+            for (int w = 0; w < s->words; w++)
+                rest[w] &= ~circuit_plus(&s->pool, f->packing[i])[w];
+        int32_t circuit = -1;
+        if (!known_separated(s, rest) && (outcome = look(s, rest, &circuit)) != OPEN)
+            return outcome;
+        if (circuit < 0)
+            return OPEN;
+        include(s, f, circuit);
+    }
+}
+
+static enum outcome process(search *s, frame *f)
+{
+    const enum outcome outcome = s->spanning ? exhaust_spanning(s, f) : exhaust_counting(s, f);
+    if (outcome != OPEN)
+        return outcome;
     f->branch = branching_row(s, f);
     if (f->branch < 0)
         return HELPLESS;
     return emit(s, BRANCH, f->branch) ? NO_ROOM : OPEN;
+}
+
+/* Leave the subtree below this node to somebody else. */
+static int leave_open(search *s)
+{
+    int32_t number[s->trailed + 2];
+    number[0] = s->rotation;
+    number[1] = s->trailed;
+    for (int i = 0; i < s->trailed; i++)
+        number[i + 2] = has(s->positive, s->trail[i]) ? s->trail[i] + 1 : -s->trail[i] - 1;
+    return emit(s, OPEN_SUBTREE, s->open_count++) || append_code(s, &s->open, number, s->trailed + 2);
 }
 
 /* ---- The walk ---- */
@@ -529,15 +644,27 @@ void search_root_packing(search *s, int32_t *label)
     s->rotation = s->depth = -1;
 }
 
+int search_assume(search *s, int rotation, const int32_t *literal, int count)
+{
+    s->rotation = s->last_rotation = rotation;
+    start_rotation(s);
+    for (int i = 0; i < count; i++) {
+        const int row = abs(literal[i]) - 1;
+        if (row < 0 || row >= s->rows || !has(s->free, row))
+            return -1;
+        assign(s, row, literal[i] > 0);
+    }
+    s->frames[0].trail = count;
+    return 0;
+}
+
 static void descend(search *s, int positive)
 {
-    const frame *parent = &s->frames[s->depth];
     frame *child = &s->frames[++s->depth];
     child->stage = ENTER;
     child->trail = s->trailed;
     child->packed = 0;
-    memcpy(child->packing, parent->packing, sizeof(int32_t) * (size_t)parent->packed);
-    assign(s, parent->branch, positive);
+    assign(s, s->frames[s->depth - 1].branch, positive);
 }
 
 enum search_status search_run(search *s, int64_t max_nodes)
@@ -545,28 +672,30 @@ enum search_status search_run(search *s, int64_t max_nodes)
     const int64_t last = s->nodes + max_nodes;
     for (;;) {
         if (s->depth < 0) {
-            if (s->rotation + 1 == s->blocks)
+            if (s->rotation == s->last_rotation)
                 return EXHAUSTED;
             s->rotation++;
             start_rotation(s);
         }
         frame *f = &s->frames[s->depth];
-        if (f->stage == ENTER) {
+        if (f->stage == ENTER && s->cut > 0 && s->depth >= s->cut) {
+            if (leave_open(s))
+                return OUT_OF_MEMORY;
+            f->stage = NEGATIVE_DONE;
+        } else if (f->stage == ENTER) {
             if (s->nodes >= last)
                 return RUNNING;
             switch (process(s, f)) {
             case REFUTED: f->stage = NEGATIVE_DONE; break;
-            case OPEN: break;
+            case OPEN: f->stage = POSITIVE_DONE; break;
             case ASK: return UNCERTAIN;
             case NO_ROOM: return OUT_OF_MEMORY;
             case WITNESSED: return FOUND_WITNESS;
             case HELPLESS: return STUCK;
             }
             s->nodes++;
-            if (f->stage == ENTER) {
-                f->stage = POSITIVE_DONE;
+            if (f->stage == POSITIVE_DONE)
                 descend(s, 1);
-            }
         } else if (f->stage == POSITIVE_DONE) {
             f->stage = NEGATIVE_DONE;
             descend(s, 0);

@@ -9,22 +9,31 @@
      fill      exactly enough budget: every FREE row of the blocks outside those circuits is NEG;
      pack      look for one more circuit among the FREE rows that no circuit of the packing uses.
 
-   and branches on a row of a circuit with the fewest live rows: POS first, then NEG. Every circuit used is certain
-   (circuits.h). Each step is recorded as it is made, so the recording is the proof. */
+   and branches: POS first, then NEG. Every circuit used is certain (circuits.h). Each step is recorded as it is made,
+   so the recording is the proof.
+
+   A spanning search refutes "at some admissible z the positive rows do not span" instead: one tree, no budgets. Let L be the flat of the POS rows.
+   A circuit counts if its live rows lie outside L, and as many disjoint ones as the codimension of L are a
+   conflict once every choice of one live row from each spans modulo L. Where no such circuit is left at codimension 1, all
+   FREE rows outside L can be negative at once: the direction is a witness. */
 #ifndef POLYINJ_SEARCH_H
 #define POLYINJ_SEARCH_H
 
 #include "circuits.h"
+#include "flat.h"
 #include "tableau.h"
 
 enum search_status {
-    RUNNING,        /* the slice is over; call again */
+    RUNNING,        /* the slice is over; call again (so too after a witness that is none) */
     EXHAUSTED,      /* proved: more than `budget` rows are positive everywhere */
-    FOUND_WITNESS,  /* `best_direction` has at most `budget` active rows, as far as doubles can tell */
+    FOUND_WITNESS,  /* `best_direction` is one, as far as doubles can tell */
     UNCERTAIN,      /* settle pool.pending, then call again */
     OUT_OF_MEMORY,  /* the allowed memory is used up */
     STUCK           /* doubles do not suffice for this system */
 };
+
+/* The code of a subtree left open; the others are those of the proof format. */
+enum { OPEN_SUBTREE = 9 };
 
 typedef struct {
     int32_t *code;
@@ -40,10 +49,12 @@ typedef struct {
 } frame;
 
 typedef struct {
-    int dimension, rows, columns, words, budget, blocks, record, side;
+    int dimension, rows, columns, words, budget, blocks, record;
+    int spanning;           /* 0, or the number of leading entries of a row that are its linear part */
     int64_t memory_limit;
     const double *row;      /* as given; side rows last */
     const int32_t *block;   /* per row; -1 takes no part */
+    flat flat, probe;       /* of the POS rows, when few dimensions are left to span; of the active rows of a direction */
     tableau table;
     circuit_pool pool;
 
@@ -57,20 +68,28 @@ typedef struct {
     int32_t *packings;
     int depth;              /* -1: no tree begun or the tree is done */
     int rotation;
+    int last_rotation;
     recording *tree;        /* one for each rotation */
+    int cut;                /* nodes of this depth are left open, 0 for none: a tree names them by OPEN_SUBTREE k, */
+    int32_t open_count;
+    recording open;         /* and here stands for each its rotation, the number of its literals and the literals */
 
     uint64_t *separated;    /* a ring of positive sets of directions that the tableau found, words each */
     int separations;
 
-    float *activity;
+    float *activity;        /* per row: how often such directions had it positive, lately */
+
     int best_count;
     double *best_direction, *direction;
     int64_t nodes, solves;
 } search;
 
 int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row, double error,
-                int budget, int blocks, const int32_t *block, int record, int64_t memory_limit);
+                int budget, int spanning, int blocks, const int32_t *block, int record, int64_t memory_limit);
 void search_close(search *s);
+
+/* Before any run: search only the subtree below these signed rows, +(i + 1) POS and -(i + 1) NEG, of one rotation. -1 if a row is named twice. */
+int search_assume(search *s, int rotation, const int32_t *literal, int count);
 
 /* Before any run: number the disjoint circuits of a greedy packing of all rows; label[i] is the circuit of row i, or -1. */
 void search_root_packing(search *s, int32_t *label);
