@@ -66,13 +66,26 @@ def _unit(rows):
 
 
 def conditioned(rows):
-    """Unit rows of the Q factor of the unit rows: the same circuits, better conditioned."""
-    return np.ascontiguousarray(_unit(np.linalg.qr(_unit(rows))[0]))
+    """Better conditioned vectors with the same circuits, and the matrix that takes their directions back.
+
+    U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for the rows, with the same signs.
+    """
+    q, r = np.linalg.qr(_unit(rows))
+    return np.ascontiguousarray(_unit(q)), r
+
+
+def _direction(r, z):
+    """R^-1 z, scaled to largest entry 1; zero where R is singular."""
+    try:
+        x = np.linalg.solve(r, z)
+    except np.linalg.LinAlgError:
+        return np.zeros_like(z)
+    return x / max(np.abs(x).max(), 2.0**-1022)
 
 
 cdef class _Search:
     cdef search _s
-    cdef object _vector, _row, _block
+    cdef object _vector, _back, _row, _block
     cdef bint _unsettled
     cdef readonly str status
 
@@ -85,7 +98,7 @@ cdef class _Search:
         if not 0 < row.shape[1] <= MAX_DIMENSION or not row.shape[1] < row.shape[0] < 65535:
             raise ValueError(f"{row.shape[0]} rows of length {row.shape[1]}; expected length 1 to {MAX_DIMENSION} and more "
                              "rows than that, below 65535")
-        self._vector = conditioned(self._row)
+        self._vector, self._back = conditioned(self._row)
         self._block = np.ascontiguousarray(blocks, dtype=np.int32)
         vector = self._vector
         block = self._block
@@ -144,8 +157,7 @@ cdef class _Search:
     def best_direction(self):
         cdef double[::1] z = np.empty(self._s.dimension)
         memcpy(&z[0], self._s.best_direction, sizeof(double) * self._s.dimension)
-        # vector = unit rows of Q, rows = Q R up to positive factors: a direction of the one system solves for the other.
-        return np.linalg.lstsq(_unit(self._row), self._vector @ np.asarray(z), rcond=None)[0]
+        return _direction(self._back, np.asarray(z))
 
     @property
     def nodes(self):

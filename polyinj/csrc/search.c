@@ -12,6 +12,9 @@ enum { STEP_UNIT = 1, STEP_FILL = 2, BRANCH = 3, COUNT_CONFLICT = 4, CLAUSE_CONF
 static const float ACTIVITY_MEMORY = 0.995f;
 static const float ACTIVITY_COST = 2.0f;
 
+/* Multipliers below this may be zero. */
+static const float SLIM = 1e-6f;
+
 /* Outcomes of one node. */
 enum outcome { REFUTED, OPEN, ASK, NO_ROOM, WITNESSED, HELPLESS };
 
@@ -413,8 +416,17 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
             const int32_t found = circuits_enter(&s->pool, t->basis, sign, t->beta);
             if (found == NO_MEMORY || used_bytes(s) > s->memory_limit)
                 return NO_ROOM;
-            if (found >= 0) {
-                *circuit = found;
+            if (found < 0)
+                continue;
+            /* A multiplier that may be zero: settle now which rows the circuit really has. */
+            int slim = 0;
+            for (int i = 0; i <= t->dimension; i++)
+                slim |= t->beta[i] < SLIM;
+            const int32_t meaning = slim ? circuits_certify(&s->pool, found) : found;
+            if (meaning == DOUBTFUL)
+                return ASK;
+            if (meaning >= 0 && usable(s, meaning) && lies_within(s, meaning, rest)) {
+                *circuit = meaning;
                 return OPEN;
             }
         }

@@ -125,6 +125,21 @@ int tableau_start(tableau *t)
         extra++;
     t->basis[n] = extra;
     t->place[extra] = n;
+    /* extra = sum alpha_i v_i: the signs against alpha make the relation positive. */
+    const int stride = dense_stride(n);
+    memset(t->inverse, 0, sizeof(double) * (size_t)(n * stride));
+    for (int k = 0; k < n; k++)
+        for (int j = 0; j < n; j++)
+            t->inverse[k * stride + j] = t->vector[t->basis[j] * n + k];
+    if (dense_invert(t->inverse, n) != 0)
+        return -1;
+    t->sign[extra] = 1;
+    for (int j = 0; j < n; j++) {
+        double alpha = 0;
+        for (int k = 0; k < n; k++)
+            alpha += t->inverse[j * stride + k] * t->vector[extra * n + k];
+        t->sign[t->basis[j]] = alpha > 0 ? -1 : 1;
+    }
     return tableau_refactor(t);
 }
 
@@ -151,8 +166,8 @@ CLONED int tableau_refactor(tableau *t)
         int turned = 0;
         for (int i = 0; i < rows; i++) {
             const double multiplier = t->inverse[i * stride + n];
-            t->beta[i] = (float)multiplier;
-            if (multiplier < 0) {
+            t->beta[i] = multiplier > 0 ? (float)multiplier : 0;
+            if (multiplier < -1e-12) {
                 t->sign[t->basis[i]] = -t->sign[t->basis[i]];
                 turned = 1;
             }
@@ -393,7 +408,10 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
         } else {
             if (-t->beta[rows] > DEGENERATE)
                 return SEPARATED;
+            /* Phase 2 would have to hold a barred column at zero: leave the circuit as it is. */
             row = degenerate_exit(t, width, charged, &enter, column);
+            if (row < 0)
+                return CIRCUIT;
         }
         if (row < 0 || limit-- <= 0)
             return STALLED;

@@ -57,7 +57,7 @@ int tableau_refactor(tableau *t);
 /* Ask for the sign of a column. */
 void tableau_want(tableau *t, int column, float sign);
 
-/* CIRCUIT: the basis holds no barred column, and little weight on LIVE columns.
+/* CIRCUIT: the basis holds no barred column but at multiplier zero, and little weight on LIVE columns.
    SEPARATED: a direction makes every allowed column negative; read it by the two functions below.
    STALLED: neither within pivot_limit pivots. */
 enum solve_result tableau_solve(tableau *t, int pivot_limit);
