@@ -38,7 +38,7 @@ setup(
     ext_modules=cythonize(
         [
             extension("_core"),
-            extension("_search", "search.c", "flat.c", "circuits.c", "tableau.c", "dense.c"),
+            extension("_search", "search.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c"),
         ],
         compiler_directives=DIRECTIVES,
         force=DEBUG,

@@ -54,6 +54,16 @@ cdef extern from "search.h" nogil:
     void search_root_packing(search *s, int32_t *label)
     search_status search_run(search *s, int64_t max_nodes)
 
+cdef extern from "witness.h" nogil:
+    ctypedef struct witness_walk:
+        int dimension
+        int best_count
+        int64_t step
+        double *best_direction
+    int witness_open(witness_walk *w, int dimension, int columns, const double *vector, const int32_t *weight, uint64_t seed)
+    void witness_close(witness_walk *w)
+    int witness_run(witness_walk *w, int64_t max_steps, int target)
+
 RUNNING, EXHAUSTED, WITNESS, UNSETTLED, MEMORY, STUCK = STATUSES = (
     "running", "exhausted", "witness", "unsettled", "memory", "stuck")
 
@@ -337,3 +347,47 @@ def choose_blocks(rows, side=None, *, linear=None, count=None):
         order = part[np.argsort(np.where(label < 0, len(label), label)[part], kind="stable")]
         blocks[order] = np.arange(len(order)) * count // max(len(order), 1)
     return blocks.astype(np.int32)
+
+
+cdef class WitnessSearch:
+    cdef witness_walk _w
+    cdef object _vector, _weight, _back
+
+    def __cinit__(self, rows, side=None, *, seed, linear=None):
+        cdef double[:, ::1] vector
+        cdef int32_t[::1] weight
+        rows = np.asarray(rows, dtype=np.float64)
+        sides = np.empty((0, rows.shape[1])) if side is None else np.asarray(side, dtype=np.float64)
+        self._vector, self._back = conditioned(np.concatenate([rows, -sides]))
+        counted = _taking_part(rows, rows.shape[1] if linear is None else linear) == 0
+        # One violated side row outweighs all rows together.
+        self._weight = np.concatenate([counted, np.full(len(sides), len(rows) + 1)]).astype(np.int32)
+        vector = self._vector
+        weight = self._weight
+        if witness_open(&self._w, vector.shape[1], vector.shape[0], &vector[0, 0], &weight[0], seed):
+            raise MemoryError
+
+    def __dealloc__(self):
+        witness_close(&self._w)
+
+    def run(self, int64_t max_steps, int target):
+        cdef int result
+        with nogil:
+            result = witness_run(&self._w, max_steps, target)
+        if result < 0:
+            raise ValueError("the rows do not span")
+        return result == 1
+
+    @property
+    def steps(self):
+        return self._w.step
+
+    @property
+    def best_count(self):
+        return self._w.best_count
+
+    @property
+    def best_direction(self):
+        cdef double[::1] z = np.empty(self._w.dimension)
+        memcpy(&z[0], self._w.best_direction, sizeof(double) * self._w.dimension)
+        return _direction(self._back, np.asarray(z))
