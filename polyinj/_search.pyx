@@ -80,7 +80,12 @@ def conditioned(rows):
 
     U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for the rows, with the same signs.
     """
-    q, r = np.linalg.qr(_unit(rows))
+    rows = _unit(rows)
+    q, r = np.linalg.qr(rows)
+    size = np.abs(np.diagonal(r))
+    if len(size) < rows.shape[1] or size.min() < 1e-13 * size.max():
+        # Q would invent directions; the kernels find out that the rows do not span.
+        return rows, np.eye(rows.shape[1])
     return np.ascontiguousarray(_unit(q)), r
 
 
