@@ -1,0 +1,152 @@
+"""Compiled search. Rows here are doubles (float_rows of exact.py), each true entry within `error` of its double.
+
+Nothing here is exact by itself but one thing: a proof names only circuits that rigorous error bounds certify or that the
+caller settled exactly. Witnesses are candidates; the caller checks them in rationals.
+
+A caller's loop, for both searches:
+
+    while True:
+        status = search.run(1000)                 # a slice: poll signals, limits and progress between slices
+        if status == UNSETTLED:                   # doubles cannot tell: settle in exact arithmetic
+            search.settle(signs or None)
+        elif status == WITNESS and not is_witness(search.best_direction):
+            continue                              # rejected: the search goes on by itself
+        elif status != RUNNING:
+            break
+
+Objects share nothing and release the interpreter's lock while they run: one thread each.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+RUNNING: str
+EXHAUSTED: str
+WITNESS: str
+UNSETTLED: str
+MEMORY: str
+STUCK: str
+
+class _Search:
+    status: str
+    """RUNNING: the slice is over. EXHAUSTED: proved. WITNESS: see best_direction. UNSETTLED: see pending. MEMORY: memory_limit is
+    used up. STUCK: doubles do not suffice (numerically dependent rows, or rejected witnesses all the way down)."""
+
+    def run(self, max_nodes: int) -> str:
+        """Work for at most max_nodes nodes more and say how it stands; RuntimeError while a circuit is pending."""
+
+    @property
+    def pending(self) -> tuple[int, ...]:
+        """The N + 1 columns of a doubtful circuit, +(c + 1) or -(c + 1); column m + k is side row k. () if there is none."""
+
+    def settle(self, signs: Sequence[int] | None) -> None:
+        """The truth about `pending`, with v_c = +-(row c) by its sign: if their relations are the multiples of one vector x (chosen such that
+        some entry is positive, none negative if possible), the signs of x in {-1, 0, +1}; if there are more relations, None."""
+
+    @property
+    def degenerate(self) -> bool:
+        """Some circuit was doubtful: the rows may be dependent, so take the rank route."""
+
+    @property
+    def best_count(self) -> int:
+        """Fewest active rows of a direction seen (of the witness itself after WITNESS); more than the number of rows if none was seen."""
+
+    @property
+    def best_direction(self) -> Floats: ...
+    @property
+    def nodes(self) -> int: ...
+    @property
+    def solves(self) -> int: ...
+    @property
+    def pivots(self) -> int: ...
+    @property
+    def circuits(self) -> int:
+        """How many circuits were certified by error bounds."""
+
+    def proof(self) -> tuple[Ints, list[Ints]]:
+        """(circuits, trees): circuits has shape (k, N + 1), signed literals in ascending order of rows, padded by 0, side row k as -(m + k + 1); a
+        tree is the flat preorder code of the proof format. One tree for each rotation of the blocks."""
+
+    def leave_open_below(self, depth: int) -> None:
+        """Before run: leave the subtrees at this depth open (code 9 k in a tree). 0: none."""
+
+    def open_subtrees(self) -> list[tuple[int, list[int]]]:
+        """(rotation, signed rows +(i + 1) POS / -(i + 1) NEG) of each open subtree, in the order of their numbers."""
+
+    def assume(self, rotation: int, literals: Sequence[int]) -> None:
+        """Before run: search only that subtree; its proof is trees[rotation]. All other arguments have to be those of the root search."""
+
+class CountSearch(_Search):
+    """Is some admissible direction active on at most `budget` rows? EXHAUSTED proves that none is.
+
+    rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading entries of a row are its
+    linear part (default all); rows without one take no part. blocks: a number of blocks, or the block of each row (-1: no part),
+    or None to choose. ValueError if the rows do not span numerically or there are fewer than N + 1 of them, or N > 60.
+    """
+
+    def __init__(
+        self,
+        rows: Floats,
+        error: float = 0.0,
+        side: Floats | None = None,
+        *,
+        budget: int,
+        linear: int | None = None,
+        blocks: int | Any | None = None,
+        record: bool = True,
+        memory_limit: int = ...,
+    ) -> None: ...
+
+class RankSearch(_Search):
+    """Do the linear parts of the active rows fail to span at some admissible direction? EXHAUSTED proves that they never do.
+
+    WITNESS: at best_direction the active rows have rank below `linear`, as far as doubles can tell.
+    """
+
+    def __init__(
+        self,
+        rows: Floats,
+        error: float = 0.0,
+        side: Floats | None = None,
+        *,
+        linear: int | None = None,
+        record: bool = True,
+        memory_limit: int = ...,
+    ) -> None: ...
+
+class WitnessSearch:
+    """The walk on rays towards few active rows; side rows are respected. The same seed walks the same way."""
+
+    def __init__(
+        self, rows: Floats, side: Floats | None = None, *, seed: int, linear: int | None = None
+    ) -> None: ...
+    def run(self, max_steps: int, target: int) -> bool:
+        """Walk on; True as soon as best_count <= target."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def best_count(self) -> int:
+        """Fewest active rows of an admissible direction so far; more than m if none was admissible."""
+
+    @property
+    def best_direction(self) -> Floats: ...
+
+def choose_blocks(
+    rows: Floats, side: Floats | None = None, *, linear: int | None = None, count: int | None = None
+) -> Ints:
+    """The block of each row for the cycle lemma, -1 for rows that take no part; count None: what did best at this size."""
+
+def splice(
+    circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]
+) -> tuple[Ints, list[Ints]]:
+    """Put the proofs (circuits, tree) of all open subtrees into the proof that left them open."""
+
+def conditioned(rows: Floats) -> tuple[Floats, Floats]:
+    """(vectors, R): unit vectors with the same circuits as the rows; z is a direction for them iff R^-1 z is one for the rows."""
