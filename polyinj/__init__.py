@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from polyinj.injectivity.certificate import load_certificate as load_certificate
     from polyinj.injectivity.decide import Decision as Decision
     from polyinj.injectivity.decide import Verdict as Verdict
-    from polyinj.injectivity.decide import Witness as Witness
     from polyinj.injectivity.decide import decide_injectivity as decide_injectivity
+    from polyinj.injectivity.depth import DepthResult as DepthResult
+    from polyinj.injectivity.depth import tukey_depth as tukey_depth
     from polyinj.injectivity.invert import active_rank as active_rank
     from polyinj.injectivity.invert import inverse_lipschitz as inverse_lipschitz
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.layer import Box as Box
+    from polyinj.injectivity.witness import Witness as Witness
+    from polyinj.injectivity.witness import find_witness as find_witness
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.estimate import Simulation as Simulation
     from polyinj.simulation.estimate import simulate as simulate
@@ -48,9 +51,11 @@ _HOMES = {
     "polyinj.errors": ["BudgetExceeded", "CertificateError", "InputError", "PolyinjError"],
     "polyinj.geometry.arrangement": ["Arrangement"],
     "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate"],
-    "polyinj.injectivity.decide": ["Decision", "Verdict", "Witness", "decide_injectivity"],
+    "polyinj.injectivity.decide": ["Decision", "Verdict", "decide_injectivity"],
+    "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.layer": ["Box"],
+    "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
     "polyinj.simulation.transition": ["Transition", "estimate_transition"],

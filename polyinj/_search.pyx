@@ -45,6 +45,9 @@ cdef extern from "search.h" nogil:
         circuit_pool pool
         recording *tree
         recording open
+        int32_t *trail
+        int trailed
+        uint64_t *positive
         int32_t open_count
         int cut
     int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row, double error,
@@ -52,6 +55,7 @@ cdef extern from "search.h" nogil:
     void search_close(search *s)
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
     void search_root_packing(search *s, int32_t *label)
+    int search_admit(search *s, const int32_t *column, int size)
     search_status search_run(search *s, int64_t max_nodes)
 
 cdef extern from "witness.h" nogil:
@@ -159,6 +163,21 @@ cdef class _Search:
         if failed:
             raise MemoryError
         self._unsettled = False
+
+    @property
+    def decided(self):
+        """The rows decided at this node: +(i + 1) POS, -(i + 1) NEG."""
+        return [(i + 1) if self._s.positive[i >> 6] >> (i & 63) & 1 else -(i + 1)
+                for i in [self._s.trail[k] for k in range(self._s.trailed)]]
+
+    def admit(self, literals):
+        cdef int32_t[::1] column = np.array(literals, dtype=np.int32)
+        if self.status != STUCK:
+            raise RuntimeError("only a search that is stuck takes a circuit")
+        if not 0 < column.shape[0] <= self._s.dimension + 1:
+            raise ValueError(f"{column.shape[0]} literals; expected 1 to {self._s.dimension + 1}")
+        if search_admit(&self._s, &column[0], column.shape[0]):
+            raise MemoryError
 
     @property
     def degenerate(self):

@@ -16,13 +16,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj import __version__
-from polyinj.errors import InputError, PolyinjError
-from polyinj.geometry.exact import read_vector
+from polyinj.errors import CertificateError, InputError, PolyinjError
+from polyinj.geometry import exact
+from polyinj.injectivity.certificate import Collision, load_certificate
 from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
+from polyinj.injectivity.layer import Box, Layer
 from polyinj.networks.weights import read_array
 from polyinj.simulation.transition import Transition, estimate_transition
 
-INJECTIVE, NOT_INJECTIVE, BAD_INPUT, UNDECIDED, INTERNAL_ERROR, INTERRUPTED = 0, 1, 2, 3, 70, 130
+INJECTIVE, NOT_INJECTIVE, REFUSED, BAD_INPUT, UNDECIDED, INTERNAL_ERROR, INTERRUPTED = 0, 1, 1, 2, 3, 70, 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -157,22 +159,67 @@ def check(
     bias: Annotated[Path | None, typer.Option(help="File with the bias; by default there is none.")] = None,
     bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
     transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
+    nonnegative: Annotated[bool, typer.Option("--nonnegative", help="Inputs are >= 0, as behind a ReLU.")] = False,
+    certificate: Annotated[Path | None, typer.Option(help="Save the proof of the verdict: .json or .json.gz.")] = None,
+    rank_proof: Annotated[bool, typer.Option("--rank-proof", help="Do not assume general position.")] = False,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds, then undecided.")] = None,
+    workers: Annotated[int, typer.Option(help="Threads.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Decide whether one layer is injective. Exit code 0: injective, 1: not injective, 3: undecided."""
     weights = read_array(file, key)
     weights = weights.T if transpose else weights
-    if bias is not None or bias_key is not None:
-        read_vector(read_array(bias or file, bias_key), len(weights))
-        print("polyinj: the bias is read and ignored: the verdict is on x -> ReLU(Wx)", file=sys.stderr)
-    decision = decide_injectivity(weights)
+    shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None
+    box = None
+    if nonnegative:
+        box = Box.nonnegative(exact.read_matrix(weights).shape[1])
+    decision = decide_injectivity(
+        weights,
+        shift,
+        domain=box,
+        rank_proof=True if rank_proof else None,
+        time_limit=time_limit,
+        workers=workers,
+    )
+    if certificate is not None and decision.certificate is not None:
+        decision.certificate.save(certificate)
     if weights.shape[0] < weights.shape[1]:
         print("polyinj: fewer rows than columns; if FILE stores one column a neuron, add --transpose", file=sys.stderr)
     if as_json:
         print(json.dumps(_decision_json(decision), indent=1))
     else:
         _print_decision(decision)
+        if certificate is not None and decision.certificate is not None:
+            print(f"wrote {certificate}")
     raise typer.Exit(_EXIT_CODES[decision.verdict])
+
+
+@app.command()
+def verify(
+    certificate: Annotated[Path, typer.Argument(help="A certificate: .json or .json.gz.")],
+    file: Annotated[Path, typer.Argument(help="The weights it speaks of: .npy, .npz or .csv.")],
+    key: Annotated[str | None, typer.Option(help="Name of the weights in an .npz file.")] = None,
+    bias: Annotated[Path | None, typer.Option(help="File with the bias.")] = None,
+    bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
+    transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
+) -> None:
+    """Check a certificate in exact arithmetic. Exit code 0: valid, 1: refused."""
+    weights = read_array(file, key)
+    shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None
+    try:
+        found = load_certificate(certificate)
+        found.verify(weights.T if transpose else weights, shift)
+    except OSError as error:
+        raise InputError(f"{certificate} cannot be read: {error.strerror}") from None
+    except CertificateError as error:
+        print(f"refused: {error}")
+        raise typer.Exit(REFUSED) from None
+    if isinstance(found, Collision):
+        print("valid: the layer is not injective")
+    elif found.assumes_general_position:
+        print(f"valid: at least {found.budget + 1} rows are active everywhere; injective if in general position")
+    else:
+        print("valid: the layer is injective")
 
 
 _EXIT_CODES = {
@@ -186,12 +233,15 @@ def _decision_json(decision: Decision) -> dict[str, object]:
     m, n = decision.layer.weights.shape
     document: dict[str, object] = {
         "verdict": decision.verdict.value,
+        "assumes_general_position": decision.assumes_general_position,
         "rows": m,
         "columns": n,
         "depth_lower_bound": decision.depth_lower_bound,
         "fewest_active_found": decision.best_witness.active if decision.best_witness else None,
+        "nodes": decision.stats.nodes,
+        "seconds": decision.stats.seconds,
     }
-    if decision.certificate is not None:
+    if isinstance(decision.certificate, Collision):
         pair = decision.certificate.as_float64(decision.layer.weights, decision.layer.bias)
         document["collision"] = {
             "x": [str(entry) for entry in decision.certificate.x],
@@ -207,24 +257,29 @@ def _decision_json(decision: Decision) -> dict[str, object]:
 def _print_decision(decision: Decision) -> None:
     m, n = decision.layer.weights.shape
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"{decision.verdict.value}: {m} rows, {n} columns")
+    assumed = " if the rows are in general position" if decision.assumes_general_position else ""
+    console.print(f"{decision.verdict.value}{assumed}: {m} rows, {n} columns")
+    if decision.assumes_general_position:
+        console.print(f"proven: at least {n} rows are active everywhere; --rank-proof tries to prove that they span")
+    if decision.verdict is Verdict.UNDECIDED:
+        console.print(f"proven: at least {decision.depth_lower_bound} rows are active everywhere; {n} are needed")
     if decision.best_witness is not None:
-        console.print(
-            f"fewest active rows found {decision.best_witness.active}, proven at least {decision.depth_lower_bound}, "
-            f"needed everywhere {n}"
-        )
-    if decision.certificate is None:
-        return
-    pair = decision.certificate.as_float64(decision.layer.weights, decision.layer.bias)
+        console.print(f"fewest active rows found at a point: {decision.best_witness.active}")
+    if isinstance(decision.certificate, Collision):
+        _print_collision(console, decision.certificate, decision.layer)
+
+
+def _print_collision(console: Console, collision: Collision, layer: Layer) -> None:
     console.print("collision, exact: x and y have the same image")
-    for name, point in (("x", decision.certificate.x), ("y", decision.certificate.y)):
+    for name, point in (("x", collision.x), ("y", collision.y)):
         console.print(f"  {name} = ({', '.join(map(str, point))})")
+    pair = collision.as_float64(layer.weights, layer.bias)
     if pair.distance < 1e-3 * max(abs(pair.x).max(), abs(pair.y).max()):
-        console.print("  its nearest float64 pair is too close together to be told apart by eye")
+        console.print("the nearest float64 pair is too close together to be worth showing")
         return
     console.print("nearest float64 pair")
     for name, rounded in (("x", pair.x), ("y", pair.y)):
-        console.print(f"  {name} = {rounded.tolist()}")
+        console.print(f"  {name} = {rounded.tolist()}", markup=False)
     console.print(f"  |x - y| = {pair.distance:.6g}, largest difference of the images {pair.image_difference:.3g}")
 
 

@@ -196,8 +196,8 @@ def brute_force_injective(weights, bias=None, domain=None):
     sides = [[0] * n + [1]] * lifted
     for j in range(n if domain is not None else 0):
         unit = [int(i == j) for i in range(n)]
-        sides += [[*unit, -domain.lower[j]]] * (domain.lower[j] is not None)
-        sides += [[-entry for entry in unit] + [domain.upper[j]]] * (domain.upper[j] is not None)
+        sides += [] if domain.lower[j] is None else [[*unit, -domain.lower[j]]]
+        sides += [] if domain.upper[j] is None else [[*(-entry for entry in unit), domain.upper[j]]]
     integers = []
     for row in sides + rows:
         scale = lcm(*(Fraction(entry).denominator for entry in row))
@@ -216,7 +216,7 @@ def covectors(rows):
     """All sign vectors (sign(w_i.x))_i over x in R^n: compositions of cocircuits, each from one exact kernel."""
     rows = [[Fraction(entry) for entry in row] for row in rows]
     found = {(0,) * len(rows)}
-    for tight in combinations(range(len(rows)), rank(rows) - 1):
+    for tight in combinations(range(len(rows)), rank(rows) - 1) if rank(rows) else []:
         for x in kernel_direction([rows[t] for t in tight], rows):
             signs = tuple((v > 0) - (v < 0) for v in (dot(row, x) for row in rows))
             found |= {signs, tuple(-s for s in signs)}

@@ -309,3 +309,22 @@ int circuits_settle(circuit_pool *p, const int8_t *truth)
     p->resolved[p->asked] = meaning;
     return 0;
 }
+
+int32_t circuits_admit(circuit_pool *p, const int32_t *column, int size)
+{
+    const int rows = p->dimension + 1;
+    uint64_t mask[2 * p->words];
+    uint16_t order[rows];
+    memset(mask, 0, sizeof mask);
+    memset(order, 0xFF, sizeof order);
+    for (int i = 0; i < size; i++) {
+        set(mask, p->words, abs(column[i]) - 1, column[i] > 0);
+        order[i] = (uint16_t)(abs(column[i]) - 1);
+    }
+    int32_t index = p->slot[find(p, mask)];
+    if (index < 0 && (index = append(p, mask, order)) < 0)
+        return NO_MEMORY;
+    p->certified += p->resolved[index] != index;
+    p->doubtful += size < rows;
+    return p->resolved[index] = index;
+}

@@ -670,6 +670,18 @@ int search_assume(search *s, int rotation, const int32_t *literal, int count)
     return 0;
 }
 
+int search_admit(search *s, const int32_t *column, int size)
+{
+    const int32_t circuit = circuits_admit(&s->pool, column, size);
+    if (circuit < 0)
+        return -1;
+    /* A conflict by itself: the next review of this node finds it. */
+    frame *f = &s->frames[s->depth];
+    f->packing[0] = circuit;
+    f->packed = 1;
+    return 0;
+}
+
 static void descend(search *s, int positive)
 {
     frame *child = &s->frames[++s->depth];

@@ -29,7 +29,7 @@ enum search_status {
     FOUND_WITNESS,  /* `best_direction` is one, as far as doubles can tell */
     UNCERTAIN,      /* settle pool.pending, then call again */
     OUT_OF_MEMORY,  /* the allowed memory is used up */
-    STUCK           /* doubles do not suffice for this system */
+    STUCK           /* every row is decided, or no basis is well enough conditioned, and doubles do not say more */
 };
 
 /* The code of a subtree left open; the others are those of the proof format. */
@@ -93,6 +93,9 @@ int search_assume(search *s, int rotation, const int32_t *literal, int count);
 
 /* Before any run: number the disjoint circuits of a greedy packing of all rows; label[i] is the circuit of row i, or -1. */
 void search_root_packing(search *s, int32_t *label);
+
+/* After STUCK: a circuit, signed columns as in circuits_admit, all of whose literals are false here. -1 when memory is short. */
+int search_admit(search *s, const int32_t *column, int size);
 
 enum search_status search_run(search *s, int64_t max_nodes);
 

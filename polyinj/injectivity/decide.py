@@ -1,25 +1,44 @@
-"""Is one ReLU layer injective? The verdict."""
+"""Is one ReLU layer injective? The verdict, with its certificate.
+
+1. Weights of rank below n: not injective, along the kernel. One input: closed form.
+2. A short local search looks for a point whose active rows do not span.
+3. The count: branch and bound proves that at least n rows are active everywhere, or finds such a point. In general
+   position that is injectivity.
+4. The rank: branch and bound proves that the active rows span everywhere, general position or not. Rows with parallel
+   weights, or a dependency met while counting, rule out general position: then only this decides.
+
+Systems that doubles cannot condition are searched in rationals instead.
+
+Every point is checked in exact arithmetic before it counts, and every circuit that a proof uses is certain.
+"""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
-from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj.errors import CertificateError
+from polyinj._search import EXHAUSTED, STUCK, WITNESS
+from polyinj.errors import CertificateError, InputError
 from polyinj.geometry import exact
-from polyinj.geometry.sweep import direction_beside_ray, sweep
-from polyinj.injectivity.certificate import Collision
-from polyinj.injectivity.collide import active_rows, collision_at
-from polyinj.injectivity.layer import Layer, read_layer
+from polyinj.injectivity.certificate import Claim, Collision, InjectivityProof
+from polyinj.injectivity.collide import collision_at
+from polyinj.injectivity.exact_search import search_exactly
+from polyinj.injectivity.layer import Box, Layer, read_layer
+from polyinj.injectivity.line import covering_circuit, uncovered_point
+from polyinj.injectivity.search import Limits, Outcome, Problem, search_count, search_rank
+from polyinj.injectivity.witness import Witness, fewest_active
 
-# Rays that the sweep visits in seconds.
-_REACHABLE_RAYS = 20_000_000
-_STARTS, _STEPS = 50, 40
+# By default the rank is tried for so many nodes: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
+_RANK_NODES = 4_000
+# Steps of the first walk, times n: enough for most layers that have a witness, a fraction of the search for others.
+_WALK_STEPS = 4
+# The bound on the depth that comes with UNDECIDED: so many nodes for each count.
+_BOUND_NODES = 200
 
 
 class Verdict(Enum):
@@ -31,112 +50,291 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Witness:
-    """A point and the number of rows that are active there, {i : w_i.x >= 0}, counted exactly."""
+class Stats:
+    """What the searches used."""
 
-    point: tuple[Fraction, ...]
-    active: int
+    nodes: int
+    pivots: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The verdict on one layer x -> ReLU(Wx).
+    """The verdict on one layer x -> ReLU(Wx + b) on its domain.
 
     Attributes
     ----------
     verdict : Verdict
-    certificate : Collision or None
-        The proof of NOT_INJECTIVE.
+    certificate : InjectivityProof, Collision or None
+        The proof of the verdict; None when undecided or not asked for.
+    assumes_general_position : bool
+        True when INJECTIVE rests on any n rows being independent: proven is then that at least n rows are active
+        everywhere. A verdict without this flag holds for the matrix as it is.
     depth_lower_bound : int
-        At least so many rows are active in every direction; the depth itself where the layer was swept.
+        Proven: at least so many rows with nonzero weights are active everywhere.
     best_witness : Witness or None
-        The direction with the fewest active rows that was met.
+        The point with the fewest active rows that was met.
+    stats : Stats
     """
 
     verdict: Verdict
-    certificate: Collision | None
+    certificate: InjectivityProof | Collision | None
+    assumes_general_position: bool
     depth_lower_bound: int
     best_witness: Witness | None
+    stats: Stats
     layer: Layer = field(repr=False)
 
     def verify(self) -> None:
         """Check the certificate in exact arithmetic; CertificateError when it fails or there is none."""
         if self.certificate is None:
             raise CertificateError(f"the verdict {self.verdict.value!r} carries no certificate")
-        self.certificate.verify(self.layer.weights, self.layer.bias)
+        self.certificate.verify(self.layer.weights, self.layer.bias, self.layer.domain)
 
 
-def decide_injectivity(weights: ArrayLike) -> Decision:
-    """Decide exactly whether x -> ReLU(Wx) is injective on R^n.
+def decide_injectivity(
+    weights: ArrayLike,
+    bias: ArrayLike | None = None,
+    *,
+    domain: Box | None = None,
+    rank_proof: bool | None = None,
+    certificate: bool = True,
+    node_limit: int | None = None,
+    time_limit: float | None = None,
+    memory_limit: int = 1 << 30,
+    workers: int = 1,
+) -> Decision:
+    """Decide exactly whether x -> ReLU(Wx + b) is injective.
 
     Parameters
     ----------
     weights : array_like, shape (m, n)
-        Rows are neurons, in general position unless their rank is below n; float64, float32, int or Fraction, read
-        exactly.
+        Rows are neurons; float64, float32, int or Fraction, read exactly. Any real matrix.
+    bias : array_like, shape (m,), optional
+        None is no bias.
+    domain : Box, optional
+        Where the inputs lie: a box whose sides may be infinite; by default all of R^n.
+    rank_proof : bool, optional
+        True: INJECTIVE only with a proof that the active rows span everywhere. False: counting suffices, where nothing
+        contradicts general position. None: the proof is tried for 4000 nodes, then counting suffices.
+    certificate : bool
+        Record the proof; False saves memory.
+    node_limit : int, optional
+        Nodes of a branch and bound, at least 1; beyond it the verdict is UNDECIDED.
+    time_limit : float, optional
+        Seconds, positive.
+    memory_limit : int
+        Bytes for the circuits and the recorded proof of one search; beyond it the verdict is UNDECIDED.
+    workers : int
+        Threads.
 
     Returns
     -------
     Decision
-        UNDECIDED where the sweep of all rays would take too long and a short descent found no witness.
 
     Raises
     ------
     InputError
-        Bad input, or rows that are not in general position.
+        Bad input: shapes, dtypes, NaN or infinity, limits that are not positive.
+
+    Notes
+    -----
+    The layer is injective iff at every point of the domain's interior the rows active there span R^n (Puthawala et al.
+    2020, arXiv:2006.08464, Theorem 2; docs/certificate-format.md proves it). Deciding it is coNP-complete (Froese,
+    Grillo, Skutella 2024, arXiv:2405.19805).
 
     Examples
     --------
-    >>> decide_injectivity([[1, 0], [0, 1], [-1, -1]]).verdict
-    <Verdict.NOT_INJECTIVE: 'not injective'>
+    >>> decision = decide_injectivity([[1, 0], [0, 1], [-1, 0], [0, -1]])
+    >>> decision.verdict, decision.assumes_general_position
+    (<Verdict.INJECTIVE: 'injective'>, False)
+    >>> decision.verify()
+    >>> decide_injectivity([[1, 0], [0, 1], [-1, -1]]).certificate.x
+    (Fraction(-29, 32), Fraction(0, 1))
     """
-    layer = read_layer(weights)
-    m, n = layer.weights.shape
-    rows = exact.integer_rows(layer.weights)
-    if exact.rank(rows) < n:
-        return _not_injective(layer, exact.kernel(rows, n)[0], 0)
-    if comb(m, n - 1) <= _REACHABLE_RAYS:
-        found = sweep(layer.weights)
-        direction = direction_beside_ray(rows, found.tight, found.depth)
-        if found.depth < n:
-            return _not_injective(layer, direction, found.depth)
-        return Decision(Verdict.INJECTIVE, None, found.depth, _witness(layer, direction), layer)
-    direction = [int(entry) for entry in np.rint(_descend(exact.float_rows(layer.weights)[0]) * 2**30)]
-    witness = _witness(layer, direction)
-    if witness.active < n:
-        return _not_injective(layer, direction, 0)
-    return Decision(Verdict.UNDECIDED, None, 0, witness, layer)
+    for name, value in (("node_limit", node_limit), ("time_limit", time_limit), ("workers", workers)):
+        if value is not None and not value > 0:
+            raise InputError(f"{name} is {value}; expected a positive number" + (" or None" * (name != "workers")))
+    layer = read_layer(weights, bias, domain)
+    started = time.monotonic()
+    limits = Limits(node_limit, None if time_limit is None else started + time_limit)
+    run = _Run(layer, limits, certificate, memory_limit, workers, started)
+    if _rank_is_short(layer):
+        return run.not_injective(_interior_point(layer))
+    return run.decide(rank_proof)
 
 
-def _not_injective(layer: Layer, direction: list[int], depth: int) -> Decision:
-    collision = collision_at(layer, direction)
-    assert collision is not None, "fewer than n active rows cannot span"
-    return Decision(Verdict.NOT_INJECTIVE, collision, depth, _witness(layer, direction), layer)
+@dataclass(slots=True)
+class _Run:
+    """One decision under way."""
 
+    layer: Layer
+    limits: Limits
+    certificate: bool
+    memory_limit: int
+    workers: int
+    started: float
+    nodes: int = 0
+    pivots: int = 0
+    witness: Witness | None = None
 
-def _witness(layer: Layer, direction: list[int]) -> Witness:
-    return Witness(tuple(map(Fraction, direction)), len(active_rows(layer, direction)))
+    def decide(self, rank_proof: bool | None) -> Decision:
+        n = self.layer.weights.shape[1]
+        if n == 1:
+            return self._decide_on_a_line()
+        problem = Problem.of(self.layer)
+        corner = problem.corner() if len(self.layer.weights) <= n + 1 else None
+        if corner is not None:
+            return self.not_injective(problem.input(corner))
+        if not problem.well_conditioned:
+            return self._decide_exactly(problem)
+        direction = fewest_active(problem, self.limits, stop_at=n - 1, steps=_WALK_STEPS * n)
+        if direction is not None:
+            if (found := problem.witness(direction)) is not None:
+                return self.not_injective(problem.point(found))
+            self.witness = Witness.at(self.layer, problem.point(direction))
+        degenerate = _has_parallel_rows(problem)
+        counted: Outcome | None = None
+        if not degenerate and rank_proof is not True:
+            counted = self._count(problem)
+            if counted.status == WITNESS:
+                return self.not_injective(problem.point(counted.direction))
+            degenerate = counted.degenerate or counted.status == STUCK
+            if counted.status != EXHAUSTED and not degenerate:
+                return self._undecided(problem)
+        if rank_proof is False and counted is not None and not degenerate:
+            return self._injective("depth", counted)
+        tries = self.limits
+        if not degenerate and rank_proof is None:
+            tries = Limits(min(_RANK_NODES, self.limits.leave(0)), self.limits.deadline, self.limits.stop)
+        ranked = self._rank(problem, tries)
+        if ranked.status == WITNESS:
+            return self.not_injective(problem.point(ranked.direction))
+        if ranked.status == EXHAUSTED:
+            return self._injective("spanning", ranked)
+        if counted is not None and counted.status == EXHAUSTED and not degenerate and rank_proof is None:
+            return self._injective("depth", counted)
+        return self._decide_exactly(problem) if ranked.status == STUCK else self._undecided(problem)
 
+    def _decide_exactly(self, problem: Problem) -> Decision:
+        outcome, direction = search_exactly(self.layer, self.limits, budget=None)
+        self._add(outcome)
+        if direction is not None:
+            return self.not_injective(problem.input(direction))
+        return self._injective("spanning", outcome) if outcome.status == EXHAUSTED else self._undecided(problem)
 
-def _descend(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A unit direction with few active rows; nothing is proven about it.
+    def _decide_on_a_line(self) -> Decision:
+        point = uncovered_point(self.layer)
+        if point is not None:
+            return self.not_injective(point)
+        # One circuit, outside the zero flat: terminal 6 of the proof format.
+        tree = np.array([6, 1, 0], dtype=np.int32)
+        return self._injective("spanning", Outcome(EXHAUSTED, circuits=covering_circuit(self.layer), trees=[tree]))
 
-    From -mean of the normalised rows, then from random starts: step away from the active row with the smallest value,
-    which is the cheapest to switch off, and keep the best direction met.
-    """
-    rng = np.random.default_rng(0)
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
-    best, fewest = np.ones(rows.shape[1]), len(rows) + 1
-    for start in range(_STARTS):
-        x = np.asarray(rng.standard_normal(rows.shape[1]) if start else -unit.mean(axis=0))
-        for _ in range(_STEPS):
-            x = x / max(float(np.linalg.norm(x)), 1e-300)
-            values = unit @ x
-            active = np.flatnonzero(values >= 0)
-            if len(active) < fewest:
-                best, fewest = x, len(active)
-            if not len(active):
+    def _count(self, problem: Problem) -> Outcome:
+        return self._add(
+            search_count(
+                problem,
+                problem.columns - 1,
+                self.limits,
+                problem.witness,
+                record=self.certificate,
+                memory_limit=self.memory_limit,
+                workers=self.workers,
+            )
+        )
+
+    def _rank(self, problem: Problem, limits: Limits) -> Outcome:
+        return self._add(
+            search_rank(problem, limits, record=self.certificate, memory_limit=self.memory_limit, workers=self.workers)
+        )
+
+    def _add(self, outcome: Outcome) -> Outcome:
+        self.nodes += outcome.nodes
+        self.pivots += outcome.pivots
+        return outcome
+
+    def _stats(self) -> Stats:
+        return Stats(self.nodes, self.pivots, time.monotonic() - self.started)
+
+    def not_injective(self, point: list[Fraction] | None) -> Decision:
+        assert point is not None
+        collision = None
+        if self.certificate:
+            collision = collision_at(self.layer, point)
+            assert collision is not None, "the active rows were checked not to span"
+        witness = Witness.at(self.layer, point)
+        return Decision(Verdict.NOT_INJECTIVE, collision, False, 0, witness, self._stats(), self.layer)
+
+    def _injective(self, claim: Claim, outcome: Outcome) -> Decision:
+        n = self.layer.weights.shape[1]
+        proof = None
+        if self.certificate:
+            proof = InjectivityProof.of(
+                self.layer,
+                claim=claim,
+                budget=n - 1,
+                blocks=outcome.blocks,
+                circuits=outcome.circuits,
+                trees=outcome.trees,
+            )
+        assumed = claim == "depth"
+        return Decision(Verdict.INJECTIVE, proof, assumed, n, self.witness, self._stats(), self.layer)
+
+    def _undecided(self, problem: Problem) -> Decision:
+        bound = 0
+        while problem.well_conditioned and bound < problem.columns:
+            limits = Limits(_BOUND_NODES, time.monotonic() + 1, self.limits.stop)
+            found = search_count(
+                problem, bound, limits, lambda direction: direction, record=False, memory_limit=self.memory_limit
+            )
+            if found.status != EXHAUSTED:
                 break
-            nearest = active[np.argmin(values[active])]
-            x = x - (values[nearest] + 0.01) * unit[nearest]
-    return best
+            bound += 1
+        return Decision(Verdict.UNDECIDED, None, False, bound, self.witness, self._stats(), self.layer)
+
+
+def _rank_is_short(layer: Layer) -> bool:
+    """Whether the weights have rank below n: by singular values far from zero, else exactly."""
+    m, n = layer.weights.shape
+    if m < n:
+        return True
+    rows, _ = exact.float_rows(layer.weights)
+    singular = np.linalg.svd(rows, compute_uv=False)
+    # The backward error of the values is a small multiple of m n u: 1e-8 is far above it.
+    far_from_zero = bool(singular[-1] > 1e-8 * singular[0])
+    return not far_from_zero and exact.rank(exact.integer_rows(layer.weights)) < n
+
+
+def _interior_point(layer: Layer) -> list[Fraction]:
+    """A point in the interior of the domain."""
+    if layer.domain is None:
+        return [Fraction(0)] * layer.weights.shape[1]
+    point = []
+    for low, high in zip(layer.domain.lower, layer.domain.upper, strict=True):
+        if low is not None and high is not None:
+            point.append((low + high) / 2)
+        else:
+            point.append(low + 1 if low is not None else high - 1 if high is not None else Fraction(0))
+    return point
+
+
+def _has_parallel_rows(problem: Problem) -> bool:
+    """Whether two rows have parallel nonzero weights, exactly; candidates are found by rounded directions."""
+    weights: NDArray[np.float64] = problem.rows[:, : problem.columns]
+    rows = np.flatnonzero(weights.any(axis=1))
+    kept = weights[rows]
+    largest = np.abs(kept).argmax(axis=1)
+    kept = kept / kept[np.arange(len(kept)), largest][:, None]
+    # Parallel rows may disagree on which of several equal entries is the largest: compare by a projection of all.
+    key = np.abs(kept / np.linalg.norm(kept, axis=1, keepdims=True)) @ np.sqrt(np.arange(2.0, 2.0 + problem.columns))
+    order = np.argsort(key)
+    close = np.flatnonzero(np.diff(key[order]) < 1e-9)
+    if not len(close):
+        return False
+    suspects = rows[np.unique(np.concatenate([order[close], order[close + 1]]))]
+    lines = set()
+    for row in exact.integer_rows(problem.layer.weights[suspects]):
+        sign = 1 if next(entry for entry in row if entry) > 0 else -1
+        lines.add(tuple(sign * entry for entry in row))
+    return len(lines) < len(suspects)

@@ -140,21 +140,34 @@ class Layer:
         """SHA-256 of the exact values of weights, bias and domain; see `polyinj.geometry.exact.digest`."""
         return digest(self.weights, self.bias, "" if self.domain is None else self.domain.describe())
 
+    @property
+    def is_linear(self) -> bool:
+        """Whether points are directions: no bias, on all of R^n or on a box that is a cone."""
+        return self.bias is None and (self.domain is None or self.domain.is_cone)
+
+    def lifted(self) -> NDArray[Any]:
+        """The rows w_i of a linear layer, else (w_i, b_i), shape (m, n + 1); entries as `read_matrix` returns them."""
+        if self.is_linear:
+            return self.weights
+        bias = np.zeros(len(self.weights)) if self.bias is None else self.bias
+        lifted = np.column_stack([self.weights, bias])
+        if lifted.dtype == object:
+            lifted = np.array([[Fraction(entry) for entry in row] for row in lifted.tolist()], dtype=object)
+        return lifted
+
+    def sides(self) -> IntegerRows:
+        """The side rows of `system`."""
+        if self.is_linear:
+            return [side[:-1] for side in _facets(self.domain)]
+        return [[0] * self.weights.shape[1] + [1], *_facets(self.domain)]
+
     def system(self) -> System:
         """The inequalities in homogeneous form.
 
         Without bias, on all of R^n or on a box that is a cone, z is the input itself. Otherwise z = t (x, 1), t > 0:
         S_0 = (0, ..., 0, 1), and the sides of the box follow, column by column, the lower one first.
         """
-        rows, columns = self.weights.shape
-        box = self.domain
-        if self.bias is None and (box is None or box.is_cone):
-            return System(integer_rows(self.weights), [side[:-1] for side in _facets(box)], columns)
-        bias = np.zeros(rows) if self.bias is None else self.bias
-        lifted = np.column_stack([self.weights, bias])
-        if lifted.dtype == object:
-            lifted = np.array([[Fraction(entry) for entry in row] for row in lifted.tolist()], dtype=object)
-        return System(integer_rows(lifted), [[0] * columns + [1], *_facets(box)], columns)
+        return System(integer_rows(self.lifted()), self.sides(), self.weights.shape[1])
 
 
 def _facets(box: Box | None) -> IntegerRows:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from polyinj.geometry.arrangement import Arrangement
 from polyinj.injectivity.decide import Verdict, decide_injectivity
+from polyinj.injectivity.depth import tukey_depth
 
 
 def decision(matrix: NDArray[Any]) -> dict[str, float]:
     """Indicator columns injective, not_injective, undecided."""
-    verdict = decide_injectivity(matrix).verdict
+    verdict = decide_injectivity(matrix, rank_proof=False, certificate=False).verdict
     return {
         "injective": verdict is Verdict.INJECTIVE,
         "not_injective": verdict is Verdict.NOT_INJECTIVE,
@@ -26,7 +27,7 @@ def decision(matrix: NDArray[Any]) -> dict[str, float]:
 
 def depth(matrix: NDArray[Any]) -> float:
     """Tukey depth of the origin among the rows."""
-    return Arrangement(matrix).depth
+    return tukey_depth(matrix).depth
 
 
 def euler_characteristic(matrix: NDArray[Any]) -> float:
@@ -35,12 +36,5 @@ def euler_characteristic(matrix: NDArray[Any]) -> float:
 
 
 def decision_and_euler_characteristic(matrix: NDArray[Any]) -> dict[str, float]:
-    """The columns of `decision`, and chi of the witness set, from one sweep of the rays."""
-    arrangement = Arrangement(matrix)
-    injective = arrangement.depth >= arrangement.dimension
-    return {
-        "injective": injective,
-        "not_injective": not injective,
-        "undecided": False,
-        "chi": arrangement.euler_characteristic(),
-    }
+    """The columns of `decision`, and chi of the witness set."""
+    return {**decision(matrix), "chi": euler_characteristic(matrix)}

@@ -1,0 +1,161 @@
+"""Tukey depth of the origin, exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyinj._search import EXHAUSTED
+from polyinj.errors import BudgetExceeded, CertificateError, InputError
+from polyinj.geometry import exact
+from polyinj.injectivity.certificate import InjectivityProof
+from polyinj.injectivity.collide import active_rows
+from polyinj.injectivity.exact_search import search_exactly
+from polyinj.injectivity.layer import Layer, read_layer
+from polyinj.injectivity.search import Limits, Problem, search_count
+from polyinj.injectivity.witness import fewest_active
+
+# Steps of the first walk, times n: its bound is mostly the depth itself.
+_WALK_STEPS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class DepthResult:
+    """The Tukey depth of the origin among rows, with both halves of its proof.
+
+    Attributes
+    ----------
+    depth : int
+        min over x != 0 of #{i : w_i.x >= 0}.
+    direction : tuple of Fraction
+        A direction x along which just `depth` rows are active.
+    certificate : InjectivityProof or None
+        The proof that no direction has fewer (claim "depth"; zero rows, always active, come on top of its count).
+        None where that is evident: depth equal to the number of zero rows.
+    """
+
+    depth: int
+    direction: tuple[Fraction, ...]
+    certificate: InjectivityProof | None
+    layer: Layer = field(repr=False)
+
+    def verify(self) -> None:
+        """Check direction and lower bound in exact arithmetic; CertificateError when one of them fails."""
+        if not any(self.direction):
+            raise CertificateError("the direction is zero")
+        found = len(active_rows(self.layer, self.direction))
+        if found != self.depth:
+            raise CertificateError(f"{found} rows are active along the direction; the depth claimed is {self.depth}")
+        zeros = sum(not any(row) for row in self.layer.weights.tolist())
+        if self.certificate is None:
+            if self.depth > zeros:
+                raise CertificateError(f"no proof that {self.depth} rows are active everywhere")
+            return
+        if self.certificate.budget + 1 + zeros < self.depth:
+            raise CertificateError(f"the proof shows {self.certificate.budget + 1} active rows and {zeros} are zero")
+        self.certificate.verify_depth(self.layer.weights)
+
+
+def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: int = 1) -> DepthResult:
+    """Exact Tukey (halfspace) depth of the origin: min over x != 0 of #{i : w_i.x >= 0}.
+
+    Parameters
+    ----------
+    rows : array_like, shape (m, n)
+        float64, float32, int or Fraction; any real matrix.
+    time_limit : float, optional
+        Seconds, positive.
+    workers : int
+        Threads.
+
+    Returns
+    -------
+    DepthResult
+
+    Raises
+    ------
+    InputError
+        Bad input.
+    BudgetExceeded
+        The time limit was reached; the message gives what is known.
+
+    Notes
+    -----
+    A local search gives an upper bound; branch and bound then proves that no direction does better, or finds one, and
+    so on until the two meet. The depth is attained in an open cell (Rousseeuw, Ruts 1996).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tukey_depth(np.random.default_rng(0).standard_normal((35, 5))).depth
+    7
+    """
+    if time_limit is not None and not time_limit > 0:
+        raise InputError(f"time_limit is {time_limit}; expected a positive number or None")
+    layer = read_layer(rows)
+    integers = exact.integer_rows(layer.weights)
+    zeros = sum(not any(row) for row in integers)
+    if zeros == len(integers):
+        x = tuple(Fraction(int(j == 0)) for j in range(layer.weights.shape[1]))
+        return DepthResult(zeros, x, None, layer)
+    limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
+    columns = _independent_columns(integers)
+    problem = Problem.of(read_layer(layer.weights[:, columns]))
+    corner = problem.corner()
+    if corner is not None:
+        return DepthResult(zeros, _exact_direction(columns, corner, layer), None, layer)
+    direction = _exact_direction(columns, [1.0] * len(columns), layer)
+    if problem.well_conditioned:
+        start = fewest_active(problem, limits, stop_at=0, steps=_WALK_STEPS * len(columns))
+        direction = direction if start is None else _exact_direction(columns, start.tolist(), layer)
+    depth = len(active_rows(layer, direction))
+    while depth > zeros:
+
+        def improves(found: NDArray[np.float64], limit: int = depth) -> NDArray[np.float64] | None:
+            fewer = len(active_rows(layer, _exact_direction(columns, found.tolist(), layer))) < limit
+            return found if fewer else None
+
+        better: Sequence[float | Fraction] | None
+        if problem.well_conditioned:
+            outcome = search_count(
+                problem, depth - zeros - 1, limits, improves, record=True, memory_limit=1 << 30, workers=workers
+            )
+            better = None if outcome.direction is None else outcome.direction.tolist()
+        else:
+            outcome, better = search_exactly(problem.layer, limits, budget=depth - zeros - 1)
+        if better is not None:
+            direction = _exact_direction(columns, better, layer)
+            depth = len(active_rows(layer, direction))
+            continue
+        if outcome.status != EXHAUSTED:
+            raise BudgetExceeded(f"the depth is at most {depth}; time ran out before less was excluded")
+        proof = InjectivityProof.of(
+            layer,
+            claim="depth",
+            budget=depth - zeros - 1,
+            blocks=outcome.blocks,
+            circuits=outcome.circuits,
+            trees=outcome.trees,
+        )
+        return DepthResult(depth, direction, proof, layer)
+    return DepthResult(depth, direction, None, layer)
+
+
+def _independent_columns(rows: exact.IntegerRows) -> list[int]:
+    """Columns that form a basis of the column space: the same relations among the rows, no kernel."""
+    chosen: list[int] = []
+    for j in range(len(rows[0])):
+        if exact.rank([[row[k] for k in (*chosen, j)] for row in rows]) > len(chosen):
+            chosen.append(j)
+    return chosen
+
+
+def _exact_direction(columns: list[int], direction: Sequence[float | Fraction], layer: Layer) -> tuple[Fraction, ...]:
+    """The direction with zeros for the columns left out."""
+    entries = dict(zip(columns, direction, strict=True))
+    return tuple(Fraction(entries.get(j, 0)) for j in range(layer.weights.shape[1]))

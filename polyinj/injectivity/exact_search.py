@@ -1,0 +1,104 @@
+"""The search in rationals, for small systems that doubles cannot condition.
+
+    refute(POS, NEG):
+        if the POS rows span: done (or: more than `budget` rows are POS)
+        ask Gordan: can all other rows that matter be negative at once, with these signs?
+        a direction: it is a witness
+        a circuit:   one of its live rows is positive; if any of them is one too many: done
+                     else branch on one of them: POS, then NEG
+
+Every case is visited once, since the two children differ in the row branched on. The steps are recorded in the codes of
+the proof format (docs/certificate-format.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+
+from polyinj._search import EXHAUSTED, RUNNING, WITNESS
+from polyinj.geometry import exact
+from polyinj.injectivity.gordan import alternative
+from polyinj.injectivity.layer import Layer, System
+from polyinj.injectivity.search import Limits, Outcome, signed_vector
+
+
+def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple[Outcome, list[Fraction] | None]:
+    """Refute that at some admissible direction the active rows do not span, or, with a budget, are at most so many.
+
+    Returns
+    -------
+    (outcome, direction)
+        As of `polyinj.injectivity.search`; the direction of the homogeneous system comes in rationals beside it.
+    """
+    search = _Search(layer, limits, budget)
+    status = search.refute({})
+    outcome = Outcome(status, nodes=search.nodes, degenerate=True)
+    if status == EXHAUSTED:
+        width = max((len(circuit) for circuit in search.circuits), default=1)
+        padded = [[*circuit, *[0] * (width - len(circuit))] for circuit in search.circuits]
+        outcome.circuits = np.array(padded, dtype=np.int32).reshape(-1, width)
+        outcome.trees = [np.array(search.tree, dtype=np.int32)]
+        outcome.blocks = [] if budget is None else [search.named]
+    return outcome, search.direction
+
+
+@dataclass(slots=True)
+class _Search:
+    layer: Layer
+    limits: Limits
+    budget: int | None
+    nodes: int = 0
+    circuits: list[list[int]] = field(default_factory=list)
+    tree: list[int] = field(default_factory=list)
+    direction: list[Fraction] | None = None
+    named: list[int] = field(init=False)
+    system: System = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.system = self.layer.system()
+        self.named = self.system.spanning_rows
+
+    def refute(self, decided: dict[int, bool]) -> str:
+        if not self.limits.leave(self.nodes):
+            return RUNNING
+        self.nodes += 1
+        positive = [i for i, sign in decided.items() if sign]
+        free = [i for i in self.named if i not in decided]
+        if self.budget is None:
+            rank = self._rank(positive)
+            if rank == self.system.columns:
+                self.tree += [6, 0]
+                return EXHAUSTED
+            free = [i for i in free if self._rank([*positive, i]) > rank]
+        literals = [i + 1 for i in free] + [-(i + 1) if sign else i + 1 for i, sign in decided.items()]
+        literals += [-(len(self.system.rows) + k + 1) for k in range(len(self.system.sides))]
+        found = alternative([signed_vector(self.system, literal) for literal in literals])
+        if found.circuit is None:
+            assert found.direction is not None
+            self.direction = list(found.direction)
+            return WITNESS
+        clause = [literals[place] for place in found.circuit]
+        live = [literal - 1 for literal in clause if literal > 0 and literal - 1 not in decided]
+        self.circuits.append(clause)
+        name = len(self.circuits) - 1
+        if not live:
+            self.tree += [5, name]
+            return EXHAUSTED
+        if self.budget is None and rank == self.system.columns - 1:
+            self.tree += [6, 1, name]
+            return EXHAUSTED
+        if self.budget is not None and len(positive) + 1 > self.budget:
+            self.tree += [4, 1, 1, name]
+            return EXHAUSTED
+        self.tree += [3, live[0]]
+        for sign in (True, False):
+            status = self.refute({**decided, live[0]: sign})
+            if status != EXHAUSTED:
+                return status
+        return EXHAUSTED
+
+    def _rank(self, rows: list[int]) -> int:
+        return exact.rank([self.system.rows[i][: self.system.columns] for i in rows])
