@@ -7,10 +7,8 @@ enum { ENTER, POSITIVE_DONE, NEGATIVE_DONE };
 enum { RING = 16, PIVOT_LIMIT = 2000, REFACTOR_AGE = 400 };
 enum { STEP_UNIT = 1, STEP_FILL = 2, BRANCH = 3, COUNT_CONFLICT = 4, CLAUSE_CONFLICT = 5, SPAN_CONFLICT = 6 };
 
-/* Rows that were positive lately where everything else was negative are the ones that decide: circuits are asked to leave them to
-   others (what weight on them costs in the tableau), and branching takes them first. */
+/* Rows that were positive lately where everything else was negative are the ones that decide: branching takes them first. */
 static const float ACTIVITY_MEMORY = 0.995f;
-static const float ACTIVITY_COST = 2.0f;
 
 /* Multipliers below this may be zero. */
 static const float SLIM = 1e-6f;
@@ -400,10 +398,8 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
         if (result == SEPARATED) {
             uint64_t *up = s->separated + s->separations++ % RING * s->words;
             tableau_active(t, up, s->words);
-            for (int c = 0; c < s->columns; c++) {
+            for (int c = 0; c < s->columns; c++)
                 s->activity[c] += (1 - ACTIVITY_MEMORY) * ((float)has(up, c) - s->activity[c]);
-                t->cost[c] = 1 + ACTIVITY_COST * s->activity[c];
-            }
             int active = 0;
             for (int w = 0; w < s->words; w++)
                 active += __builtin_popcountll(up[w] & (s->free[w] | s->positive[w]));

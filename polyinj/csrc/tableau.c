@@ -45,13 +45,12 @@ int tableau_open(tableau *t, int dimension, int columns, const double *vector)
     t->sign = aligned_zeros(width, sizeof(float));
     t->wanted = aligned_zeros(width, sizeof(float));
     t->role = aligned_zeros(width, 1);
-    t->cost = aligned_zeros(width, sizeof(float));
     t->inverse = aligned_zeros(rows * (size_t)dense_stride((int)rows), sizeof(double));
     if (!t->transposed || !t->cell || !t->beta || !t->mask || !t->basis || !t->place || !t->sign || !t->wanted ||
         !t->role || !t->inverse)
         return -1;
     for (int c = 0; c < columns; c++) {
-        t->sign[c] = t->wanted[c] = t->cost[c] = 1.0f;
+        t->sign[c] = t->wanted[c] = 1.0f;
         for (int k = 0; k < dimension; k++)
             t->transposed[(size_t)k * width + (size_t)c] = vector[(size_t)c * (size_t)dimension + (size_t)k];
     }
@@ -69,7 +68,6 @@ void tableau_close(tableau *t)
     free(t->sign);
     free(t->wanted);
     free(t->role);
-    free(t->cost);
     free(t->inverse);
     memset(t, 0, sizeof *t);
 }
@@ -310,22 +308,21 @@ INLINE void pivot(tableau *t, int row, int enter, const int width, const float *
     t->pivots++;
 }
 
-/* Reduced costs: cost of a LIVE column `price`, minus the rows of the basis that bear a cost. Phase 1 charges the barred rows. */
-INLINE void price_basis(tableau *t, const int width, const uint8_t *charged, int price)
+/* The row of reduced costs of "weight on the charged rows of the basis": minus their sum. Allowed columns cost nothing. */
+INLINE void price_basis(tableau *t, const int width, const uint8_t *charged)
 {
     const int rows = t->dimension + 1;
     float line[width] __attribute__((aligned(ALIGNMENT)));
     for (int c = 0; c < width; c++)
-        line[c] = price && t->role[c] == LIVE ? t->cost[c] : 0.0f;
+        line[c] = 0;
     float objective = 0;
     for (int i = 0; i < rows; i++) {
         if (!charged[i])
             continue;
         const float *restrict cell = t->cell + (size_t)i * (size_t)width;
-        const float cost = price ? t->cost[t->basis[i]] : 1.0f;
         for (int c = 0; c < width; c++)
-            line[c] -= cost * cell[c];
-        objective += cost * t->beta[i];
+            line[c] -= cell[c];
+        objective += t->beta[i];
     }
     memcpy(t->cell + (size_t)rows * (size_t)width, line, sizeof line);
     t->beta[rows] = -objective;
@@ -373,14 +370,14 @@ INLINE int swapping(const tableau *t, const int width)
             most[c] = quotient > most[c] ? quotient : most[c];
         }
     }
-    int best = -1;
-    float clearest = 1.01f;
-    for (int c = 0; c < t->columns; c++)
-        if (t->role[c] == FIXED && live[c] > clearest * fixed[c] && live[c] > 1e-3f && t->place[c] < 0) {
-            clearest = fixed[c] > 0 ? live[c] / fixed[c] : 1e30f;
-            best = c;
-        }
-    return best;
+    uint32_t best = 0;
+    for (int c = 0; c < width; c++) {
+        union { float value; uint32_t bits; } clear = {.value = live[c] / (fixed[c] + 1e-12f)};
+        const int good = (t->role[c] == FIXED) & (clear.value > 1.01f) & (live[c] > 1e-3f);
+        const uint32_t key = good ? (clear.bits & 0xFFFF0000u) | (uint32_t)c : 0;
+        best = key > best ? key : best;
+    }
+    return best ? (int)(best & 0xFFFFu) : -1;
 }
 
 INLINE enum solve_result solve(tableau *t, int limit, const int width)
@@ -400,7 +397,7 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
     }
     /* Phase 1: least weight on barred columns. */
     if (barred)
-        price_basis(t, width, charged, 0);
+        price_basis(t, width, charged);
     while (barred) {
         int enter = entering(t, width), row;
         if (enter >= 0) {
@@ -425,16 +422,7 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
             t->mask[left] = t->role[left] != BARRED ? ~0u : 0u;
         }
     }
-    /* Phase 2: little weight on live columns. */
-    for (int i = 0; i < rows; i++)
-        charged[i] = t->role[t->basis[i]] == LIVE;
-    price_basis(t, width, charged, 1);
-    for (int enter; (enter = entering(t, width)) >= 0 && limit-- > 0;) {
-        const int row = leaving(t, enter, width, column);
-        if (row < 0)
-            break;
-        pivot(t, row, enter, width, column);
-    }
+    /* Phase 2: fewer live rows. */
     for (int enter; (enter = swapping(t, width)) >= 0 && limit-- > 0;) {
         const int row = leaving(t, enter, width, column);
         if (row < 0 || t->role[t->basis[row]] != LIVE)

@@ -17,7 +17,7 @@
 
 enum { MAX_DIMENSION = 60 };
 
-/* What a column may do in the next solve: nothing, be used freely, be used at a cost. */
+/* What a column may do in the next solve: nothing, be used freely, be used but spared. */
 enum { BARRED, FIXED, LIVE };
 
 enum solve_result { CIRCUIT, SEPARATED, STALLED };
@@ -36,7 +36,6 @@ typedef struct {
     int32_t *place;       /* column -> row, -1 if nonbasic */
     float *sign;          /* sign that the column carries, +1 or -1 */
     float *wanted;        /* sign that it should carry */
-    float *cost;          /* what weight on a LIVE column costs */
     uint8_t *role;        /* BARRED, FIXED or LIVE; the caller sets it before a solve */
     double *inverse;      /* (N + 1) x 2 (N + 1), work space of the refactorisation */
     int age;              /* pivots since the last refactorisation */
@@ -57,7 +56,8 @@ int tableau_refactor(tableau *t);
 /* Ask for the sign of a column. */
 void tableau_want(tableau *t, int column, float sign);
 
-/* CIRCUIT: the basis holds no barred column but at multiplier zero, and little weight on LIVE columns.
+/* CIRCUIT: the basis holds no barred column but at multiplier zero, and no FIXED column can take the place of a
+   LIVE one.
    SEPARATED: a direction makes every allowed column negative; read it by the two functions below.
    STALLED: neither within pivot_limit pivots. */
 enum solve_result tableau_solve(tableau *t, int pivot_limit);
