@@ -2,8 +2,8 @@
 
     python benchmarks/decide.py --sizes 6,42 8,56 10,70 12,84 14,98 16,112 18,126 20,140 --seeds 10 --peers-up-to 8
 
-Goals (one thread, certificate recorded, medians over seeds): see GOALS. Against the peers: at least 1,000 times HiGHS and 300 times
-SCIP at (10, 70).
+Goals (one thread, certificate recorded, medians over seeds): see GOALS. Against the peers: at least 1,000 times
+HiGHS and 300 times SCIP at (10, 70).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _finished(search):
 
 
 def model(weights):
-    """Rows A (x, z, f) <= b of the peers' best formulation: z_i = 1 where row i is active, f picks the face x_j = +-1."""
+    """A (x, z, f) <= b, the peers' best formulation: z_i = 1 where row i is active, f picks the face x_j = +-1."""
     rows = conditioned(weights)[0]
     m, n = rows.shape
     big = np.abs(rows).sum(axis=1)

@@ -1,7 +1,6 @@
-"""Compiled search. Rows here are doubles (float_rows of exact.py), each true entry within `error` of its double.
+"""Compiled search. Rows are doubles (float_rows of exact.py), each true entry within `error` of its double.
 
-Nothing here is exact by itself but one thing: a proof names only circuits that rigorous error bounds certify or that
-the
+One thing here is exact: a proof names only circuits that rigorous error bounds certify or that the
 caller settled exactly. Witnesses are candidates; the caller checks them in rationals.
 
 A caller's loop, for both searches:
@@ -37,31 +36,27 @@ STUCK: str
 class _Search:
     status: str
     """RUNNING: the slice is over. EXHAUSTED: proved. WITNESS: see best_direction. UNSETTLED: see pending. MEMORY:
-    memory_limit is
-    used up. STUCK: doubles do not suffice (numerically dependent rows, or rejected witnesses all the way
-    down); see decided and admit."""
+    memory_limit is used up. STUCK: doubles do not suffice (numerically dependent rows, or rejected witnesses all
+    the way down)."""
 
     def run(self, max_nodes: int) -> str:
         """Work for at most max_nodes nodes more and say how it stands; RuntimeError while a circuit is pending."""
 
     @property
     def pending(self) -> tuple[int, ...]:
-        """The N + 1 columns of a doubtful circuit, +(c + 1) or -(c + 1); column m + k is side row k. () if there is
-        none."""
+        """The N + 1 columns of a doubtful circuit, +(c + 1) or -(c + 1); column m + k is side row k. () if none."""
 
     def settle(self, signs: Sequence[int] | None) -> None:
         """The truth about `pending`, with v_c = +-(row c) by its sign: if their relations are the multiples of one
-        vector x (chosen such that
-        some entry is positive, none negative if possible), the signs of x in {-1, 0, +1}; if there are more
-        relations, None."""
+        vector x (chosen such that some entry is positive, none negative if possible), the signs of x in {-1, 0,
+        +1}; if there are more relations, None."""
 
     @property
     def decided(self) -> list[int]:
         """The rows decided at this node: +(i + 1) POS, -(i + 1) NEG."""
 
     def admit(self, literals: Sequence[int]) -> None:
-        """After STUCK: a circuit, known to be one exactly, all of whose literals are false at this node. Then run
-        on."""
+        """After STUCK: a circuit, known to be one exactly, all of whose literals are false at this node. Then run on."""
 
     @property
     def degenerate(self) -> bool:
@@ -86,8 +81,8 @@ class _Search:
 
     def proof(self) -> tuple[Ints, list[Ints]]:
         """(circuits, trees): circuits has shape (k, N + 1), signed literals in ascending order of rows, padded by 0,
-        side row k as -(m + k + 1); a
-        tree is the flat preorder code of the proof format. One tree for each rotation of the blocks."""
+        side row k as -(m + k + 1); a tree is the flat preorder code of the proof format. One tree for each
+        rotation of the blocks."""
 
     def leave_open_below(self, depth: int) -> None:
         """Before run: leave the subtrees at this depth open (code 9 k in a tree). 0: none."""
@@ -96,17 +91,16 @@ class _Search:
         """(rotation, signed rows +(i + 1) POS / -(i + 1) NEG) of each open subtree, in the order of their numbers."""
 
     def assume(self, rotation: int, literals: Sequence[int]) -> None:
-        """Before run: search only that subtree; its proof is trees[rotation]. All other arguments have to be those of
-        the root search."""
+        """Before run: search only that subtree; its proof is trees[rotation]. All other arguments have to be those
+        of the root search."""
 
 class CountSearch(_Search):
     """Is some admissible direction active on at most `budget` rows? EXHAUSTED proves that none is.
 
-    rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading entries of
-    a row are its
-    linear part (default all); rows without one take no part. blocks: a number of blocks, or the block of each row
-    (-1: no part),
-    or None to choose. ValueError if the rows do not span numerically or there are fewer than N + 1 of them, or N > 60.
+    rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading
+    entries of a row are its linear part (default all); rows without one take no part. blocks: a number of blocks,
+    or the block of each row (-1: no part), or None to choose. ValueError if the rows do not span numerically or
+    there are fewer than N + 1 of them, or N > 60.
     """
 
     def __init__(
@@ -143,7 +137,9 @@ class RankSearch(_Search):
 class WitnessSearch:
     """The walk on rays towards few active rows; side rows are respected. The same seed walks the same way."""
 
-    def __init__(self, rows: Floats, side: Floats | None = None, *, seed: int, linear: int | None = None) -> None: ...
+    def __init__(
+        self, rows: Floats, side: Floats | None = None, *, seed: int, linear: int | None = None
+    ) -> None: ...
     def run(self, max_steps: int, target: int) -> bool:
         """Walk on; True as soon as best_count <= target."""
 
@@ -162,7 +158,9 @@ def choose_blocks(
     """The block of each row for the cycle lemma, -1 for rows that take no part; count None: what did best at this
     size."""
 
-def splice(circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, list[Ints]]:
+def splice(
+    circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]
+) -> tuple[Ints, list[Ints]]:
     """Put the proofs (circuits, tree) of all open subtrees into the proof that left them open."""
 
 def conditioned(rows: Floats) -> tuple[Floats, Floats]:

@@ -50,8 +50,8 @@ cdef extern from "search.h" nogil:
         uint64_t *positive
         int32_t open_count
         int cut
-    int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row, double error,
-                    int budget, int spanning, int blocks, const int32_t *block, int record, int64_t memory_limit)
+    int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row,
+                    double error, int budget, int spanning, int blocks, const int32_t *block, int record, int64_t memory_limit)
     void search_close(search *s)
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
     void search_root_packing(search *s, int32_t *label)
@@ -64,7 +64,8 @@ cdef extern from "witness.h" nogil:
         int best_count
         int64_t step
         double *best_direction
-    int witness_open(witness_walk *w, int dimension, int columns, const double *vector, const int32_t *weight, uint64_t seed)
+    int witness_open(witness_walk *w, int dimension, int columns, const double *vector, const int32_t *weight,
+                     uint64_t seed)
     void witness_close(witness_walk *w)
     int witness_run(witness_walk *w, int64_t max_steps, int target)
 
@@ -82,7 +83,8 @@ def _unit(rows):
 def conditioned(rows):
     """Better conditioned vectors with the same circuits, and the matrix that takes their directions back.
 
-    U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for the rows, with the same signs.
+    U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for the
+    rows, with the same signs.
     """
     rows = _unit(rows)
     q, r = np.linalg.qr(rows)
@@ -115,8 +117,8 @@ cdef class _Search:
         self._row = np.ascontiguousarray(rows if side is None else np.concatenate([rows, side]), dtype=np.float64)
         row = self._row
         if not 0 < row.shape[1] <= MAX_DIMENSION or not row.shape[1] < row.shape[0] < 65535:
-            raise ValueError(f"{row.shape[0]} rows of length {row.shape[1]}; expected length 1 to {MAX_DIMENSION} and more "
-                             "rows than that, below 65535")
+            raise ValueError(f"{row.shape[0]} rows of length {row.shape[1]}; expected length 1 to {MAX_DIMENSION} and "
+                             "more rows than that, below 65535")
         self._vector, self._back = conditioned(self._row)
         self._block = np.ascontiguousarray(blocks, dtype=np.int32)
         vector = self._vector
@@ -272,7 +274,7 @@ cdef _copied(recording *r):
 
 
 cdef int32_t _relabel(int32_t[::1] code, int32_t[::1] index, int32_t used) noexcept nogil:
-    """Number the circuits that a tree names by first use, continuing at `used`; index maps the old names (-1: not yet)."""
+    """Number the circuits that a tree names by first use from `used` on; index maps the old names (-1: not yet)."""
     cdef int64_t at = 0, i, first, last
     while at < code.shape[0]:
         if code[at] == 1 or code[at] == 5:
@@ -295,8 +297,8 @@ cdef int32_t _relabel(int32_t[::1] code, int32_t[::1] index, int32_t used) noexc
 def splice(circuits, trees, parts):
     """Put the proofs of open subtrees into the proof that left them open.
 
-    parts[k] is the pair (circuits, tree) that proves open subtree k. Answers (circuits, trees) without open subtrees; circuits that
-    several parts use appear once.
+    parts[k] is the pair (circuits, tree) that proves open subtree k. Answers (circuits, trees) without open subtrees;
+    circuits that several parts use appear once.
     """
     pool, name = np.unique(np.concatenate([circuits, *(part[0] for part in parts)]), axis=0, return_inverse=True)
     name = name.reshape(-1).astype(np.int32)
@@ -363,7 +365,7 @@ def choose_blocks(rows, side=None, *, linear=None, count=None):
     n = np.shape(rows)[1] if linear is None else linear
     blocks = _taking_part(rows, n)
     if count is None:
-        count = 2 if n <= 10 else 3 if n <= 12 else 4
+        count = 2 if n <= 10 else 3 if n <= 14 else 4
     if count > 1:
         # Circuits of a root packing lie in one block as far as the equal sizes allow.
         label = _Search(rows, 0.0, side, n, 0, blocks, False, 1 << 30)._label()

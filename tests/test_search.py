@@ -216,10 +216,10 @@ def check_rank(search, rows, sides, linear):
 
 
 def cells(rows, sides):
-    """Interior points of all cells of a central arrangement of integer rows (side rows cut too), by sums of rays.
+    """Interior points of the cells of a central arrangement of integer rows (side rows cut too), by sums of rays.
 
-    A cell of an arrangement that spans is a pointed cone, so it contains the sum of its rays; the closed cones of all sign
-    patterns of rays are found by growing sets of rays that agree in sign.
+    A cell of an arrangement that spans is a pointed cone, so it contains the sum of its rays; the closed cones of
+    all sign patterns of rays are found by growing sets of rays that agree in sign.
     """
     everything = [row for row in rows + sides if any(row)]
     n = len(everything[0])
@@ -275,8 +275,10 @@ def test_count_search_finds_the_depth(m, n, seed):
 
 @pytest.mark.parametrize(
     ("m", "n", "seed", "depth"),
-    [(35, 5, 0, 7), (35, 5, 1, 5), (35, 5, 2, 7), (54, 6, 0, 9), (54, 6, 1, 9), (54, 6, 2, 10)]
-    + [(48, 8, 0, 10), (48, 8, 1, 7), (48, 8, 2, 9), (56, 8, 0, 12)],
+    [
+        *[(35, 5, 0, 7), (35, 5, 1, 5), (35, 5, 2, 7), (54, 6, 0, 9), (54, 6, 1, 9), (54, 6, 2, 10)],
+        *[(48, 8, 0, 10), (48, 8, 1, 7), (48, 8, 2, 9), (56, 8, 0, 12)],
+    ],
 )
 def test_known_depths(m, n, seed, depth):
     W = gaussian(m, n, seed)
@@ -290,8 +292,11 @@ def test_known_depths(m, n, seed, depth):
 
 @pytest.mark.parametrize(
     ("m", "n", "seed", "injective"),
-    [(72, 12, 0, False), (72, 12, 1, False), (72, 12, 2, False), (84, 12, 0, True), (84, 12, 1, True), (84, 12, 2, True)]
-    + [(84, 14, 2, False), (96, 16, 2, False)],
+    [
+        *[(72, 12, seed, False) for seed in range(3)],
+        *[(84, 12, seed, True) for seed in range(3)],
+        *[(84, 14, 2, False), (96, 16, 2, False)],
+    ],
 )
 def test_known_verdicts(m, n, seed, injective):
     walk = WitnessSearch(scaled(gaussian(m, n, seed))[0], seed=0)

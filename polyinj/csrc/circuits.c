@@ -98,13 +98,15 @@ void circuits_close(circuit_pool *p)
 
 /* ---- Certainty ---- */
 
-/* Is B = [sign row ; 1] (one column for each vector) surely nonsingular, and lambda = B^-1 (0, .., 0, 1) surely positive? Then the vectors have
-   one relation, with these multipliers. Answers +1 surely, -1 surely not (some multiplier is negative), 0 in doubt.
+/* Is B = [sign row ; 1] (one column for each vector) surely nonsingular, and lambda = B^-1 (0, .., 0, 1) surely
+   positive? Then the vectors have one relation, with these multipliers. Answers +1 surely, -1 surely not (some
+   multiplier is negative), 0 in doubt.
 
-   X is an approximate inverse, G = I - X B and r = e - B l with l = the last column of X. If |G| <= q < 1 in the maximum
-   norm then B is nonsingular and |lambda - l| <= |X r| + q / (1 - q) max |X r| in each entry. The bounds of G and r add the
-   rounding of their sums, (N + 3) 2^-53 times the sum of the absolute products (6e-16 (N + 3) covers that and the roundings of the bound
-   itself several times over), and the error of the entries. 1e-290 stands for underflow. */
+   X is an approximate inverse, G = I - X B and r = e - B l with l = the last column of X. If |G| <= q < 1 in the
+   maximum norm then B is nonsingular and |lambda - l| <= |X r| + q / (1 - q) max |X r| in each entry. The bounds of G
+   and r add the rounding of their sums, (N + 3) 2^-53 times the sum of the absolute products (6e-16 (N + 3) covers
+   that and the roundings of the bound itself several times over), and the error of the entries. 1e-290 stands for
+   underflow. */
 INLINE int certainty(circuit_pool *p, const int32_t *column, const float *sign, const int n, const int stride)
 {
     const int rows = n + 1;

@@ -31,17 +31,17 @@ typedef struct {
 int circuits_open(circuit_pool *p, int dimension, int columns, const double *row, double error);
 void circuits_close(circuit_pool *p);
 
-/* The entry with these dimension + 1 columns and signs, whose multipliers are about `multiplier`; nothing is certified yet.
-   NOT_A_CIRCUIT if it was refuted before. */
+/* The entry with these dimension + 1 columns and signs, whose multipliers are about `multiplier`; nothing is
+   certified yet. NOT_A_CIRCUIT if it was refuted before. */
 int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign, const float *multiplier);
 
-/* Certify an entry once. Answers what it stands for: itself, or the smaller circuit that it contains; NOT_A_CIRCUIT if surely a multiplier
-   is not positive or the relation is not unique; DOUBTFUL if doubles cannot tell: then somebody must call circuits_settle
-   for the `pending` columns and ask again. */
+/* Certify an entry once. Answers what it stands for: itself, or the smaller circuit that it contains; NOT_A_CIRCUIT
+   if surely a multiplier is not positive or the relation is not unique; DOUBTFUL if doubles cannot tell: then
+   somebody must call circuits_settle for the `pending` columns and ask again. */
 int32_t circuits_certify(circuit_pool *p, int32_t index);
 
-/* The exact truth about the pending columns: the sign of each multiplier after the signs that were asked for (+1, 0, -1);
-   NULL if the relation is not unique. -1 when memory is short. */
+/* The exact truth about the pending columns: the sign of each multiplier after the signs that were asked for (+1, 0,
+   -1); NULL if the relation is not unique. -1 when memory is short. */
 int circuits_settle(circuit_pool *p, const int8_t *truth);
 
 /* Enter a circuit that is certain already: signed columns, +(c + 1) or -(c + 1), at most dimension + 1 of them. Its index or NO_MEMORY. */

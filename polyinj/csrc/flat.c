@@ -39,7 +39,8 @@ static double inner(const double *a, const double *b, int n)
     return sum;
 }
 
-/* The unit vector of v's part orthogonal to the first `count` basis vectors becomes the next one. Answers the length of that part; twice is enough. */
+/* The unit vector of v's part orthogonal to the first `count` basis vectors becomes the next one. Answers the length
+   of that part; twice is enough. */
 static double orthogonalise(flat *f, const double *v, int count)
 {
     const int n = f->dimension;
@@ -63,9 +64,10 @@ static double slack(const flat *f, double size)
     return 6e-16 * (f->dimension + 3) * size + 1.02 * f->dimension * f->error;
 }
 
-/* Members M (rank x n) and orthonormal B = [Q ; C]: M Q' = A is nearly triangular, M C' = E nearly zero. For rows w the matrix
-   [M ; w] B' = [A E ; w Q' w C'] is regular iff its Schur complement w C' - w Q' A^-1 E is. With Z an approximate inverse and
-   |I - Z A| <= 1/2 we have |A^-1| <= 2 |Z|, so the second term is at most |w|_1 * 1.01 rank * 2 |Z| max |E|. */
+/* Members M (rank x n) and orthonormal B = [Q ; C]: M Q' = A is nearly triangular, M C' = E nearly zero. For rows w
+   the matrix [M ; w] B' = [A E ; w Q' w C'] is regular iff its Schur complement w C' - w Q' A^-1 E is. With Z an
+   approximate inverse and |I - Z A| <= 1/2 we have |A^-1| <= 2 |Z|, so the second term is at most |w|_1 * 1.01 rank *
+   2 |Z| max |E|. */
 static int bound_leak(flat *f)
 {
     const int n = f->dimension, r = f->rank, stride = dense_stride(r > 0 ? r : 1);

@@ -1,7 +1,7 @@
 /* The flat spanned by the positive rows, in doubles with rigorous error bounds.
 
-   Only "outside" and "spans" are ever claimed. A row that is not surely outside counts as inside, which is safe: a flat that is taken too
-   small makes fewer transversals span. */
+   Only "outside" and "spans" are ever claimed. A row that is not surely outside counts as inside, which is safe: a
+   flat that is taken too small makes fewer transversals span. */
 #ifndef POLYINJ_FLAT_H
 #define POLYINJ_FLAT_H
 
@@ -24,7 +24,8 @@ typedef struct {
 int flat_open(flat *f, int dimension, int stride, const double *row, double error);
 void flat_close(flat *f);
 
-/* The span of these rows. codimension = dimension - rank; 0 if the bounds fail (then nothing may be claimed: rank = -1). */
+/* The span of these rows. codimension = dimension - rank; 0 if the bounds fail (then nothing may be claimed: rank =
+   -1). */
 void flat_span(flat *f, const int32_t *rows, int count);
 
 /* Coordinates of a row in the complement (codimension of them) and a bound of their errors modulo the flat. */

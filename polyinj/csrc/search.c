@@ -7,7 +7,8 @@ enum { ENTER, POSITIVE_DONE, NEGATIVE_DONE };
 enum { RING = 16, PIVOT_LIMIT = 2000, REFACTOR_AGE = 400 };
 enum { STEP_UNIT = 1, STEP_FILL = 2, BRANCH = 3, COUNT_CONFLICT = 4, CLAUSE_CONFLICT = 5, SPAN_CONFLICT = 6 };
 
-/* Rows that were positive lately where everything else was negative are the ones that decide: branching takes them first. */
+/* Rows that were positive lately where everything else was negative are the ones that decide: branching takes them
+   first. */
 static const float ACTIVITY_MEMORY = 0.995f;
 
 /* Multipliers below this may be zero. */
@@ -67,8 +68,8 @@ int search_open(search *s, int dimension, int rows, int sides, const double *vec
     s->activity = aligned_zeros((size_t)s->columns, sizeof(float));
     s->best_direction = aligned_zeros((size_t)dimension, sizeof(double));
     s->direction = aligned_zeros((size_t)dimension, sizeof(double));
-    if (!s->prefix || !s->bound || !s->free || !s->positive || !s->negative || !s->trail || !s->frames || !s->packings ||
-        !s->tree || !s->separated || !s->activity || !s->best_direction || !s->direction)
+    if (!s->prefix || !s->bound || !s->free || !s->positive || !s->negative || !s->trail || !s->frames ||
+        !s->packings || !s->tree || !s->separated || !s->activity || !s->best_direction || !s->direction)
         return -1;
     for (size_t i = 0; i < levels; i++)
         s->frames[i].packing = s->packings + i * room;
@@ -337,7 +338,8 @@ static enum outcome weigh(search *s, frame *f, int *changed)
     return OPEN;
 }
 
-/* The direction in the tableau, in doubles: keep it if it has fewer active rows than any before, and say whether it is a witness. */
+/* The direction in the tableau, in doubles: keep it if it has fewer active rows than any before, and say whether it
+   is a witness. */
 static int judge(search *s)
 {
     if (tableau_direction(&s->table, s->direction) != 0)
@@ -447,8 +449,8 @@ static void include(search *s, frame *f, int32_t circuit)
     f->packing[f->packed++] = circuit;
 }
 
-/* One more circuit for the first budget that has room for one. Only circuits of later budgets can leave for it, so the packing sizes
-   of the budgets grow lexicographically: this ends. */
+/* One more circuit for the first budget that has room for one. Only circuits of later budgets can leave for it, so
+   the packing sizes of the budgets grow lexicographically: this ends. */
 static enum outcome extend(search *s, frame *f, int *extended)
 {
     *extended = 0;
@@ -485,8 +487,8 @@ INLINE int level_of(const search *s, int32_t circuit)
     return j;
 }
 
-/* From the circuit with the fewest live rows (early budgets first: they bind most) the live row of most activity, heavy multipliers preferred
-   a little. Any FREE row without circuits; -1 without FREE rows. */
+/* From the circuit with the fewest live rows (early budgets first: they bind most) the live row of most activity,
+   heavy multipliers preferred a little. Any FREE row without circuits; -1 without FREE rows. */
 static int branching_row(const search *s, const frame *f)
 {
     int32_t best = -1;
@@ -533,7 +535,8 @@ static enum outcome exhaust_counting(search *s, frame *f)
     return OPEN;
 }
 
-/* What is left to span beyond the POS rows, and the FREE rows surely outside their flat; -1 while that is too much to use. */
+/* What is left to span beyond the POS rows, and the FREE rows surely outside their flat; -1 while that is too much to
+   use. */
 static int remaining_dimensions(search *s, uint64_t *outside)
 {
     int32_t positive[s->rows + 1];

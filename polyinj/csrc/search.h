@@ -1,8 +1,8 @@
 /* Branch and bound on the number of positive rows.
 
    Rows are FREE, POS or NEG. A tree refutes "some admissible z has at most bound_j positive rows among the first j
-   blocks, for every j"; the cycle lemma makes one tree for each rotation of the blocks a proof that more than `budget` rows are positive
-   everywhere. A node repeats, until nothing changes:
+   blocks, for every j"; the cycle lemma makes one tree for each rotation of the blocks a proof that more than `budget`
+   rows are positive everywhere. A node repeats, until nothing changes:
 
      unit      a circuit all of whose literals but one are false: the last one holds;
      conflict  a circuit without live literal, or p disjoint circuits and too little budget for p more positive rows;
@@ -12,10 +12,10 @@
    and branches: POS first, then NEG. Every circuit used is certain (circuits.h). Each step is recorded as it is made,
    so the recording is the proof.
 
-   A spanning search refutes "at some admissible z the positive rows do not span" instead: one tree, no budgets. Let L be the flat of the POS rows.
-   A circuit counts if its live rows lie outside L, and as many disjoint ones as the codimension of L are a
-   conflict once every choice of one live row from each spans modulo L. Where no such circuit is left at codimension 1, all
-   FREE rows outside L can be negative at once: the direction is a witness. */
+   A spanning search refutes "at some admissible z the positive rows do not span" instead: one tree, no budgets. Let L
+   be the flat of the POS rows. A circuit counts if its live rows lie outside L, and as many disjoint ones as the
+   codimension of L are a conflict once every choice of one live row from each spans modulo L. Where no such circuit is
+   left at codimension 1, all FREE rows outside L can be negative at once: that direction is a witness. */
 #ifndef POLYINJ_SEARCH_H
 #define POLYINJ_SEARCH_H
 
@@ -54,7 +54,8 @@ typedef struct {
     int64_t memory_limit;
     const double *row;      /* as given; side rows last */
     const int32_t *block;   /* per row; -1 takes no part */
-    flat flat, probe;       /* of the POS rows, when few dimensions are left to span; of the active rows of a direction */
+    flat flat;              /* of the POS rows, when few dimensions are left to span */
+    flat probe;             /* of the active rows of a direction */
     tableau table;
     circuit_pool pool;
 
@@ -88,10 +89,12 @@ int search_open(search *s, int dimension, int rows, int sides, const double *vec
                 int budget, int spanning, int blocks, const int32_t *block, int record, int64_t memory_limit);
 void search_close(search *s);
 
-/* Before any run: search only the subtree below these signed rows, +(i + 1) POS and -(i + 1) NEG, of one rotation. -1 if a row is named twice. */
+/* Before any run: search only the subtree below these signed rows, +(i + 1) POS and -(i + 1) NEG, of one rotation. -1
+   if a row is named twice. */
 int search_assume(search *s, int rotation, const int32_t *literal, int count);
 
-/* Before any run: number the disjoint circuits of a greedy packing of all rows; label[i] is the circuit of row i, or -1. */
+/* Before any run: number the disjoint circuits of a greedy packing of all rows; label[i] is the circuit of row i, or
+   -1. */
 void search_root_packing(search *s, int32_t *label);
 
 /* After STUCK: a circuit, signed columns as in circuits_admit, all of whose literals are false here. -1 when memory is short. */

@@ -74,8 +74,8 @@ void tableau_close(tableau *t)
 
 /* ---- Bases in double precision ---- */
 
-/* N independent vectors by greedy elimination (the longest remainder next), then any other vector: N + 1 vectors with one
-   relation. With the signs of that relation they are a feasible basis, whatever the wanted signs are. */
+/* N independent vectors by greedy elimination (the longest remainder next), then any other vector: N + 1 vectors with
+   one relation. With the signs of that relation they are a feasible basis, whatever the wanted signs are. */
 int tableau_start(tableau *t)
 {
     const int n = t->dimension, columns = t->columns;
@@ -213,8 +213,8 @@ int tableau_direction(tableau *t, double *z)
 
 /* ---- Signs ---- */
 
-/* (-s v ; 1) = -(s v ; 1) + 2 (0 ; 1), and the right-hand side is (0 ; 1). The same holds for the row of reduced costs, which holds
-   minus the dual value of each column. */
+/* (-s v ; 1) = -(s v ; 1) + 2 (0 ; 1), and the right-hand side is (0 ; 1). The same holds for the row of reduced
+   costs, which holds minus the dual value of each column. */
 static void turn(tableau *t, int column)
 {
     float *cell = t->cell + column;
@@ -241,8 +241,8 @@ void tableau_active(const tableau *t, uint64_t *bits, int words)
 
 /* ---- The simplex method ---- */
 
-/* The column of most negative reduced cost, or -1. Negative floats order like unsigned integers, so the high half of a
-   float and the column number make one key, and an integer maximum (which vectorises) finds both. */
+/* The column of most negative reduced cost, or -1. Negative floats order like unsigned integers, so the high half of
+   a float and the column number make one key, and an integer maximum (which vectorises) finds both. */
 INLINE int entering(const tableau *t, const int width)
 {
     const uint32_t *restrict dual = (const uint32_t *)(t->cell + (size_t)(t->dimension + 1) * (size_t)width);
@@ -256,7 +256,8 @@ INLINE int entering(const tableau *t, const int width)
     return least.value < -PRICE_TOLERANCE ? (int)(best & 0xFFFFu) : -1;
 }
 
-/* The row in which the entering column meets its bound first, or -1; leaves the column in `column`. Positive floats order like integers. */
+/* The row in which the entering column meets its bound first, or -1; leaves the column in `column`. Positive floats
+   order like integers. */
 INLINE int leaving(const tableau *t, int enter, const int width, float *restrict column)
 {
     const int rows = t->dimension + 1, height = t->height;
@@ -308,7 +309,8 @@ INLINE void pivot(tableau *t, int row, int enter, const int width, const float *
     t->pivots++;
 }
 
-/* The row of reduced costs of "weight on the charged rows of the basis": minus their sum. Allowed columns cost nothing. */
+/* The row of reduced costs of "weight on the charged rows of the basis": minus their sum. Allowed columns cost
+   nothing. */
 INLINE void price_basis(tableau *t, const int width, const uint8_t *charged)
 {
     const int rows = t->dimension + 1;
@@ -328,9 +330,10 @@ INLINE void price_basis(tableau *t, const int width, const uint8_t *charged)
     t->beta[rows] = -objective;
 }
 
-/* A barred column at multiplier zero (a degenerate basis) may leave for any allowed column of its row. Answers the row and the entering
-   column, -1 if there is none. */
-INLINE int degenerate_exit(const tableau *t, const int width, const uint8_t *charged, int *enter, float *restrict column)
+/* A barred column at multiplier zero (a degenerate basis) may leave for any allowed column of its row. Answers the
+   row and the entering column, -1 if there is none. */
+INLINE int degenerate_exit(const tableau *t, const int width, const uint8_t *charged, int *enter,
+                           float *restrict column)
 {
     const int rows = t->dimension + 1;
     for (int i = 0; i < rows; i++) {
@@ -353,8 +356,9 @@ INLINE int degenerate_exit(const tableau *t, const int width, const uint8_t *cha
     return -1;
 }
 
-/* A FIXED column whose entering drives a LIVE one out, or -1: then the circuit has a live row less. For each column the row that
-   leaves maximises cell / beta, so one pass over the tableau finds the leaving kind of all columns at once. */
+/* A FIXED column whose entering drives a LIVE one out, or -1: then the circuit has a live row less. For each column
+   the row that leaves maximises cell / beta, so one pass over the tableau finds the leaving kind of all columns at
+   once. */
 INLINE int swapping(const tableau *t, const int width)
 {
     const int rows = t->dimension + 1;

@@ -1,12 +1,12 @@
 /* One dense simplex tableau that finds circuits, warm through a whole search.
 
-   Gordan: the vectors v_c admit no z with v_c.z < 0 for all c exactly when 0 is a convex combination of them. A column
-   of the tableau is (sign_c v_c ; 1), the right-hand side is (0, .., 0, 1): a feasible basis of allowed columns IS a
-   circuit with its multipliers, and it says that no z makes all its signed vectors negative.
+   Gordan: the vectors v_c admit no z with v_c.z < 0 for all c exactly when 0 is a convex combination of them. A
+   column of the tableau is (sign_c v_c ; 1), the right-hand side is (0, .., 0, 1): a feasible basis of allowed
+   columns IS a circuit with its multipliers, and it says that no z makes all its signed vectors negative.
 
    Invariants between calls: the multipliers of the basis are nonnegative (up to rounding), and every nonbasic column
-   carries its wanted sign. A basic column with the wrong sign is treated as barred and turned as soon as it leaves. No
-   other handling is needed: where the optimum keeps it, the dual direction z has sign_c v_c.z > 0, and that is the
+   carries its wanted sign. A basic column with the wrong sign is treated as barred and turned as soon as it leaves.
+   No other handling is needed: where the optimum keeps it, the dual direction z has sign_c v_c.z > 0, and that is the
    inequality which the wanted sign asks for.
 
    Nothing here is proved: single precision finds circuits, circuits.c certifies them. */
@@ -49,8 +49,8 @@ void tableau_close(tableau *t);
 /* Choose a first basis; -1 if the vectors do not span or there are no more than N of them. */
 int tableau_start(tableau *t);
 
-/* Recompute every cell from the basis in double precision. A basic column whose multiplier came out negative is turned,
-   which makes it positive. -1 if the basis is numerically singular. */
+/* Recompute every cell from the basis in double precision. A basic column whose multiplier came out negative is
+   turned, which makes it positive. -1 if the basis is numerically singular. */
 int tableau_refactor(tableau *t);
 
 /* Ask for the sign of a column. */

@@ -196,9 +196,9 @@ typedef struct {
     double sign;
 } ray_move;
 
-/* The best allowed ray of the pencil that leaving the tight row basis[row] opens. On it rows have the values a cos t + b sin t, with a and b
-   their cells in rows `top` and `row`: zero at cot t = -b / a, and cot falls from +inf to -inf on (0, pi). The antipodal half
-   has the opposite signs. */
+/* The best allowed ray of the pencil that leaving the tight row basis[row] opens. On it rows have the values a cos t
+   + b sin t, with a and b their cells in rows `top` and `row`: zero at cot t = -b / a, and cot falls from +inf to
+   -inf on (0, pi). The antipodal half has the opposite signs. */
 static ray_move sweep(witness_walk *w, int row, int aspiration)
 {
     const double *a = w->cell + w->top * w->width, *b = w->cell + row * w->width;

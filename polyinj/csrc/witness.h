@@ -1,10 +1,11 @@
 /* A walk on the rays of an arrangement towards few active rows.
 
-   A ray is tight on N - 1 independent rows; those can all be made negative by a small move, so it stands for a cell whose active rows are the
-   ones positive on it. A step leaves one tight row: the other N - 2 span a pencil, a plane of directions, and the rays of the pencil are met
-   in the order of their angle, one row changing sign at each. So one sort gives the number of active rows of every ray of the pencil.
-   Steps that improve are taken at once; otherwise the best one that no recent step forbids. Side rows enter
-   negated and with a weight above all rows together: a ray is admissible iff its weight is below theirs. */
+   A ray is tight on N - 1 independent rows; those can all be made negative by a small move, so it stands for a cell
+   whose active rows are the ones positive on it. A step leaves one tight row: the other N - 2 span a pencil, a plane
+   of directions, and the rays of the pencil are met in the order of their angle, one row changing sign at each. So
+   one sort gives the number of active rows of every ray of the pencil. Steps that improve are taken at once;
+   otherwise the best one that no recent step forbids. Side rows enter negated and with a weight above all rows
+   together: a ray is admissible iff its weight is below theirs. */
 #ifndef POLYINJ_WITNESS_H
 #define POLYINJ_WITNESS_H
 
