@@ -1,6 +1,6 @@
 """Compiled search: branch and bound over circuits, and the walk that looks for witnesses.
 
-The C files under csrc/ do the work and say how; here are the Python objects around them. See _search.pyi for the contract.
+The C files under csrc/ do the work and say how; here are the Python objects around them. The contract: _search.pyi.
 """
 
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
@@ -51,7 +51,8 @@ cdef extern from "search.h" nogil:
         int32_t open_count
         int cut
     int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row,
-                    double error, int budget, int spanning, int blocks, const int32_t *block, int record, int64_t memory_limit)
+                    double error, int budget, int spanning, int blocks, const int32_t *block, int record,
+                    int64_t memory_limit)
     void search_close(search *s)
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
     void search_root_packing(search *s, int32_t *label)
@@ -83,8 +84,8 @@ def _unit(rows):
 def conditioned(rows):
     """Better conditioned vectors with the same circuits, and the matrix that takes their directions back.
 
-    U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for the
-    rows, with the same signs.
+    U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for
+    the rows, with the same signs.
     """
     rows = _unit(rows)
     q, r = np.linalg.qr(rows)

@@ -80,6 +80,8 @@ int search_open(search *s, int dimension, int rows, int sides, const double *vec
     if (spanning && (flat_open(&s->flat, spanning, dimension, row, error) ||
                      flat_open(&s->probe, spanning, dimension, row, error)))
         return -1;
+    /* Transversals multiply: few live rows are worth more pivots there. For counting they are not (half the speed). */
+    s->table.weigh_live = spanning > 0;
     for (int c = rows; c < s->columns; c++)
         s->table.wanted[c] = -1;
     return tableau_start(&s->table);

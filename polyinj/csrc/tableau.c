@@ -309,14 +309,14 @@ INLINE void pivot(tableau *t, int row, int enter, const int width, const float *
     t->pivots++;
 }
 
-/* The row of reduced costs of "weight on the charged rows of the basis": minus their sum. Allowed columns cost
-   nothing. */
-INLINE void price_basis(tableau *t, const int width, const uint8_t *charged)
+/* The row of reduced costs of the weight on the charged rows of the basis. Nonbasic columns cost nothing, or LIVE ones as
+   much as charged rows. */
+INLINE void price_basis(tableau *t, const int width, const uint8_t *charged, int live_costs)
 {
     const int rows = t->dimension + 1;
     float line[width] __attribute__((aligned(ALIGNMENT)));
     for (int c = 0; c < width; c++)
-        line[c] = 0;
+        line[c] = live_costs && t->role[c] == LIVE ? 1.0f : 0.0f;
     float objective = 0;
     for (int i = 0; i < rows; i++) {
         if (!charged[i])
@@ -401,7 +401,7 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
     }
     /* Phase 1: least weight on barred columns. */
     if (barred)
-        price_basis(t, width, charged);
+        price_basis(t, width, charged, 0);
     while (barred) {
         int enter = entering(t, width), row;
         if (enter >= 0) {
@@ -426,7 +426,18 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
             t->mask[left] = t->role[left] != BARRED ? ~0u : 0u;
         }
     }
-    /* Phase 2: fewer live rows. */
+    /* Phase 2: fewer live rows, by least weight on them where the caller asks for it. */
+    if (t->weigh_live) {
+        for (int i = 0; i < rows; i++)
+            charged[i] = t->role[t->basis[i]] == LIVE;
+        price_basis(t, width, charged, 1);
+        for (int enter; (enter = entering(t, width)) >= 0 && limit-- > 0;) {
+            const int row = leaving(t, enter, width, column);
+            if (row < 0)
+                break;
+            pivot(t, row, enter, width, column);
+        }
+    }
     for (int enter; (enter = swapping(t, width)) >= 0 && limit-- > 0;) {
         const int row = leaving(t, enter, width, column);
         if (row < 0 || t->role[t->basis[row]] != LIVE)
