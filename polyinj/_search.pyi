@@ -56,7 +56,7 @@ class _Search:
         """The rows decided at this node: +(i + 1) POS, -(i + 1) NEG."""
 
     def admit(self, literals: Sequence[int]) -> None:
-        """After STUCK: a circuit, known to be one exactly, all of whose literals are false at this node. Then run on."""
+        """After STUCK: a circuit, surely one, all of whose literals are false at this node. Then run on."""
 
     @property
     def degenerate(self) -> bool:
@@ -137,9 +137,7 @@ class RankSearch(_Search):
 class WitnessSearch:
     """The walk on rays towards few active rows; side rows are respected. The same seed walks the same way."""
 
-    def __init__(
-        self, rows: Floats, side: Floats | None = None, *, seed: int, linear: int | None = None
-    ) -> None: ...
+    def __init__(self, rows: Floats, side: Floats | None = None, *, seed: int, linear: int | None = None) -> None: ...
     def run(self, max_steps: int, target: int) -> bool:
         """Walk on; True as soon as best_count <= target."""
 
@@ -158,9 +156,7 @@ def choose_blocks(
     """The block of each row for the cycle lemma, -1 for rows that take no part; count None: what did best at this
     size."""
 
-def splice(
-    circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]
-) -> tuple[Ints, list[Ints]]:
+def splice(circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, list[Ints]]:
     """Put the proofs (circuits, tree) of all open subtrees into the proof that left them open."""
 
 def conditioned(rows: Floats) -> tuple[Floats, Floats]:

@@ -35,7 +35,7 @@ class Arrangement:
     >>> lines.count_cells()
     6
     >>> lines.face_counts().tolist()
-    [[1, 0, 0, 0], [0, 6, 0, 0], [0, 3, 3, 0]]
+    [[1, 0, 0, 0], [2, 2, 2, 0], [1, 2, 2, 1]]
     """
 
     def __init__(self, rows: ArrayLike) -> None:

@@ -150,7 +150,7 @@ def decide_injectivity(
     (<Verdict.INJECTIVE: 'injective'>, False)
     >>> decision.verify()
     >>> decide_injectivity([[1, 0], [0, 1], [-1, -1]]).certificate.x
-    (Fraction(-29, 32), Fraction(0, 1))
+    (Fraction(-1, 16), Fraction(-31, 32))
     """
     for name, value in (("node_limit", node_limit), ("time_limit", time_limit), ("workers", workers)):
         if value is not None and not value > 0:

@@ -1,4 +1,4 @@
-"""Gordan's alternative, exactly: either some of the vectors v_i have a positive relation, or v_i.z < 0 for all i at a z.
+"""Gordan's alternative, exactly: some of the vectors v_i have a positive relation, or v_i.z < 0 for all i at some z.
 
 A linear program in doubles proposes the relation; where it fails, a simplex in rationals decides (it ends by Bland's
 rule).
