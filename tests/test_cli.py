@@ -125,8 +125,8 @@ def test_check_shows_a_collision(tmp_path, run_main):
 
 
 def test_check_undecided(tmp_path, run_main):
-    np.save(tmp_path / "w.npy", gaussian(160, 16))
-    run = run_main("check", tmp_path / "w.npy")
+    np.save(tmp_path / "w.npy", gaussian(112, 16))
+    run = run_main("check", tmp_path / "w.npy", "--time-limit", "1e-6")
     assert run.returncode == 3
     assert run.stdout.startswith("undecided")
 

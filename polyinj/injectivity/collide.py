@@ -23,13 +23,20 @@ _BITS = (6, 10, 16, 24, 40, 64, 128)
 
 
 def active_rows(layer: Layer, point: Sequence[Fraction | int]) -> list[int]:
-    """The rows i with w_i.z + b_i >= 0 at a point z, exactly."""
-    shifts = [Fraction(0)] * len(layer.weights) if layer.bias is None else [Fraction(b) for b in layer.bias.tolist()]
-    return [
-        i
-        for i, (row, shift) in enumerate(zip(exact.fractions(layer.weights), shifts, strict=True))
-        if sum((a * b for a, b in zip(row, point, strict=True)), shift) >= 0
-    ]
+    """The rows i with w_i.z + b_i >= 0 at a point z, exactly: in doubles where a bound settles the sign."""
+    z = [*map(Fraction, point), *([] if layer.is_linear else [Fraction(1)])]
+    size = max(map(abs, z)) or Fraction(1)
+    scaled = np.array([entry / size for entry in z], dtype=np.float64)
+    rows, error = exact.float_rows(layer.lifted())
+    values = rows @ scaled
+    # Roundings of z, of the products and of their sum, and the error of the entries: |z| <= 1.
+    bound = 2 * (len(z) + 2) * (2.0**-53 + error) * (np.abs(rows).sum(axis=1) + 1) + 1e-300
+    active = values > 0
+    for i in np.flatnonzero(np.abs(values) <= bound):
+        (row,) = exact.fractions(layer.lifted()[i : i + 1])
+        active[i] = sum((a * b for a, b in zip(row, z, strict=True)), Fraction(0)) >= 0
+    chosen: list[int] = np.flatnonzero(active).tolist()
+    return chosen
 
 
 def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | None:

@@ -99,28 +99,36 @@ class Problem:
         """
         if direction is None or not np.isfinite(direction).all() or not direction.any():
             return None
-        moves = np.random.default_rng(0).standard_normal((_MOVES, len(direction))) * np.abs(direction).max()
-        for move in (0 * direction, *(moves * _MOVE_SIZE)):
-            if self._loses_information(direction + move):
-                return np.asarray(direction + move)
+        if (found := self._loses_information(direction)) is not None:
+            return direction if found else None
+        for move in np.random.default_rng(0).standard_normal((_MOVES, len(direction))):
+            beside = direction + _MOVE_SIZE * np.abs(direction).max() * move
+            if self._loses_information(beside):
+                return np.asarray(beside)
         return None
 
-    def _loses_information(self, direction: NDArray[np.float64]) -> bool:
+    def _loses_information(self, direction: NDArray[np.float64]) -> bool | None:
+        """True is exact; None: exactly false, but the direction is near a hyperplane and one beside it may do."""
         vectors = self.rows if self.sides is None else np.vstack([self.rows, self.sides])
         values = vectors @ direction
         size = np.abs(vectors) @ np.abs(direction)
-        if (np.abs(values) > 4 * len(direction) * (2.0**-53 + self.error) * size + 1e-300).all():
-            positive = values > 0
-            if not positive[len(self.rows) :].all():
+        certain = bool((np.abs(values) > 4 * len(direction) * (2.0**-53 + self.error) * size + 1e-300).all())
+        weights = self.rows[:, : self.columns]
+        if certain:
+            if not (values[len(self.rows) :] > 0).all():
                 return False
-            spanning = self.rows[:, : self.columns].any(axis=1)
-            if int((positive[: len(self.rows)] & spanning).sum()) < self.columns:
+            active = weights[(values[: len(self.rows)] > 0) & weights.any(axis=1)]
+            if len(active) < self.columns:
                 return True
+            singular = np.linalg.svd(active, compute_uv=False)
+            if singular[-1] > 1e-9 * singular[0]:
+                return False
         point = self.point(direction)
-        if point is None:
-            return False
-        rows = exact.integer_rows(self.layer.weights)
-        return exact.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns
+        if point is not None:
+            rows = exact.integer_rows(self.layer.weights)
+            if exact.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns:
+                return True
+        return False if certain else None
 
     @property
     def well_conditioned(self) -> bool:
