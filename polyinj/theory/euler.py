@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.theory.domain import read_real, read_sizes
 
-# Up to this m * n the exact integers take a few tenths of a second.
-_EXACT_WORK = 10**9
+# Up to this m * n the exact integers take some hundredths of a second.
+_EXACT_WORK = 10**8
 _PRECISIONS = (128, 256, 512)
 
 

@@ -18,6 +18,7 @@ the values approach their limit as k^-4, with corrections in k^-5, k^-6: the lim
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import product
 from math import inf, log
@@ -166,6 +167,42 @@ def full_rsb_energy(alpha: float, *, levels: int = 12, kappa: float = 0.0) -> Re
     1.08681
     """
     return _extrapolate(replica_energy(alpha, read_count(levels, "levels", 4), kappa=kappa))
+
+
+@dataclass(frozen=True, slots=True)
+class EnergyCurves:
+    """e(alpha) at the given aspect ratios: replica symmetric, with one step, and the full limit with its errors."""
+
+    aspect_ratios: tuple[float, ...]
+    symmetric: tuple[float, ...]
+    one_step: tuple[float, ...]
+    full: tuple[float, ...]
+    errors: tuple[float, ...]
+
+
+def energy_curves(aspect_ratios: Iterable[float], *, levels: int = 5) -> EnergyCurves:
+    """The three energy curves that the ladder of thresholds is drawn from; `levels` as in `full_rsb_energy`.
+
+    Raises
+    ------
+    InputError
+        A parameter outside its range.
+
+    Examples
+    --------
+    >>> curves = energy_curves([3.0], levels=4)
+    >>> round(curves.symmetric[0], 4), round(curves.one_step[0], 4), round(curves.full[0], 4)
+    (0.0975, 0.1173, 0.1176)
+    """
+    ratios = tuple(read_real(alpha, "aspect ratio", above=0) for alpha in aspect_ratios)
+    found = [full_rsb_energy(alpha, levels=levels) for alpha in ratios]
+    return EnergyCurves(
+        ratios,
+        tuple(solution.sequence[0] for solution in found),
+        tuple(solution.sequence[1] for solution in found),
+        tuple(solution.value for solution in found),
+        tuple(solution.error for solution in found),
+    )
 
 
 def _extrapolate(solution: ReplicaSolution) -> ReplicaSolution:

@@ -6,15 +6,13 @@ signs contains a root, and a short argument about monotonicity or concavity says
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, nextafter
 
 from flint import arb, ctx
 
 from polyinj.errors import InputError
-
-_BITS = 192
+from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,39 +123,21 @@ def enclose_threshold(name: str) -> arb:
     >>> enclose_threshold("euler")
     [8.34463296085472 +/- 4.78e-15]
     """
-    with ctx.workprec(_BITS):
+    with ctx.workprec(BITS):
         match name:
             case "mean-direction":
-                return _root(_mean_direction, 3, 4)
+                return enclose_root(_mean_direction, 3, 4)
             case "gordon":
-                return 2 / _root(_gordon, arb(1) / 2, 2).sqrt().erfc()
+                return 2 / enclose_root(_gordon, arb(1) / 2, 2).sqrt().erfc()
             case "euler":
-                return _root(_euler, 7, 10)
+                return enclose_root(_euler, 7, 10)
             case "minimal-cells":
-                return _root(_minimal_cells, 5, 10)
+                return enclose_root(_minimal_cells, 5, 10)
             case "first-moment":
-                return _root(_first_moment, 4, 10)
+                return enclose_root(_first_moment, 4, 10)
     raise InputError(
         f"no enclosure for {name!r}; allowed are mean-direction, gordon, euler, minimal-cells and first-moment"
     )
-
-
-def _root(g: Callable[[arb], arb], low: arb | int, high: arb | int) -> arb:
-    """A ball around the root of g in (low, high), where g has opposite signs, by bisection with certain signs."""
-    low, high = arb(low), arb(high)
-    rises = g(high) > 0
-    while high - low > arb(2) ** -96:
-        middle = (low + high) / 2
-        value = g(middle)
-        if not (value > 0 or value < 0):
-            raise ArithmeticError(f"the sign of {g.__name__} at {middle} needs more than {_BITS} bits")
-        if (value > 0) == rises:
-            high = middle
-        else:
-            low = middle
-    if not (g(low) * g(high) < 0):
-        raise ArithmeticError(f"{g.__name__} does not change sign between {low} and {high}")
-    return low.union(high)
 
 
 def _normal_tail(x: arb) -> arb:
@@ -174,20 +154,15 @@ def _gordon(chi: arb) -> arb:
 
 def _euler(alpha: arb) -> arb:
     t = (alpha - 2 + (alpha * alpha - 8 * alpha + 8).sqrt()) / 2
-    return _entropy(alpha) - alpha * arb(2).log() + (t - 1).log() + (alpha - 1) * ((t + 1) / t).log()
+    return binomial_rate(alpha) - alpha * arb(2).log() + (t - 1).log() + (alpha - 1) * ((t + 1) / t).log()
 
 
 def _minimal_cells(alpha: arb) -> arb:
-    return _entropy(alpha) + _entropy(alpha - 1) - alpha * arb(2).log()
+    return binomial_rate(alpha) + binomial_rate(alpha - 1) - alpha * arb(2).log()
 
 
 def _first_moment(alpha: arb) -> arb:
-    return 2 * _entropy(alpha) - alpha * arb(2).log()
-
-
-def _entropy(alpha: arb) -> arb:
-    """alpha H(1/alpha): the rate of ln C(alpha n, n)."""
-    return alpha * alpha.log() - (alpha - 1) * (alpha - 1).log()
+    return 2 * binomial_rate(alpha) - alpha * arb(2).log()
 
 
 def mean_direction_threshold() -> float:

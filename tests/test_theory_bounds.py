@@ -1,0 +1,163 @@
+"""Finite-n bounds, widths, the crossing of E chi, and deep networks."""
+
+import itertools
+import math
+from fractions import Fraction
+from math import comb
+
+import numpy as np
+import pytest
+
+from polyinj.errors import InputError
+from polyinj.theory.bounds import gordon_bound, sufficient_width
+from polyinj.theory.crossing import euler_crossing, euler_crossing_coefficients, euler_crossing_estimate
+from polyinj.theory.deep import (
+    deep_noninjectivity_bound,
+    deep_sufficient_expansivity,
+    deep_sufficient_width,
+    region_expansivity,
+)
+from polyinj.theory.euler import euler_rate, exact_noninjectivity_probability, noninjectivity_bound
+from polyinj.theory.thresholds import gordon_threshold
+
+
+def test_gordon_bound_holds_where_the_probability_is_known():
+    for m in range(5, 200, 12):
+        assert gordon_bound(m, 2) >= exact_noninjectivity_probability(m, 2)
+    assert gordon_bound(200, 2) < 1e-6
+    assert gordon_bound(28, 10) == 1.0
+
+
+@pytest.mark.parametrize(("m", "n", "seed"), [(30, 2, 1), (60, 5, 2), (120, 10, 3)])
+def test_gordon_bound_agrees_with_sampling_of_its_expectation(m, n, seed):
+    from polyinj.theory import bounds
+
+    s, estimate = bounds._best_exponent(m, n)
+    rng = np.random.default_rng(seed)
+    entries = np.sort(np.maximum(rng.standard_normal((20_000, m)), 0), axis=1)[:, : m - n + 1]
+    samples = 2 * (1 - 2 * s) ** (-n / 2) * np.exp(-s * (entries**2).sum(axis=1))
+    # Six standard errors: false alarm below 1e-8.
+    assert abs(samples.mean() - math.exp(estimate)) < 6 * samples.std() / math.sqrt(len(samples))
+    bound = gordon_bound(m, n)
+    assert bound == (1.0 if estimate >= 0 else pytest.approx(math.exp(estimate), rel=1e-6))
+
+
+def test_gordon_bound_is_the_better_one_in_between_and_has_gordons_threshold():
+    assert gordon_bound(8300, 1000) < 0.02 < noninjectivity_bound(8300, 1000)
+    assert noninjectivity_bound(9200, 1000) < gordon_bound(9200, 1000)
+    assert gordon_bound(math.ceil(20_000 * (gordon_threshold() + 0.2)), 20_000) < 1e-2
+    assert gordon_bound(math.floor(20_000 * (gordon_threshold() - 0.02)), 20_000) == 1.0
+
+
+def test_sufficient_width():
+    for n in (1, 2):
+        for delta in (0.5, 0.03, 1e-9):
+            m = sufficient_width(n, delta)
+            assert exact_noninjectivity_probability(m, n) <= delta < exact_noninjectivity_probability(m - 1, n)
+    for n, delta in [(3, 0.1), (10, 1e-3), (60, 0.5), (300, 0.3)]:
+        m = sufficient_width(n, delta)
+        assert min(noninjectivity_bound(m, n), gordon_bound(m, n)) <= delta
+        assert min(noninjectivity_bound(m - 1, n), gordon_bound(m - 1, n)) > delta
+    assert sufficient_width(1000, 0.01) < 8.4 * 1000
+    assert sufficient_width(10, 1e-300) < 10**4
+
+
+@pytest.mark.parametrize("delta", [0, 1, -1, math.nan, "x"])
+def test_delta_outside_the_open_interval_is_refused(delta):
+    with pytest.raises(InputError, match=r"delta is .*; expected a finite number above 0 and below 1"):
+        sufficient_width(4, delta)
+    with pytest.raises(InputError, match="delta is"):
+        deep_sufficient_width(4, 2, delta)
+
+
+def test_sizes_outside_the_domain_are_refused():
+    with pytest.raises(InputError, match=r"n is 1; expected an integer, at least 2; for n = 1"):
+        gordon_bound(5, 1)
+    with pytest.raises(InputError, match=r"n is 3; expected an integer, at least 20"):
+        euler_crossing_estimate(3)
+    for function in (deep_sufficient_expansivity, region_expansivity):
+        with pytest.raises(InputError, match="depth is 0; expected an integer, at least 1"):
+            function(0)
+
+
+def test_crossings():
+    known = [(10, 6.7210), (20, 7.4390), (50, 7.9342), (100, 8.1213), (200, 8.2239), (400, 8.2797)]
+    for n, value in known:
+        assert euler_crossing(n) == pytest.approx(value, abs=5.1e-5)
+    assert euler_crossing(1) == 1
+
+
+@pytest.mark.parametrize("n", [100, 1000, 10_000])
+def test_the_expansion_of_the_crossing(n):
+    exact = euler_crossing(n)
+    c0, c1, c2 = euler_crossing_coefficients()
+    assert abs(c0 + c1 * math.log(n) / n + c2 / n - exact) < 0.5 * (math.log(n) / n) ** 2
+    assert abs(euler_crossing_estimate(n) - exact) < 10 / n**2
+
+
+def test_coefficients_of_the_crossing():
+    c0, c1, _ = euler_crossing_coefficients()
+    slope = (euler_rate(c0 + 1e-5) - euler_rate(c0 - 1e-5)) / 2e-5
+    assert c1 == pytest.approx(1 / slope, rel=1e-8)
+
+
+def test_roots_of_the_union_over_cones():
+    known = [9.0886, 21.1791, 29.4365, 37.9868, 46.7971, 55.8363, 65.0784, 74.5022]
+    assert [region_expansivity(depth) for depth in range(1, 9)] == pytest.approx(known, abs=5.1e-5)
+
+
+def test_expansivity_grows_with_the_logarithm_of_the_depth():
+    values = [deep_sufficient_expansivity(depth) for depth in range(1, 12)]
+    assert values[0] == pytest.approx(gordon_threshold(), abs=1e-14)
+    assert all(low < high for low, high in itertools.pairwise(values))
+    assert all(value < region_expansivity(depth) for depth, value in enumerate(values, 1))
+    for depth in (10**2, 10**4, 10**8, 10**100):
+        value = deep_sufficient_expansivity(depth)
+        limit = math.log2(depth) + 3 * math.log2(value) + 3 / math.log(2) - 2
+        assert value == pytest.approx(limit, abs=4 / value)
+
+
+def exact_layer_bound(m, n, layer):
+    total = Fraction(0)
+    for j in range(n):
+        few = Fraction(sum(comb(m - j, p) for p in range(min(2 * n, m - j + 1))), 2 ** (m - j))
+        total += comb(m, j) * comb((layer - 1) * m, n - 1 - j) * few
+    return 2 * total / n
+
+
+@pytest.mark.parametrize(("m", "n", "depth"), [(60, 1, 3), (80, 3, 2), (120, 6, 4), (200, 10, 3)])
+def test_deep_bound_agrees_with_the_sum_in_fractions(m, n, depth):
+    exact = Fraction(noninjectivity_bound(m, n)) + sum(exact_layer_bound(m, n, k) for k in range(2, depth + 1))
+    bound = deep_noninjectivity_bound(m, n, depth)
+    assert Fraction(bound) >= min(exact, 1)
+    assert bound == pytest.approx(float(exact), rel=1e-14)
+
+
+def test_deep_bound_is_trivial_where_it_must_be():
+    assert deep_noninjectivity_bound(30, 2, 1) == noninjectivity_bound(30, 2)
+    assert deep_noninjectivity_bound(9, 5, 2) == deep_noninjectivity_bound(20, 5, 2) == 1.0
+
+
+def test_deep_width_matches_the_expansivity():
+    for depth in (1, 2, 5):
+        m = deep_sufficient_width(200, depth, 0.01)
+        assert deep_noninjectivity_bound(m, 200, depth) <= 0.01 < deep_noninjectivity_bound(m - 1, 200, depth)
+    assert m / 200 == pytest.approx(deep_sufficient_expansivity(5), rel=0.03)
+
+
+def count_rays(m, rng):
+    """Rays of R^3 where two neurons of the second layer vanish and the first is not dead, by activation patterns."""
+    first, second = rng.standard_normal((m, 3)), rng.standard_normal((2, m))
+    rays = 0
+    for pattern in itertools.product((False, True), repeat=m):
+        if sum(pattern) > 2:
+            ray = np.cross(*(second[:, pattern] @ first[list(pattern)]))
+            rays += sum(((first @ (sign * ray) > 0) == pattern).all() for sign in (1, -1))
+    return rays
+
+
+def test_the_lemma_on_rays():
+    # Expected: 2 P(Bin(4, 1/2) > 2) = 5/8. Five standard errors on 3000 networks: false alarm below 1e-6.
+    rng = np.random.default_rng(11)
+    counts = np.array([count_rays(4, rng) for _ in range(3000)])
+    assert abs(counts.mean() - 5 / 8) < 5 * counts.std() / math.sqrt(len(counts))
