@@ -22,9 +22,9 @@ R^2 ~ chi^2_K. With vol the product of singular values and p = p_k, for every fi
 
 Work from the top. Suppose that integrating out the layers above k, and the rows of layer k outside N, has left
 vol([M; H B]) vol(B U), where B = B_{k-1}, M are the rows of N below layer k, H the n_k Gaussian rows of layer k, and U
-is an orthonormal basis of the kernel of [M; H B]. With V one of the kernel of M, and T = B V made square by an isometry,
-this is vol(M) vol(H T) vol(T u), u a basis of the kernel of H T, and vol(H T) vol(T u) = vol(H) |det T| by
-complementary minors. Averaging over B = G B_{k-2} / R leaves vol(M) vol(B_{k-2} V), the same one layer below, times
+is an orthonormal basis of the kernel of [M; H B]. With V one of the kernel of M, and T = B V made square by an
+isometry, this is vol(M) vol(H T) vol(T u), u a basis of the kernel of H T, and vol(H T) vol(T u) = vol(H) |det T|
+by complementary minors. Averaging over B = G B_{k-2} / R leaves vol(M) vol(B_{k-2} V), the same one layer below, times
 E vol(H). At the bottom these means have multiplied to E |det| of a square Gaussian matrix of size n - 1, as for flat
 hyperplanes. Altogether the expectation is 2 prod_k P(K_k > p_k) with K_k ~ Bin(m - n_k, 1/2). QED
 

@@ -126,7 +126,7 @@ def full_rsb_threshold(*, levels: int = 12, kappa: float = 0.0) -> ReplicaSoluti
     Parameters
     ----------
     levels : int
-        At least 4. 12 take a few seconds and give 8 decimals.
+        At least 4. 12 take about ten seconds and give 8 decimals.
     kappa : float
         Margin in (-4, 4).
 

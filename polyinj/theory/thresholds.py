@@ -7,12 +7,14 @@ signs contains a root, and a short argument about monotonicity or concavity says
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from math import inf, nextafter
 
 from flint import arb, ctx
 
 from polyinj.errors import InputError
 from polyinj.theory.rates import BITS, binomial_rate, enclose_root
+from polyinj.theory.replica import replica_threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ def known_thresholds() -> list[Threshold]:
     Returns
     -------
     list of Threshold
-        Computed rows are the neighbouring floats around the enclosure; the replica rows are the published values.
+        Proven rows are the neighbouring floats around the enclosure, 1-rsb is `replica_threshold(1)` with its error,
+        and full-rsb the published interval (`full_rsb_threshold` narrows it in some seconds).
 
     Examples
     --------
@@ -63,15 +66,19 @@ def known_thresholds() -> list[Threshold]:
     return [
         _enclosed("mean-direction", "rigorous: not injective below", f"witness -mean of the rows; {puthawala}"),
         Threshold("full-rsb", 6.697929, 6.698131, "conjectured exact", f"200 steps of symmetry breaking; {maillard}"),
-        Threshold(
-            "1-rsb", 6.7156968376711, 6.7156968376713, "nonrigorous", f"one step of symmetry breaking; {maillard}"
-        ),
+        Threshold("1-rsb", *_one_step(), "nonrigorous", f"one step of symmetry breaking, computed; {maillard}"),
         _enclosed("gordon", above, f"Gordon's min-max theorem, equal to the replica symmetric value; {maillard}"),
         _enclosed("euler", "refuted conjecture", "zero of the rate of E chi; Paleka 2021, Clum 2022"),
         _enclosed("minimal-cells", above, "union bound over cells whose facet rows are all negative"),
         _enclosed("first-moment", above, "union bound over cells"),
         Threshold("puthawala", 10.5, 10.5, above, puthawala),
     ]
+
+
+@cache
+def _one_step() -> tuple[float, float]:
+    solution = replica_threshold(1)
+    return solution.value - solution.error, solution.value + solution.error
 
 
 def _enclosed(name: str, status: str, source: str) -> Threshold:
