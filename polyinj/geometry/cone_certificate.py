@@ -1,0 +1,204 @@
+"""Certificates that a point or a cone lies in a cone, or does not: checked in rationals, without the finder.
+
+A certificate speaks about definitions, the data that a cone was built from, never about a computed description. Each
+`verify` takes the definitions at hand, so that a certificate for another cone is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from operator import mul
+from typing import Literal
+
+from polyinj.errors import CertificateError
+
+Rows = tuple[tuple[int, ...], ...]
+Point = tuple[Fraction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConeDefinition:
+    """{x : rows x >= 0, equalities x = 0} or {sum of rows with weights >= 0 and of equalities with any weights}.
+
+    Attributes
+    ----------
+    kind : "inequalities" or "rays"
+    dimension : int
+        Of the space.
+    rows, equalities : tuple of tuples of int
+        Inequalities and equations, or rays and lines: the rows given by the user, each times the positive rational
+        that makes it coprime.
+    """
+
+    kind: Literal["inequalities", "rays"]
+    dimension: int
+    rows: Rows
+    equalities: Rows
+
+    @property
+    def dual(self) -> ConeDefinition:
+        """The same rows read the other way: the definition of the dual cone."""
+        kind: Literal["inequalities", "rays"] = "rays" if self.kind == "inequalities" else "inequalities"
+        return ConeDefinition(kind, self.dimension, self.rows, self.equalities)
+
+    @property
+    def generators(self) -> Rows:
+        """The rows, the equalities and their negatives."""
+        return self.rows + self.equalities + tuple(tuple(-v for v in row) for row in self.equalities)
+
+
+@dataclass(frozen=True, slots=True)
+class PointInside:
+    """The point lies in the cone.
+
+    Attributes
+    ----------
+    cone : ConeDefinition
+    point : tuple of Fraction
+    multipliers, line_multipliers : tuple of Fraction
+        For a cone of rays: point = sum multipliers[i] rows[i] + sum line_multipliers[j] equalities[j], the former >= 0
+        (Farkas). Empty for a cone of inequalities, where the point itself is the proof.
+    """
+
+    cone: ConeDefinition
+    point: Point
+    multipliers: Point = ()
+    line_multipliers: Point = ()
+
+    def verify(self, cone: ConeDefinition) -> None:
+        """Check the claim for `cone`.
+
+        Raises
+        ------
+        CertificateError
+            The point is not shown to lie in the cone, or the certificate is for another cone.
+        """
+        _same(self.cone, cone)
+        _length(self.point, cone.dimension, "point")
+        if cone.kind == "inequalities":
+            for i, row in enumerate(cone.rows):
+                _require(_dot(row, self.point) >= 0, f"the point violates inequality {i}")
+            for i, row in enumerate(cone.equalities):
+                _require(_dot(row, self.point) == 0, f"the point violates equation {i}")
+            return
+        _length(self.multipliers, len(cone.rows), "multipliers")
+        _length(self.line_multipliers, len(cone.equalities), "line_multipliers")
+        _require(all(value >= 0 for value in self.multipliers), "a multiplier of a ray is negative")
+        weights, vectors = self.multipliers + self.line_multipliers, cone.rows + cone.equalities
+        for j, entry in enumerate(self.point):
+            total = sum((weight * vector[j] for weight, vector in zip(weights, vectors, strict=True)), Fraction(0))
+            _require(total == entry, f"the combination of the rays differs from the point in entry {j}")
+
+
+@dataclass(frozen=True, slots=True)
+class PointOutside:
+    """The point does not lie in the cone: row.x >= 0 on the cone and row.point < 0.
+
+    Attributes
+    ----------
+    cone : ConeDefinition
+    point : tuple of Fraction
+    row : tuple of int
+        For a cone of inequalities, one of them, an equation or the negative of one.
+    """
+
+    cone: ConeDefinition
+    point: Point
+    row: tuple[int, ...]
+
+    def verify(self, cone: ConeDefinition) -> None:
+        """Check the claim for `cone`.
+
+        Raises
+        ------
+        CertificateError
+            The row does not separate the point from the cone, or the certificate is for another cone.
+        """
+        _same(self.cone, cone)
+        _length(self.point, cone.dimension, "point")
+        _length(self.row, cone.dimension, "row")
+        _require(_dot(self.row, self.point) < 0, "the row is not negative at the point")
+        if cone.kind == "inequalities":
+            _require(self.row in cone.generators, "the row is not one of the inequalities and equations of the cone")
+            return
+        for i, ray in enumerate(cone.rows):
+            _require(_dot(self.row, ray) >= 0, f"the row is negative at ray {i}")
+        for i, line in enumerate(cone.equalities):
+            _require(_dot(self.row, line) == 0, f"the row is not zero on line {i}")
+
+
+@dataclass(frozen=True, slots=True)
+class ConeInside:
+    """The cone `inner` is contained in the cone `outer`.
+
+    Attributes
+    ----------
+    inner, outer : ConeDefinition
+    members : tuple of PointInside
+        For an inner cone of rays: its generators, each in the outer cone. For two cones of inequalities: the generators
+        of the dual of the outer cone, each in the dual of the inner one (Farkas multipliers of each inequality).
+    """
+
+    inner: ConeDefinition
+    outer: ConeDefinition
+    members: tuple[PointInside, ...]
+
+    def verify(self, inner: ConeDefinition, outer: ConeDefinition) -> None:
+        """Check the claim for two cones.
+
+        Raises
+        ------
+        CertificateError
+            The containment is not shown, or the certificate is for other cones.
+        """
+        _same(self.inner, inner)
+        _same(self.outer, outer)
+        _require(inner.dimension == outer.dimension, "the cones lie in spaces of different dimension")
+        if inner.kind == "rays":
+            small, large = inner, outer
+        else:
+            _require(outer.kind == "inequalities", "an inner cone of inequalities needs an outer cone of inequalities")
+            small, large = outer.dual, inner.dual
+        _length(self.members, len(small.generators), "members")
+        for generator, member in zip(small.generators, self.members, strict=True):
+            _require(member.point == generator, "a member is not the generator that it stands for")
+            member.verify(large)
+
+
+@dataclass(frozen=True, slots=True)
+class ConeOutside:
+    """The cone `inner` is not contained in the cone `outer`: a point of the one that is not in the other."""
+
+    inside: PointInside
+    outside: PointOutside
+
+    def verify(self, inner: ConeDefinition, outer: ConeDefinition) -> None:
+        """Check the claim for two cones.
+
+        Raises
+        ------
+        CertificateError
+            The point is not shown to lie in one and not in the other, or the certificate is for other cones.
+        """
+        self.inside.verify(inner)
+        self.outside.verify(outer)
+        _require(self.inside.point == self.outside.point, "the certificate speaks of two different points")
+
+
+def _same(ours: ConeDefinition, theirs: ConeDefinition) -> None:
+    _require(ours == theirs, "the certificate is for another cone")
+
+
+def _length(values: Sequence[object], length: int, name: str) -> None:
+    _require(len(values) == length, f"{name} has {len(values)} entries; expected {length}")
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise CertificateError(message)
+
+
+def _dot(a: Sequence[int], b: Sequence[Fraction]) -> Fraction:
+    return sum(map(mul, a, b), Fraction(0))

@@ -1,0 +1,96 @@
+"""Are these all the extreme rays? An exact check of a list of rays that floating point proposed.
+
+A proposal names each ray of a pointed cone {t : rows t >= 0} by rows that are tight on it. The check takes nothing else
+from the proposal:
+
+1. The tight rows have a kernel of dimension 1; one of its two directions satisfies every row. So it is an extreme ray,
+   and all its tight rows are known exactly.
+2. No ray comes twice.
+3. Every edge is walked: at each ray the number of proposed rays adjacent to it (common tight rows of corank 2) equals
+   the number of 2-faces that meet there. That number is columns - 1 where columns - 1 rows are tight; else it is the
+   number of extreme rays of the cone of the tight rows modulo the ray, found by exact double description.
+
+The graph of extreme rays and 2-faces of a pointed cone is connected, so a nonempty list that passes is the whole list.
+An empty list is right where some combination of the rows with all weights positive is zero (Stiemke).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj.geometry import exact
+from polyinj.geometry.exact import IntegerRows
+from polyinj.geometry.exact_cone import extreme_rays, pivot
+from polyinj.geometry.exact_lp import Combination, farkas
+
+
+def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterable[int]]) -> list[list[int]] | None:
+    """All extreme rays of {t in R^columns : rows t >= 0} from proposed tight sets, or None if the check fails.
+
+    Parameters
+    ----------
+    rows : list of lists of int
+        Nonzero, of full column rank.
+    columns : int
+        At least 1.
+    tight_sets : iterable of iterables of int
+        For each proposed ray, indices of rows that are tight on it.
+
+    Returns
+    -------
+    list of lists of int, or None
+        Exact rays. None says that the proposal is incomplete, repeated or wrong.
+    """
+    rays: list[list[int]] = []
+    tight: list[list[bool]] = []
+    for proposed in tight_sets:
+        if (found := _ray(rows, columns, sorted(proposed))) is None:
+            return None
+        ray, values = found
+        rays.append(ray)
+        tight.append([value == 0 for value in values])
+    if not rays:
+        return [] if _only_origin(rows) else None
+    if len(set(map(tuple, rays))) < len(rays):
+        return None
+    incidence = np.array(tight, dtype=np.float32)
+    complete = all(_all_edges_walked(rows, columns, rays[i], i, incidence) for i in range(len(rays)))
+    return rays if complete else None
+
+
+def _only_origin(rows: IntegerRows) -> bool:
+    return isinstance(farkas(rows, [-sum(column) for column in zip(*rows, strict=True)]), Combination)
+
+
+def _ray(rows: IntegerRows, columns: int, tight: Sequence[int]) -> tuple[list[int], list[int]] | None:
+    """The ray on which the tight rows vanish, with its value at every row; None if there is none in the cone."""
+    basis = exact.kernel([rows[i] for i in tight], columns)
+    if len(basis) != 1:
+        return None
+    values = exact.product(rows, basis[0])
+    if min(values) >= 0:
+        return basis[0], values
+    if max(values) <= 0:
+        return [-entry for entry in basis[0]], [-value for value in values]
+    return None
+
+
+def _all_edges_walked(
+    rows: IntegerRows, columns: int, ray: Sequence[int], index: int, incidence: NDArray[np.float32]
+) -> bool:
+    tight = np.flatnonzero(incidence[index])
+    shared = incidence @ incidence[index]
+    shared[index] = -1
+    if len(tight) == columns - 1:
+        return int((shared == columns - 2).sum()) == columns - 1 if columns > 1 else len(incidence) == 1
+    neighbours = 0
+    for other in np.flatnonzero(shared >= columns - 2):
+        common = np.flatnonzero(incidence[index] * incidence[other])
+        neighbours += exact.rank([rows[i] for i in common]) == columns - 2
+    # Modulo the ray: set the coordinate of its pivot to zero.
+    at = pivot(ray)
+    local = [[v for j, v in enumerate(rows[i]) if j != at] for i in tight]
+    return neighbours == len(extreme_rays(local, columns - 1))

@@ -1,0 +1,105 @@
+"""Farkas' lemma in integers: a vector as a nonnegative combination of generators, or a row that separates it.
+
+Phase one of the simplex method on
+
+    minimise the sum of s   subject to   sum_i lambda_i g_i + s = b (rows signed so that b >= 0),   lambda, s >= 0,
+
+in a tableau of integers over one common denominator, the determinant of the basis (Edmonds 1967): every pivot divides
+exactly, so entries are minors of the input and no fraction is ever reduced. The entering column has the most negative
+reduced cost; after a pivot without progress it is the first with a negative one (Bland 1977) until there is progress,
+so the walk ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj.geometry.exact_cone import coprime
+
+
+@dataclass(frozen=True, slots=True)
+class Combination:
+    """target = sum of multipliers[i] generators[i], all multipliers >= 0, those > 0 on independent generators."""
+
+    multipliers: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Separation:
+    """An integer row with row.g >= 0 for every generator g and row.target < 0."""
+
+    row: tuple[int, ...]
+
+
+def farkas(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation:
+    """Decide whether the target lies in the cone of the generators; exactly one of the two results exists (Farkas 1902).
+
+    Parameters
+    ----------
+    generators : sequence of vectors of int
+        Possibly none.
+    target : vector of int, length n >= 1
+
+    Returns
+    -------
+    Combination or Separation
+
+    Examples
+    --------
+    >>> farkas([[1, 0], [1, 2]], [2, 2])
+    Combination(multipliers=(Fraction(1, 1), Fraction(1, 1)))
+    >>> farkas([[1, 0], [1, 2]], [1, 3])
+    Separation(row=(2, -1))
+    """
+    count, n = len(generators), len(target)
+    flip = [-1 if value < 0 else 1 for value in target]
+    tableau = np.zeros((n + 1, count + n + 1), dtype=object)
+    for i in range(n):
+        tableau[i, :count] = [flip[i] * generator[i] for generator in generators]
+        tableau[i, count + i] = 1
+        tableau[i, -1] = flip[i] * target[i]
+    tableau[n, :count] = -tableau[:n, :count].sum(axis=0)
+    tableau[n, -1] = -tableau[:n, -1].sum()
+    basis = list(range(count, count + n))
+    denominator = _minimise(tableau, basis, count)
+    if tableau[n, -1]:
+        # The reduced cost of the artificial variable i is 1 - y_i, with y the dual vector.
+        dual = [flip[i] * (tableau[n, count + i] - denominator) for i in range(n)]
+        return Separation(tuple(coprime(dual)))
+    multipliers = [Fraction(0)] * count
+    for i, column in enumerate(basis):
+        if column < count:
+            multipliers[column] = Fraction(tableau[i, -1], denominator)
+    return Combination(tuple(multipliers))
+
+
+def _minimise(tableau: NDArray[Any], basis: list[int], count: int) -> int:
+    """Pivot on the first `count` columns until no reduced cost is negative; returns the common denominator."""
+    n = len(basis)
+    denominator, bland = 1, False
+    while True:
+        costs = tableau[n, :count].tolist()
+        if not tableau[n, -1] or min(costs, default=0) >= 0:
+            return denominator
+        entering = next(j for j, c in enumerate(costs) if c < 0) if bland else costs.index(min(costs))
+        column, right = tableau[:n, entering], tableau[:n, -1]
+        candidates = [(Fraction(right[i], column[i]), basis[i], i) for i in range(n) if column[i] > 0]
+        step, _, leaving = min(candidates)
+        bland = step == 0
+        denominator = _pivot(tableau, leaving, entering, denominator)
+        basis[leaving] = entering
+
+
+def _pivot(tableau: NDArray[Any], leaving: int, entering: int, denominator: int) -> int:
+    row, element = tableau[leaving].copy(), tableau[leaving, entering]
+    tableau *= element
+    tableau -= np.outer(tableau[:, entering] // element, row)
+    tableau //= denominator
+    tableau[leaving] = row
+    return int(element)
