@@ -23,7 +23,7 @@ from fractions import Fraction
 from math import inf, nextafter
 from operator import mul
 
-from flint import arb, ctx, fmpq, fmpz_mat
+from flint import arb, ctx, fmpq, fmpq_mat, fmpz_mat
 
 from polyinj.errors import InputError
 from polyinj.geometry import exact
@@ -67,7 +67,7 @@ def intrinsic_volumes(cone: DoubleDescription) -> IntrinsicVolumes:
     rays = [orthogonal_part(ray, cone.lines) for ray in cone.rays]
     facets = [orthogonal_part(facet, cone.equations) for facet in cone.facets]
     with ctx.workprec(_BITS):
-        volumes: list[Number] = [Fraction(0)] * len(cone.lines) + [Fraction(1)]
+        volumes: list[Number] = [*[Fraction(0)] * len(cone.lines), Fraction(1)]
         for factor in _orthogonal_factors(rays):
             volumes = _product(volumes, _factor_volumes(factor, facets))
         volumes += [Fraction(0)] * (cone.dimension + 1 - len(volumes))
@@ -85,7 +85,7 @@ def orthogonal_part(vector: Vector, subspace: Vectors) -> list[int]:
     basis = fmpz_mat([list(row) for row in subspace])
     gram = basis * basis.transpose()
     right = basis * fmpz_mat([[value] for value in vector])
-    share, scale = gram.solve(right).numer_denom()
+    share, scale = fmpq_mat(gram).solve(fmpq_mat(right)).numer_denom()
     along = [sum(int(share[i, 0]) * row[j] for i, row in enumerate(subspace)) for j in range(len(vector))]
     return coprime([int(scale) * value - part for value, part in zip(vector, along, strict=True)])
 
@@ -110,8 +110,8 @@ def _factor_volumes(rays: list[list[int]], facets: list[list[int]]) -> list[Numb
         return [_sum(_HALF, _times(-1, angle)), _HALF, angle]
     if dimension > 3:
         raise InputError(
-            f"the cone has an irreducible factor of {dimension} dimensions modulo its lines; closed forms end at 3; try "
-            "estimate_conic_intrinsic_volumes"
+            f"the cone has an irreducible factor of {dimension} dimensions modulo its lines; closed forms end at 3; "
+            "try estimate_conic_intrinsic_volumes"
         )
     sides = [(facet, edges) for facet in facets if len(edges := [r for r in rays if not _dot(facet, r)]) == 2]
     facet_angles: Number = Fraction(0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.errors import InputError
 from polyinj.geometry import exact
 from polyinj.geometry.angles import IntrinsicVolumes, intrinsic_volumes
-from polyinj.geometry.cone_certificate import ConeDefinition, ConeInside, ConeOutside, PointInside, PointOutside
+from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, PointInside, PointOutside
 from polyinj.geometry.cone_check import certified_rays
+from polyinj.geometry.cone_definition import ConeDefinition, orthant_definition, read_definition
 from polyinj.geometry.containment import decide_cone, decide_point
 from polyinj.geometry.exact import IntegerRows
 from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, Vectors, extreme_rays
@@ -87,7 +88,8 @@ class Cone:
         >>> Cone.from_inequalities([[1, 0, 0]], [[0, 0, 1]]).dimension
         2
         """
-        return cls._read("inequalities", inequalities, equations, "equations")
+        definition, is_exact = read_definition("inequalities", inequalities, equations)
+        return cls(definition, exact=is_exact)
 
     @classmethod
     def from_rays(cls, rays: ArrayLike, lines: ArrayLike | None = None) -> Self:
@@ -103,7 +105,8 @@ class Cone:
         >>> Cone.from_rays([[1, 0], [1, 1], [1, 2]]).rays.astype(int).tolist()
         [[1, 0], [1, 2]]
         """
-        return cls._read("rays", rays, lines, "lines")
+        definition, is_exact = read_definition("rays", rays, lines)
+        return cls(definition, exact=is_exact)
 
     @classmethod
     def subspace(cls, generators: ArrayLike) -> Self:
@@ -126,28 +129,7 @@ class Cone:
         >>> Cone.orthant([1, -1, 0]).rays.astype(int).tolist()
         [[0, -1, 0], [1, 0, 0]]
         """
-        vector = [int(sign) for sign in signs]
-        if not vector or any(sign not in (-1, 0, 1) for sign in vector):
-            raise InputError(f"signs is {signs!r}; expected at least one entry, each -1, 0 or +1")
-        n = len(vector)
-        rows = [tuple(sign * (i == j) for j in range(n)) for i, sign in enumerate(vector) if sign]
-        zeros = [tuple(int(i == j) for j in range(n)) for i, sign in enumerate(vector) if not sign]
-        return cls(ConeDefinition("inequalities", n, tuple(rows), tuple(zeros)), exact=True)
-
-    @classmethod
-    def _read(
-        cls, kind: Literal["inequalities", "rays"], rows: ArrayLike, equalities: ArrayLike | None, second: str
-    ) -> Self:
-        row_array = _read_rows(rows, kind)
-        n = int(row_array.shape[1])
-        parts = [row_array]
-        if equalities is not None:
-            parts.append(_read_rows(equalities, second))
-            if parts[1].shape[1] != n:
-                raise InputError(f"{second} has shape {parts[1].shape}; expected {n} columns, as {kind} has")
-        integers = [tuple(map(tuple, exact.integer_rows(part))) for part in parts]
-        definition = ConeDefinition(kind, n, integers[0], integers[1] if len(integers) > 1 else ())
-        return cls(definition, exact=all(part.dtype == object for part in parts if len(part)))
+        return cls(orthant_definition(signs), exact=True)
 
     def __repr__(self) -> str:
         second = "equations" if self.definition.kind == "inequalities" else "lines"
@@ -377,17 +359,9 @@ class Cone:
         Examples
         --------
         >>> Cone.orthant([1, 1]).estimate_conic_intrinsic_volumes(1000, seed=0).counts
-        (255, 491, 254)
+        (262, 510, 228)
         """
         return estimate_intrinsic_volumes(self.definition, samples, seed, level)
-
-
-def _read_rows(values: ArrayLike, name: str) -> NDArray[Any]:
-    """`exact.read_matrix` that also takes arrays of shape (0, n)."""
-    shape = np.shape(values) if isinstance(values, np.ndarray) else None
-    if shape is not None and len(shape) == 2 and shape[0] == 0 and shape[1] > 0:
-        return np.empty(shape, dtype=object)
-    return exact.read_matrix(values, name)
 
 
 def _cdd_tight_sets(rows: IntegerRows) -> list[set[int]]:

@@ -10,43 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
-from typing import Literal
 
 from polyinj.errors import CertificateError
+from polyinj.geometry.cone_definition import ConeDefinition
 
-Rows = tuple[tuple[int, ...], ...]
 Point = tuple[Fraction, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ConeDefinition:
-    """{x : rows x >= 0, equalities x = 0} or {sum of rows with weights >= 0 and of equalities with any weights}.
-
-    Attributes
-    ----------
-    kind : "inequalities" or "rays"
-    dimension : int
-        Of the space.
-    rows, equalities : tuple of tuples of int
-        Inequalities and equations, or rays and lines: the rows given by the user, each times the positive rational
-        that makes it coprime.
-    """
-
-    kind: Literal["inequalities", "rays"]
-    dimension: int
-    rows: Rows
-    equalities: Rows
-
-    @property
-    def dual(self) -> ConeDefinition:
-        """The same rows read the other way: the definition of the dual cone."""
-        kind: Literal["inequalities", "rays"] = "rays" if self.kind == "inequalities" else "inequalities"
-        return ConeDefinition(kind, self.dimension, self.rows, self.equalities)
-
-    @property
-    def generators(self) -> Rows:
-        """The rows, the equalities and their negatives."""
-        return self.rows + self.equalities + tuple(tuple(-v for v in row) for row in self.equalities)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,5 +168,5 @@ def _require(condition: bool, message: str) -> None:
         raise CertificateError(message)
 
 
-def _dot(a: Sequence[int], b: Sequence[Fraction]) -> Fraction:
+def _dot(a: Sequence[int], b: Sequence[int] | Sequence[Fraction]) -> Fraction:
     return sum(map(mul, a, b), Fraction(0))

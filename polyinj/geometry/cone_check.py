@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from polyinj.geometry import exact
 from polyinj.geometry.exact import IntegerRows
-from polyinj.geometry.exact_cone import extreme_rays, pivot
+from polyinj.geometry.exact_cone import extreme_rays, pivot, signs
 from polyinj.geometry.exact_lp import Combination, farkas
 
 
@@ -44,38 +44,25 @@ def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterabl
     list of lists of int, or None
         Exact rays. None says that the proposal is incomplete, repeated or wrong.
     """
-    rays: list[list[int]] = []
-    tight: list[list[bool]] = []
-    for proposed in tight_sets:
-        if (found := _ray(rows, columns, sorted(proposed))) is None:
-            return None
-        ray, values = found
-        rays.append(ray)
-        tight.append([value == 0 for value in values])
-    if not rays:
+    kernels = [exact.kernel([rows[i] for i in sorted(proposed)], columns) for proposed in tight_sets]
+    if not kernels:
         return [] if _only_origin(rows) else None
+    if any(len(basis) != 1 for basis in kernels):
+        return None
+    values = signs([basis[0] for basis in kernels], rows)
+    turned = np.where(values.min(axis=1) < 0, -1, 1).tolist()
+    if (values.min(axis=1) * values.max(axis=1) < 0).any():
+        return None
+    rays = [[sign * entry for entry in basis[0]] for sign, basis in zip(turned, kernels, strict=True)]
     if len(set(map(tuple, rays))) < len(rays):
         return None
-    incidence = np.array(tight, dtype=np.float32)
+    incidence = (values == 0).astype(np.float32)
     complete = all(_all_edges_walked(rows, columns, rays[i], i, incidence) for i in range(len(rays)))
     return rays if complete else None
 
 
 def _only_origin(rows: IntegerRows) -> bool:
     return isinstance(farkas(rows, [-sum(column) for column in zip(*rows, strict=True)]), Combination)
-
-
-def _ray(rows: IntegerRows, columns: int, tight: Sequence[int]) -> tuple[list[int], list[int]] | None:
-    """The ray on which the tight rows vanish, with its value at every row; None if there is none in the cone."""
-    basis = exact.kernel([rows[i] for i in tight], columns)
-    if len(basis) != 1:
-        return None
-    values = exact.product(rows, basis[0])
-    if min(values) >= 0:
-        return basis[0], values
-    if max(values) <= 0:
-        return [-entry for entry in basis[0]], [-value for value in values]
-    return None
 
 
 def _all_edges_walked(

@@ -8,13 +8,13 @@ from math import lcm
 from operator import mul
 
 from polyinj.geometry.cone_certificate import (
-    ConeDefinition,
     ConeInside,
     ConeOutside,
     Point,
     PointInside,
     PointOutside,
 )
+from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_lp import Separation, farkas
 
 

@@ -60,7 +60,7 @@ class DoubleDescription:
 
     @property
     def dual(self) -> DoubleDescription:
-        """The description of {y : x.y >= 0 for all x in the cone}: rays and facets, lines and equations change places."""
+        """The description of {y : x.y >= 0 for all x in the cone}: rays and facets swap, lines and equations too."""
         return DoubleDescription(self.dimension, self.equations, self.facets, self.lines, self.rays)
 
 
@@ -109,18 +109,16 @@ class PointedRows:
 
     def _facets(self, rays: list[tuple[int, ...]], equations: Vectors) -> Vectors:
         """Inequalities whose set of tight rays is maximal among those that are not tight everywhere."""
-        reduced = {reduce_modulo(equations, row) for row in self._inequalities}
-        tight: dict[int, tuple[int, ...]] = {}
-        for row in reduced:
-            on_facet = sum(1 << i for i, ray in enumerate(rays) if not sum(map(mul, row, ray)))
-            if on_facet != (1 << len(rays)) - 1:
-                tight[on_facet] = row
-        return tuple(sorted(row for mask, row in tight.items() if not any(mask != m and mask & m == mask for m in tight)))
+        if not rays or not self._inequalities:
+            return ()
+        reduced = sorted({reduce_modulo(equations, row) for row in self._inequalities})
+        masks = [int.from_bytes(np.packbits(row == 0).tobytes()) for row in signs(reduced, rays)]
+        everywhere = int.from_bytes(np.packbits(np.ones(len(rays), dtype=bool)).tobytes())
+        tight = {mask: row for mask, row in zip(masks, reduced, strict=True) if mask != everywhere}
+        return tuple(row for mask, row in tight.items() if not any(mask != m and mask & m == mask for m in tight))
 
 
-def double_description(
-    inequalities: IntegerRows, equations: IntegerRows, dimension: int
-) -> DoubleDescription:
+def double_description(inequalities: IntegerRows, equations: IntegerRows, dimension: int) -> DoubleDescription:
     """Describe {x in R^dimension : inequalities x >= 0, equations x = 0} by rays and lines, and minimally by facets.
 
     Parameters
@@ -163,7 +161,7 @@ def extreme_rays(rows: IntegerRows, columns: int) -> list[tuple[int, ...]]:
 
 
 class _Walk:
-    """The rays of the cone of the rows inserted so far, and at which of those rows each is tight (`tight[ray, row]`)."""
+    """The rays of the cone of the rows inserted so far; tight[ray, row] says at which of those rows each is tight."""
 
     def __init__(self, basis: IntegerRows, row_count: int) -> None:
         self._columns = len(basis)
@@ -191,7 +189,7 @@ class _Walk:
         self._tight[len(kept) :, self._inserted - 1] = 1
 
     def _adjacent(self, positive: NDArray[np.intp], negative: NDArray[np.intp]) -> Iterable[tuple[int, int]]:
-        """Pairs of adjacent rays across the new row; tight rows are counted by products of 0-1 matrices, exact in float32."""
+        """Pairs of adjacent rays across the new row; products of 0-1 matrices, exact in float32, count tight rows."""
         before = self._tight[:, : self._inserted - 1]
         step = max(1, _PAIRS_AT_A_TIME // len(negative))
         for start in range(0, len(positive), step):
@@ -222,6 +220,14 @@ def _edge(basis: IntegerRows, i: int) -> list[int]:
     """The edge of the simplicial cone {basis t >= 0} along which only row i is not tight."""
     [ray] = exact.kernel(basis[:i] + basis[i + 1 :], len(basis))
     return ray if sum(map(mul, basis[i], ray)) > 0 else [-value for value in ray]
+
+
+def signs(rows: Sequence[Sequence[int]], vectors: Sequence[Sequence[int]]) -> NDArray[np.int8]:
+    """The signs of all products, shape (rows, vectors); at least one of each."""
+    left = flint.fmpz_mat([list(row) for row in rows])
+    products = left * flint.fmpz_mat([list(vector) for vector in vectors]).transpose()
+    entries = np.array([(value > 0) - (value < 0) for value in products.entries()], dtype=np.int8)
+    return entries.reshape(len(rows), len(vectors))
 
 
 def coprime(row: list[int]) -> list[int]:

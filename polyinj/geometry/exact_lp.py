@@ -38,7 +38,7 @@ class Separation:
 
 
 def farkas(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation:
-    """Decide whether the target lies in the cone of the generators; exactly one of the two results exists (Farkas 1902).
+    """Decide whether the target lies in the cone of the generators: one of the two results exists, never both (Farkas).
 
     Parameters
     ----------

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from polyinj.errors import InputError
-from polyinj.geometry.cone_certificate import ConeDefinition, Rows
+from polyinj.geometry.cone_definition import ConeDefinition, Rows
 
 Floats = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ def project(cone: ConeDefinition, point: Floats) -> Projection:
 
 
 class _Projector:
-    """Unit generators of the cone (or of its polar, for inequalities), orthogonal to an orthonormal basis of its lines."""
+    """Unit generators of the cone, or of its polar for inequalities, made orthogonal to its lines (orthonormal)."""
 
     def __init__(self, cone: ConeDefinition) -> None:
         self._of_polar = cone.kind == "inequalities"

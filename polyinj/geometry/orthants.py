@@ -1,0 +1,158 @@
+"""Unions of closed orthants with few positive coordinates, and the subspaces that meet them.
+
+A ReLU layer with generic weights W of shape (m, n) is injective iff the range of W meets the union of the orthants of
+R^m with at most n - 1 positive coordinates only in the origin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fractions import Fraction
+from math import comb
+
+from numpy.typing import ArrayLike
+
+from polyinj.errors import InputError
+from polyinj.geometry import exact
+from polyinj.geometry.exact_cone import echelon, pivot
+from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, Rows, rows_of
+from polyinj.geometry.orthant_search import Search, Witness
+from polyinj.geometry.sweep import sweep
+from polyinj.theory.intrinsic import orthant_union_intrinsic_volumes
+
+# Rays that the compiled sweep visits in about a second.
+_RAYS_TO_SWEEP = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class OrthantUnion:
+    """The closed cone {y in R^m : at most max_positive coordinates are > 0}: a union of orthants, not convex.
+
+    Attributes
+    ----------
+    m : int
+        At least 1.
+    max_positive : int
+        At least 0; from m on the union is all of R^m.
+
+    Raises
+    ------
+    InputError
+        Not integers, or too small.
+
+    Examples
+    --------
+    >>> quadrants = OrthantUnion(2, 1)
+    >>> quadrants.contains([-3, 5]), quadrants.contains([1, 1])
+    (True, False)
+    >>> [str(v) for v in quadrants.conic_intrinsic_volumes()]
+    ['-1/4', '1/2', '3/4']
+    >>> quadrants.meets([[1], [2]]), quadrants.meets([[1], [-2]])
+    (True, True)
+    >>> OrthantUnion(3, 0).meets([[1], [-2], [0]])
+    False
+    """
+
+    m: int
+    max_positive: int
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("m", self.m, 1), ("max_positive", self.max_positive, 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(f"{name} is {value!r}; expected an integer of at least {least}")
+
+    def contains(self, point: ArrayLike) -> bool:
+        """Whether a point, shape (m,), lies in the union."""
+        vector = exact.read_vector(point, self.m, "point")
+        return sum(bool(entry > 0) for entry in vector.tolist()) <= self.max_positive
+
+    def conic_intrinsic_volumes(self) -> list[Fraction]:
+        """Conic intrinsic volumes v_0, ..., v_m of the valuation, exactly: they sum to 1 and may be negative."""
+        return orthant_union_intrinsic_volumes(self.m, self.max_positive)
+
+    def meets(self, subspace: ArrayLike) -> bool:
+        """Whether the range of a matrix, shape (m, n), meets the union in a point other than the origin; exactly.
+
+        Rows in general position (any n independent, n the rank) are swept by the compiled kernel where that takes some
+        seconds at most; everything else is decided as by `decide_meeting`.
+
+        Raises
+        ------
+        InputError
+            Unreadable matrix, or not m rows.
+        """
+        rows, columns = self._read(subspace)
+        reduced = [[row[j] for j in columns] for row in rows]
+        m, n = self.m, len(columns)
+        if n and self.max_positive < m and m * comb(m, max(n - 2, 0)) <= _RAYS_TO_SWEEP:
+            # In general position the fewest positives are met in open cells: the depth of the origin among the rows.
+            with suppress(InputError):
+                return bool(sweep(exact.read_matrix(reduced)).depth <= self.max_positive)
+        return isinstance(self._decide(rows, columns, None), OrthantWitness)
+
+    def decide_meeting(self, subspace: ArrayLike, *, node_limit: int | None = None) -> OrthantWitness | OrthantProof:
+        """Find a point other than the origin in the union and the range of a matrix, or prove that there is none.
+
+        Parameters
+        ----------
+        subspace : array_like, shape (m, n)
+            Any exact matrix: zero, repeated and dependent rows or columns are allowed.
+        node_limit : int, optional
+            Nodes of the search tree.
+
+        Returns
+        -------
+        OrthantWitness or OrthantProof
+            Check it by `verify(subspace, max_positive)`.
+
+        Raises
+        ------
+        BudgetExceeded
+            The node limit is spent.
+        InputError
+            Unreadable matrix, or not m rows.
+
+        Notes
+        -----
+        The problem is coNP-complete (Froese, Grillo, Skutella 2024); each node solves exact linear programs.
+
+        Examples
+        --------
+        >>> lines = [[1, 0], [0, 1], [-1, -1]]
+        >>> proof = OrthantUnion(3, 0).decide_meeting(lines)
+        >>> proof.sets[0].indices
+        (0, 1, 2)
+        >>> proof.verify(lines, 0)
+        >>> OrthantUnion(3, 1).decide_meeting(lines).x
+        (-1, -1)
+        """
+        rows, columns = self._read(subspace)
+        return self._decide(rows, columns, node_limit)
+
+    def _read(self, subspace: ArrayLike) -> tuple[Rows, list[int]]:
+        """Coprime integer rows, and the indices of columns that are a basis of their column space."""
+        rows = rows_of(subspace)
+        if len(rows) != self.m:
+            raise InputError(f"subspace has {len(rows)} rows; expected m = {self.m}, one a coordinate")
+        return rows, [pivot(row) for row in echelon(rows)]
+
+    def _decide(self, rows: Rows, columns: list[int], node_limit: int | None) -> OrthantWitness | OrthantProof:
+        if not columns:
+            return OrthantProof(rows, self.max_positive, (), None)
+        reduced = [[row[j] for j in columns] for row in rows]
+        if self.max_positive >= self.m:
+            return self._witness(rows, columns, [1] + [0] * (len(columns) - 1))
+        search = Search(reduced, self.max_positive, node_limit)
+        try:
+            tree = search.solve()
+        except Witness as found:
+            return self._witness(rows, columns, found.x)
+        return OrthantProof(rows, self.max_positive, tuple(search.sets), tree)
+
+    def _witness(self, rows: Rows, columns: list[int], reduced: Sequence[int]) -> OrthantWitness:
+        x = [0] * len(rows[0])
+        for j, value in zip(columns, reduced, strict=True):
+            x[j] = value
+        return OrthantWitness(rows, self.max_positive, tuple(x))
