@@ -8,6 +8,7 @@ the negated inequalities generate the polar. So no description is computed.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import hypot
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ class Projection:
     @property
     def distance(self) -> float:
         """Euclidean distance of the point from the cone."""
-        return float(np.linalg.norm(self.point - self.projection))
+        return hypot(*(self.point - self.projection).tolist())
 
 
 def project(cone: ConeDefinition, point: Floats) -> Projection:
@@ -68,20 +69,22 @@ class _Projector:
         self._generators = generators[kept] / norms[kept, None] * (-1 if self._of_polar else 1)
 
     def project(self, point: Floats) -> Projection:
-        size = float(np.linalg.norm(point))
-        along = point @ self._lines.T @ self._lines
-        across = point - along
+        # Largest entry 1, so that no square overflows; the cone does not mind.
+        size = float(np.abs(point).max()) or 1.0
+        unit = point / size
+        along = unit @ self._lines.T @ self._lines
+        across = unit - along
         near, support = np.zeros_like(point), 0
-        if len(self._generators) and size:
-            multipliers, _ = nnls(self._generators.T, across / size)
-            near, support = multipliers @ self._generators * size, int((multipliers > 0).sum())
+        if len(self._generators):
+            multipliers, _ = nnls(self._generators.T, across, maxiter=30 * sum(self._generators.shape))
+            near, support = multipliers @ self._generators, int((multipliers > 0).sum())
         far = across - near
-        violations = [0.0, *(self._generators @ far), abs(near @ far) / size if size else 0.0]
-        residual = float(max(violations)) / size if size else 0.0
+        length = float(np.linalg.norm(unit)) or 1.0
+        residual = max(0.0, *(self._generators @ far).tolist(), abs(float(near @ far)) / length) / length
         dimension = support + len(self._lines)
         if self._of_polar:
-            return Projection(point, far, residual, len(point) - dimension)
-        return Projection(point, near + along, residual, dimension)
+            return Projection(point, far * size, residual, len(point) - dimension)
+        return Projection(point, (near + along) * size, residual, dimension)
 
 
 def _unit_rows(rows: Rows, columns: int) -> Floats:

@@ -1,0 +1,194 @@
+"""Exact double description, the check of proposed rays, and exact linear programs."""
+
+from fractions import Fraction
+from itertools import combinations, product
+from math import comb
+
+import cdd
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyinj.geometry import exact
+from polyinj.geometry.cone_check import certified_rays
+from polyinj.geometry.exact_cone import PointedRows, double_description, echelon, extreme_rays, reduce_modulo
+from polyinj.geometry.exact_lp import Combination, Separation, farkas
+from polyinj.testing import integer_matrices, positive_scalings, rational_rotations
+
+
+def describe(rows, equations=()):
+    rows = [[int(v) for v in row] for row in rows]
+    return double_description(rows, [list(row) for row in equations], len(rows[0]))
+
+
+def naive_rays(rows, columns):
+    """Rays of a pointed cone: kernels of all subsets of columns - 1 rows, in the direction that satisfies all rows."""
+    found = set()
+    for chosen in combinations(rows, columns - 1):
+        basis = exact.kernel(list(chosen), columns)
+        if len(basis) == 1:
+            for ray in (basis[0], [-v for v in basis[0]]):
+                if all(value >= 0 for value in exact.product(rows, ray)):
+                    found.add(tuple(ray))
+    return found
+
+
+@given(integer_matrices(8, 4))
+def test_rays_equal_the_naive_ones(matrix):
+    pointed = PointedRows(matrix.tolist(), [], matrix.shape[1])
+    rays = extreme_rays(pointed.rows, pointed.columns)
+    assert len(set(rays)) == len(rays)
+    assert set(rays) == (naive_rays(pointed.rows, pointed.columns) if pointed.columns else set())
+
+
+@given(integer_matrices(8, 4), integer_matrices(2, 4))
+def test_there_and_back(matrix, extra):
+    equations = extra.tolist() if extra.shape[1] == matrix.shape[1] else []
+    first = describe(matrix.tolist(), equations)
+    assert describe([*first.facets, [0] * first.dimension], first.equations) == first
+    rows = [*first.rays, [0] * first.dimension]
+    assert describe(rows, first.lines) == first.dual
+    assert first.dual.dual == first
+    assert len(first.lines) + len(first.equations) <= first.dimension
+
+
+@given(integer_matrices(7, 4), st.data())
+def test_symmetries(matrix, data):
+    """Permuted, scaled, repeated and redundant rows change nothing; a rotation rotates the rays."""
+    rows = matrix.tolist()
+    cone = describe(rows)
+    order = data.draw(st.permutations(range(len(rows))))
+    scales = data.draw(positive_scalings(len(rows)))
+    scaled = [[int(v * scales[i] * scales[i].denominator) for v in rows[i]] for i in order]
+    assert describe(scaled) == cone
+    assert describe([*rows, rows[0], [sum(column) for column in zip(*rows, strict=True)]]) == cone
+    rotation = data.draw(rational_rotations(matrix.shape[1]))
+    turned = exact.integer_rows(np.array([[_dot(row, q) for q in rotation] for row in rows], dtype=object))
+    rays = [[_dot(q, ray) for q in rotation] for ray in (*cone.rays, *cone.lines)]
+    image = describe(turned)
+    assert len(image.rays) == len(cone.rays)
+    assert all(_dot(row, ray) >= 0 for row in turned for ray in rays[: len(cone.rays)])
+    assert not any(_dot(row, line) for row in turned for line in rays[len(cone.rays) :])
+
+
+def _dot(a, b):
+    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 6])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_agrees_with_cdd_on_random_cones(n, seed):
+    """cdd in float64 finds the same rays; the rows are float64 and well-conditioned."""
+    rng = np.random.default_rng((n, seed))
+    matrix = rng.standard_normal((int(rng.integers(n, 21)), n))
+    matrix[:, 0] = np.abs(matrix[:, 0]) + 0.5
+    cone = double_description(exact.integer_rows(matrix), [], n)
+    table = cdd.matrix_from_array(np.hstack([np.zeros((len(matrix), 1)), matrix]), rep_type=cdd.RepType.INEQUALITY)
+    generators = cdd.copy_generators(cdd.polyhedron_from_matrix(table))
+    theirs = np.array([row[1:] for row in generators.array])
+    ours = np.array([[v / max(map(abs, ray)) for v in ray] for ray in cone.rays])
+    theirs /= np.abs(theirs).max(axis=1, keepdims=True)
+    assert ours.shape == theirs.shape
+    assert all(np.abs(theirs - ray).max(axis=1).min() < 1e-9 for ray in ours)
+
+
+def test_cones_over_cubes_and_cross_polytopes():
+    for n in (2, 3, 4, 5):
+        cube = describe([[1] + [sign * (i == j) for j in range(n)] for i in range(n) for sign in (1, -1)])
+        assert cube.rays == tuple(sorted((1, *signs) for signs in product((-1, 1), repeat=n)))
+        assert len(cube.facets) == 2 * n
+        cross = describe([[1, *signs] for signs in product((-1, 1), repeat=n)])
+        assert len(cross.rays) == 2 * n
+        assert len(cross.facets) == 2**n
+
+
+@pytest.mark.parametrize(("n", "count"), [(4, 9), (5, 10), (6, 11), (7, 10)])
+def test_cyclic_polytopes(n, count):
+    """The cone over a cyclic polytope of dimension d = n - 1 has as many facets as a polytope can (McMullen)."""
+    cone = describe([[t**j for j in range(n)] for t in range(count)]).dual
+    d = n - 1
+    facets = comb(count - (d + 1) // 2, d // 2) + comb(count - d // 2 - 1, (d - 1) // 2)
+    assert len(cone.rays) == count
+    assert len(cone.facets) == facets
+
+
+def test_extreme_cones():
+    assert describe([[0, 0]]).lines == ((1, 0), (0, 1))
+    origin = describe([[1, 0], [-1, 0], [0, 1], [0, -1]])
+    assert (origin.rays, origin.lines, origin.equations, origin.facets) == ((), (), ((1, 0), (0, 1)), ())
+    half = describe([[2, 4]])
+    assert (half.rays, half.lines, half.facets) == (((0, 1),), ((2, -1),), ((1, 2),))
+    assert double_description([], [], 2).lines == ((1, 0), (0, 1))
+    assert double_description([], [[1, 1]], 2).lines == ((1, -1),)
+    assert double_description([[1, 0]], [[1, 0], [0, 3]], 2).equations == ((1, 0), (0, 1))
+
+
+def test_huge_and_tiny_entries():
+    wide = 2.0**1000
+    rows = exact.integer_rows(np.array([[wide, 2.0**-1074], [-1.0, 1.0]]))
+    assert double_description(rows, [], 2).rays == ((-1, 2**2074), (1, 1))
+
+
+def test_echelon_is_canonical():
+    assert echelon([[0, 2, 4], [0, -1, -2]]) == ((0, 1, 2),)
+    assert reduce_modulo(((0, 1, 2),), [3, 3, 0]) == (1, 0, -2)
+
+
+@given(integer_matrices(8, 4), st.data())
+def test_certified_rays_accept_the_truth_and_nothing_less(matrix, data):
+    pointed = PointedRows(matrix.tolist(), [], matrix.shape[1])
+    if not pointed.columns:
+        return
+    rays = extreme_rays(pointed.rows, pointed.columns)
+    tight = [{i for i, row in enumerate(pointed.rows) if not _dot(row, ray)} for ray in rays]
+    found = certified_rays(pointed.rows, pointed.columns, tight)
+    assert found is not None
+    assert set(map(tuple, found)) == set(rays)
+    if rays:
+        k = data.draw(st.integers(0, len(rays) - 1))
+        assert certified_rays(pointed.rows, pointed.columns, tight[:k] + tight[k + 1 :]) is None
+        assert certified_rays(pointed.rows, pointed.columns, [*tight, tight[k]]) is None
+
+
+def test_certified_rays_refuse_wrong_tight_rows():
+    rows = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, -1]]
+    right = [{0, 2}, {1, 2}, {0, 3}, {1, 3}]
+    assert certified_rays(rows, 3, right) is not None
+    assert certified_rays(rows, 3, [{0, 1}, *right[1:]]) is None, "the ray (0, 0, 1) violates the last row"
+    assert certified_rays(rows, 3, [{0}, *right[1:]]) is None, "one tight row leaves a plane"
+    assert certified_rays(rows, 3, []) is None
+
+
+@given(integer_matrices(8, 4), st.data())
+def test_farkas_gives_one_proof_or_the_other(matrix, data):
+    n = matrix.shape[1]
+    target = data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))
+    rows = matrix.tolist()
+    solution = farkas(rows, target)
+    if isinstance(solution, Combination):
+        assert min(solution.multipliers) >= 0
+        assert [_dot(solution.multipliers, column) for column in zip(*rows, strict=True)] == target
+        support = [row for row, c in zip(rows, solution.multipliers, strict=True) if c]
+        assert exact.rank(support) == len(support)
+    else:
+        assert isinstance(solution, Separation)
+        assert min(exact.product(rows, solution.row)) >= 0
+        assert _dot(solution.row, target) < 0
+
+
+def test_farkas_without_generators():
+    assert farkas([], [0, 0]) == Combination(())
+    separation = farkas([], [0, -2])
+    assert isinstance(separation, Separation)
+    assert separation.row[1] > 0
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6))
+def test_farkas_on_degenerate_large_programs(seed):
+    """Many ties: 0-1 rows, where a simplex method without a rule against cycling may not end."""
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(-1, 2, (30, 6)).tolist()
+    solution = farkas(rows, rows[0])
+    assert isinstance(solution, Combination)
