@@ -237,6 +237,26 @@ def test_negative_multipliers_are_refused():
         forged.verify(cone.definition)
 
 
+@pytest.mark.parametrize(
+    ("certificate", "reason"),
+    [
+        (PointInside(Cone.orthant([1, 0]).definition, (Fraction(-1), Fraction(0))), "violates inequality 0"),
+        (PointInside(Cone.orthant([1, 0]).definition, (Fraction(1), Fraction(1))), "violates equation 0"),
+        (
+            PointOutside(Cone.from_rays([[1, 0], [0, 1]]).definition, (Fraction(1), Fraction(1)), (1, -2)),
+            "negative at ray 1",
+        ),
+        (
+            PointOutside(Cone.from_rays([[1, 0]], [[0, 1]]).definition, (Fraction(1), Fraction(-2)), (1, 1)),
+            "not zero on line 0",
+        ),
+    ],
+)
+def test_forged_point_certificates(certificate, reason):
+    with pytest.raises(CertificateError, match=reason):
+        certificate.verify(certificate.cone)
+
+
 def test_rows_that_are_not_of_the_cone_separate_nothing():
     cone = Cone.from_inequalities([[1, 0]])
     forged = PointOutside(cone.definition, (Fraction(1), Fraction(-1)), (0, 1))
@@ -401,6 +421,13 @@ def test_product_rule_in_five_dimensions():
     whole = Cone.from_rays(turned).conic_intrinsic_volumes()
     assert whole.values == pytest.approx(np.convolve(*parts), abs=1e-15)
     assert Cone.from_rays(turned).dimension == 5
+
+
+def test_volumes_do_not_depend_on_the_space_around():
+    solid, mirror = [[1, 0, 0], [0, 1, 0], [1, 1, 3], [2, 0, 1]], np.array([1, 2, 0, -1, 3])
+    turned = [(15 * np.array([*ray, 0, 0]) - 2 * np.dot([*ray, 0, 0], mirror) * mirror).tolist() for ray in solid]
+    alone = Cone.from_rays(solid).conic_intrinsic_volumes()
+    assert Cone.from_rays(turned).conic_intrinsic_volumes().values == pytest.approx([*alone.values, 0, 0], abs=1e-15)
 
 
 def test_closed_forms_end_at_three_dimensions():

@@ -158,6 +158,9 @@ def test_certified_rays_refuse_wrong_tight_rows():
     assert certified_rays(rows, 3, [{0, 1}, *right[1:]]) is None, "the ray (0, 0, 1) violates the last row"
     assert certified_rays(rows, 3, [{0}, *right[1:]]) is None, "one tight row leaves a plane"
     assert certified_rays(rows, 3, []) is None
+    # The rays of a neighbouring cell are as complete as the right ones, but not in the cone.
+    assert certified_rays([[1, 0], [0, 1], [1, 1]], 2, [{0}, {1}]) is not None
+    assert certified_rays([[1, 0], [0, 1], [1, 1]], 2, [{0}, {2}]) is None
 
 
 @given(integer_matrices(8, 4), st.data())

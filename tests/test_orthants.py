@@ -148,6 +148,31 @@ def test_a_set_of_smaller_rank_is_refused():
         forged.verify(matrix, 0)
 
 
+PAIR = PositiveSet((0, 1), (Fraction(1), Fraction(1)))
+
+
+@pytest.mark.parametrize(
+    ("tree", "reason"),
+    [
+        (Leaf((0,)), "too few"),
+        (Leaf((0, 0)), "not disjoint"),
+        (Branch(0, (0, 1), (Leaf((0,)), Leaf((0,)))), "positive already"),
+        (Branch(0, (0,), (Leaf((0,)),)), "does not list"),
+        (Branch(0, (0, 1), (Leaf((0,)),)), "lacks a child"),
+    ],
+)
+def test_forged_trees(tree, reason):
+    """A line meets the union of the half lines of R^2 with one positive; no tree shows that it does not."""
+    matrix = [[1], [-1]]
+    with pytest.raises(CertificateError, match=reason):
+        OrthantProof(((1,), (-1,)), 1, (PAIR,), tree).verify(matrix, 1)
+
+
+def test_forged_witness():
+    with pytest.raises(CertificateError, match="2 coordinates are positive"):
+        OrthantWitness(((1,), (1,)), 1, (1,)).verify([[1], [1]], 1)
+
+
 def test_proofs_branch():
     """A seven-point cyclic arrangement whose proof needs branches."""
     angles = 2 * np.pi * np.arange(7) / 7
