@@ -16,6 +16,7 @@ from polyinj.errors import CertificateError, InputError
 from polyinj.geometry.cone import EXACT, FLOAT, REPAIRED, Cone
 from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, PointInside, PointOutside
 from polyinj.geometry.exact_cone import double_description
+from polyinj.geometry.exact_projection import ExactProjection
 from polyinj.testing_cones import cones, subspaces
 
 HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
@@ -23,7 +24,7 @@ HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
 
 @pytest.mark.parametrize(
     "name",
-    ["angles", "cone", "cone_certificate", "cone_definition", "exact_cone", "exact_lp", "orthants", "projection"],
+    ["cone", "exact_cone", "exact_lp", "orthants"],
 )
 def test_docstrings_run(name):
     assert doctest.testmod(importlib.import_module(f"polyinj.geometry.{name}")).failed == 0
@@ -332,6 +333,42 @@ def test_projections_are_nearest_points(cone, seed):
     assert found.distance == pytest.approx(np.linalg.norm(far))
     # Moreau: the rest is the projection to the polar cone.
     assert cone.polar().project(point).projection == pytest.approx(far, abs=1e-9)
+
+
+@given(st.booleans().flatmap(lambda floats: cones(floats=floats)), st.data())
+def test_exact_projections_come_with_proof(cone, data):
+    n = cone.ambient_dimension
+    point = [Fraction(v, 2) for v in data.draw(st.lists(st.integers(-5, 5), min_size=n, max_size=n))]
+    found = cone.project_exactly(point)
+    found.verify(cone.definition)
+    assert [float(v) for v in found.projection] == pytest.approx(cone.project(point).projection, abs=1e-9)
+    assert (found.squared_distance == 0) == cone.contains(point)
+    nowhere = tuple(v + 1 for v in found.projection)
+    for spoiled in (
+        dataclasses.replace(found, projection=nowhere),
+        dataclasses.replace(found, multipliers=tuple(v - 1 for v in found.multipliers)),
+        dataclasses.replace(found, multipliers=found.multipliers[1:]),
+    ):
+        with pytest.raises(CertificateError):
+            spoiled.verify(cone.definition)
+    with pytest.raises(CertificateError, match="another cone"):
+        found.verify(Cone.orthant([0] * 5).definition)
+
+
+@pytest.mark.parametrize(
+    ("cone", "projection", "multipliers", "reason"),
+    [
+        (Cone.from_rays([[1, 0], [0, 1]]), (1, 0), (1, 0), "rest of the point"),
+        (Cone.from_rays([[1, 0], [0, 1]]), (3, 1), (3, 1), "rest of the point|not orthogonal"),
+        (Cone.from_rays([[1, 0], [1, 1]]), (2, 1), (1, 0), "do not give"),
+        (Cone.from_inequalities([[1, 0]]), (3, 1), (1,), "not orthogonal"),
+        (Cone.from_inequalities([[-1, 0]]), (1, 1), (1,), "rest of the point"),
+    ],
+)
+def test_forged_projections(cone, projection, multipliers, reason):
+    point, projection, multipliers = (tuple(map(Fraction, v)) for v in ((2, 1), projection, multipliers))
+    with pytest.raises(CertificateError, match=reason):
+        ExactProjection(cone.definition, point, projection, multipliers, ()).verify(cone.definition)
 
 
 def test_known_projections():

@@ -25,6 +25,7 @@ from polyinj.geometry.cone_definition import ConeDefinition, orthant_definition,
 from polyinj.geometry.containment import decide_cone, decide_point
 from polyinj.geometry.exact import IntegerRows
 from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, Vectors, extreme_rays
+from polyinj.geometry.exact_projection import ExactProjection, project_exactly
 from polyinj.geometry.projection import (
     IntrinsicVolumeEstimate,
     Projection,
@@ -325,6 +326,18 @@ class Cone:
         """
         vector = exact.read_vector(point, self.ambient_dimension, "point").astype(np.float64)
         return project(self.definition, vector)
+
+    def project_exactly(self, point: ArrayLike) -> ExactProjection:
+        """The nearest point of the cone in rationals, with multipliers that prove it (`verify(cone.definition)`).
+
+        Examples
+        --------
+        >>> nearest = Cone.from_rays([[1, 2]]).project_exactly([1, 1])
+        >>> [str(entry) for entry in nearest.projection]
+        ['3/5', '6/5']
+        """
+        vector = exact.read_vector(point, self.ambient_dimension, "point")
+        return project_exactly(self.definition, [Fraction(entry) for entry in vector.tolist()])
 
     def conic_intrinsic_volumes(self) -> IntrinsicVolumes:
         """Conic intrinsic volumes v_0, ..., v_n from angles in closed form.

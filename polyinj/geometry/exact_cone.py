@@ -152,7 +152,7 @@ def extreme_rays(rows: IntegerRows, columns: int) -> list[tuple[int, ...]]:
     if columns == 0:
         return []
     ordered = sorted(rows, key=_direction)
-    basis = _first_independent(ordered, columns)
+    basis = independent_rows(ordered)
     rest = [row for i, row in enumerate(ordered) if i not in set(basis)]
     walk = _Walk([ordered[i] for i in basis], len(rows))
     for row in rest:
@@ -209,13 +209,6 @@ def _direction(row: Sequence[int]) -> list[float]:
     return [value / size for value in row]
 
 
-def _first_independent(rows: IntegerRows, count: int) -> list[int]:
-    echelon_form, _, rank = flint.fmpz_mat([list(column) for column in zip(*rows, strict=True)]).rref()
-    assert rank == count
-    width = len(rows)
-    return [next(j for j in range(width) if echelon_form[i, j]) for i in range(rank)]
-
-
 def _edge(basis: IntegerRows, i: int) -> list[int]:
     """The edge of the simplicial cone {basis t >= 0} along which only row i is not tight."""
     [ray] = exact.kernel(basis[:i] + basis[i + 1 :], len(basis))
@@ -234,6 +227,11 @@ def coprime(row: list[int]) -> list[int]:
     """The row divided by the gcd of its entries."""
     divisor = gcd(*row)
     return [value // divisor for value in row] if divisor > 1 else row
+
+
+def independent_rows(rows: Sequence[Sequence[int]]) -> list[int]:
+    """Indices of the rows that are no combination of those before them."""
+    return [pivot(row) for row in echelon(list(zip(*rows, strict=True)))]
 
 
 def echelon(rows: Sequence[Sequence[int]]) -> Vectors:
