@@ -48,6 +48,8 @@ def test_round_trips(cone):
     assert cone.rank == cone.dual().dimension
     assert cone.is_pointed == (cone.lineality_dimension == 0)
     assert cone.is_subspace == (cone.dimension == cone.lineality_dimension)
+    assert cone.incidence.shape == (len(cone.facets), len(cone.rays))
+    assert (cone.incidence == cone.dual().incidence.T).all()
 
 
 def test_polar_is_the_negative_of_the_dual():
@@ -86,6 +88,11 @@ def test_known_cones():
     assert line.polar() == Cone.from_inequalities([[0, 0, 0]], [[1, 2, 3]])
     assert hash(orthant) == hash(Cone.from_rays(eye))
     assert Cone.orthant([1, 0]) == Cone.from_rays([[1, 0]])
+
+
+def test_incidence_of_a_square():
+    cone = square()
+    assert cone.incidence.sum(axis=0).tolist() == cone.incidence.sum(axis=1).tolist() == [2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("edges", [3, 8, 40])

@@ -24,7 +24,7 @@ from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.cone_definition import ConeDefinition, orthant_definition, read_definition
 from polyinj.geometry.containment import decide_cone, decide_point
 from polyinj.geometry.exact import IntegerRows
-from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, Vectors, extreme_rays
+from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, Vectors, extreme_rays, signs
 from polyinj.geometry.exact_projection import ExactProjection, project_exactly
 from polyinj.geometry.projection import (
     IntrinsicVolumeEstimate,
@@ -219,6 +219,12 @@ class Cone:
     def equations(self) -> NDArray[Any]:
         """Basis of the orthogonal complement of the span, in reduced echelon form (each row scaled)."""
         return self._array(self.description.equations)
+
+    @property
+    def incidence(self) -> NDArray[np.bool_]:
+        """Whether each facet holds each extreme ray, shape (facets, rays)."""
+        facets, rays = self.description.facets, self.description.rays
+        return signs(facets, rays) == 0 if rays else np.empty((0, 0), dtype=np.bool_)
 
     def _array(self, vectors: Vectors) -> NDArray[Any]:
         array = np.empty((len(vectors), self.ambient_dimension), dtype=object if self.exact else np.float64)
