@@ -5,6 +5,7 @@ import doctest
 import importlib
 from fractions import Fraction
 from math import acos, comb, pi
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -506,3 +507,8 @@ def test_the_seed_is_drawn_and_kept():
     cone = Cone.orthant([1, 1])
     first = cone.estimate_conic_intrinsic_volumes(50)
     assert cone.estimate_conic_intrinsic_volumes(50, seed=first.seed) == first
+
+
+def test_the_page_runs():
+    page = Path(__file__).parents[1] / "docs" / "cones.md"
+    assert doctest.testfile(str(page), module_relative=False, encoding="utf-8").failed == 0

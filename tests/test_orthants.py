@@ -1,6 +1,8 @@
 """Unions of orthants: exact intrinsic volumes, and subspaces that meet them."""
 
 import dataclasses
+import subprocess
+import sys
 from fractions import Fraction
 from itertools import combinations
 
@@ -213,3 +215,14 @@ def test_intrinsic_volumes(union):
     assert sum(volumes) == 1
     if union.max_positive == 0:
         assert tuple(volumes) == Cone.orthant([-1] * union.m).conic_intrinsic_volumes().rational
+
+
+def test_checkers_load_no_finder():
+    """Certificates of cones and orthant unions are checked with nothing but exact arithmetic."""
+    program = (
+        "import sys; import polyinj.geometry.cone_certificate, polyinj.geometry.orthant_certificate;"
+        "print(*(name for name in sys.modules if name.startswith('polyinj.geometry.')))"
+    )
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    names = ("exact", "cone_definition", "cone_certificate", "orthant_certificate")
+    assert set(loaded) == {f"polyinj.geometry.{name}" for name in names}
