@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 import polyinj.geometry.cone as cone_module
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry.cone import EXACT, FLOAT, REPAIRED, Cone
-from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, PointInside, PointOutside
+from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, ExactProjection, PointInside, PointOutside
 from polyinj.geometry.exact_cone import double_description
-from polyinj.geometry.exact_projection import ExactProjection
 from polyinj.testing_cones import cones, subspaces
 
 HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
@@ -366,11 +365,11 @@ def test_exact_projections_come_with_proof(cone, data):
 @pytest.mark.parametrize(
     ("cone", "projection", "multipliers", "reason"),
     [
-        (Cone.from_rays([[1, 0], [0, 1]]), (1, 0), (1, 0), "rest of the point"),
-        (Cone.from_rays([[1, 0], [0, 1]]), (3, 1), (3, 1), "rest of the point|not orthogonal"),
+        (Cone.from_rays([[1, 0], [0, 1]]), (1, 0), (1, 0), "not in its polar"),
+        (Cone.from_rays([[1, 0], [0, 1]]), (3, 1), (3, 1), "not in its polar|not orthogonal"),
         (Cone.from_rays([[1, 0], [1, 1]]), (2, 1), (1, 0), "do not give"),
         (Cone.from_inequalities([[1, 0]]), (3, 1), (1,), "not orthogonal"),
-        (Cone.from_inequalities([[-1, 0]]), (1, 1), (1,), "rest of the point"),
+        (Cone.from_inequalities([[-1, 0]]), (1, 1), (1,), "not in its polar"),
     ],
 )
 def test_forged_projections(cone, projection, multipliers, reason):

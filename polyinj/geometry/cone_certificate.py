@@ -1,7 +1,7 @@
-"""Certificates that a point or a cone lies in a cone, or does not: checked in rationals, without the finder.
+"""Certificates about a cone: what lies in it and what does not, and nearest points; checked without the finder.
 
 A certificate speaks about definitions, the data that a cone was built from, never about a computed description. Each
-`verify` takes the definitions at hand, so that a certificate for another cone is refused.
+`verify` computes in rationals and takes the definitions at hand, so that a certificate for another cone is refused.
 """
 
 from __future__ import annotations
@@ -54,10 +54,8 @@ class PointInside:
         _length(self.multipliers, len(cone.rows), "multipliers")
         _length(self.line_multipliers, len(cone.equalities), "line_multipliers")
         _require(all(value >= 0 for value in self.multipliers), "a multiplier of a ray is negative")
-        weights, vectors = self.multipliers + self.line_multipliers, cone.rows + cone.equalities
-        for j, entry in enumerate(self.point):
-            total = sum((weight * vector[j] for weight, vector in zip(weights, vectors, strict=True)), Fraction(0))
-            _require(total == entry, f"the combination of the rays differs from the point in entry {j}")
+        combined = _combine(cone, self.multipliers, self.line_multipliers)
+        _require(combined == self.point, "the combination of the rays is not the point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +153,54 @@ class ConeOutside:
         _require(self.inside.point == self.outside.point, "the certificate speaks of two different points")
 
 
+@dataclass(frozen=True, slots=True)
+class ExactProjection:
+    """The nearest point of a cone to a point, exactly.
+
+    Attributes
+    ----------
+    cone : ConeDefinition
+    point, projection : tuple of Fraction
+    multipliers, line_multipliers : tuple of Fraction
+        One for each row and equality of the cone, the former >= 0. For a cone of rays their combination is the
+        projection; for inequalities it is projection - point.
+    """
+
+    cone: ConeDefinition
+    point: Point
+    projection: Point
+    multipliers: Point
+    line_multipliers: Point
+
+    @property
+    def squared_distance(self) -> Fraction:
+        """Square of the Euclidean distance of the point from the cone."""
+        return sum(((a - b) ** 2 for a, b in zip(self.point, self.projection, strict=True)), Fraction(0))
+
+    def verify(self, cone: ConeDefinition) -> None:
+        """Check the optimality conditions (Karush, Kuhn, Tucker) in rationals.
+
+        Raises
+        ------
+        CertificateError
+            The projection is not shown to be the nearest point, or is that to another cone.
+        """
+        _same(self.cone, cone)
+        _length(self.point, cone.dimension, "point")
+        _length(self.projection, cone.dimension, "projection")
+        _length(self.multipliers, len(cone.rows), "multipliers")
+        _length(self.line_multipliers, len(cone.equalities), "line_multipliers")
+        _require(all(value >= 0 for value in self.multipliers), "a multiplier is negative")
+        combined = _combine(cone, self.multipliers, self.line_multipliers)
+        step = tuple(b - a for a, b in zip(self.point, self.projection, strict=True))
+        # The multipliers give one of the two; the other has to be >= 0 on the rows, and orthogonal to the first.
+        expected, other = (self.projection, step) if cone.kind == "rays" else (step, self.projection)
+        _require(combined == expected, "the multipliers do not give the projection")
+        satisfied = all(_dot(row, other) >= 0 for row in cone.rows) and not any(_dot(r, other) for r in cone.equalities)
+        _require(satisfied, "the projection is not in the cone, or point - projection not in its polar")
+        _require(_dot(combined, other) == 0, "the projection and point - projection are not orthogonal")
+
+
 def _same(ours: ConeDefinition, theirs: ConeDefinition) -> None:
     _require(ours == theirs, "the certificate is for another cone")
 
@@ -168,5 +214,10 @@ def _require(condition: bool, message: str) -> None:
         raise CertificateError(message)
 
 
-def _dot(a: Sequence[int], b: Sequence[int] | Sequence[Fraction]) -> Fraction:
+def _combine(cone: ConeDefinition, multipliers: Point, line_multipliers: Point) -> Point:
+    weights, vectors = multipliers + line_multipliers, cone.rows + cone.equalities
+    return tuple(_dot([vector[j] for vector in vectors], weights) for j in range(cone.dimension))
+
+
+def _dot(a: Sequence[int] | Sequence[Fraction], b: Sequence[int] | Sequence[Fraction]) -> Fraction:
     return sum(map(mul, a, b), Fraction(0))

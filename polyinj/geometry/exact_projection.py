@@ -14,68 +14,14 @@ The passive generators stay independent and the distance falls with every one th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
 
 from flint import fmpq, fmpq_mat, fmpz_mat
 
-from polyinj.errors import CertificateError
+from polyinj.geometry.cone_certificate import ExactProjection, Point
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_cone import independent_rows
-
-Point = tuple[Fraction, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ExactProjection:
-    """The nearest point of a cone to a point, exactly.
-
-    Attributes
-    ----------
-    cone : ConeDefinition
-    point, projection : tuple of Fraction
-    multipliers, line_multipliers : tuple of Fraction
-        One for each row and equality of the cone, the former >= 0. For a cone of rays their combination is the
-        projection; for inequalities it is projection - point.
-    """
-
-    cone: ConeDefinition
-    point: Point
-    projection: Point
-    multipliers: Point
-    line_multipliers: Point
-
-    @property
-    def squared_distance(self) -> Fraction:
-        """Square of the Euclidean distance of the point from the cone."""
-        return sum(((a - b) ** 2 for a, b in zip(self.point, self.projection, strict=True)), Fraction(0))
-
-    def verify(self, cone: ConeDefinition) -> None:
-        """Check the optimality conditions (Karush, Kuhn, Tucker) in rationals.
-
-        Raises
-        ------
-        CertificateError
-            The projection is not shown to be the nearest point, or is that to another cone.
-        """
-        if self.cone != cone:
-            raise CertificateError("the projection is to another cone")
-        lengths = (len(self.point), len(self.projection), len(self.multipliers), len(self.line_multipliers))
-        if lengths != (cone.dimension, cone.dimension, len(cone.rows), len(cone.equalities)):
-            raise CertificateError("the projection does not have the shape of its cone")
-        if any(value < 0 for value in self.multipliers):
-            raise CertificateError("a multiplier is negative")
-        combined = _combine(cone, self.multipliers, self.line_multipliers)
-        step = tuple(b - a for a, b in zip(self.point, self.projection, strict=True))
-        # The other part of the point has to be >= 0 on the rows, and its product with the combination 0.
-        expected, other = (self.projection, step) if cone.kind == "rays" else (step, self.projection)
-        if combined != expected:
-            raise CertificateError("the multipliers do not give the projection")
-        if any(_dot(row, other) < 0 for row in cone.rows) or any(_dot(row, other) for row in cone.equalities):
-            raise CertificateError("the rest of the point is not orthogonal to the cone, or the projection not in it")
-        if _dot(combined, other):
-            raise CertificateError("the projection and the rest of the point are not orthogonal")
 
 
 def project_exactly(cone: ConeDefinition, point: Sequence[Fraction]) -> ExactProjection:
@@ -88,9 +34,9 @@ def project_exactly(cone: ConeDefinition, point: Sequence[Fraction]) -> ExactPro
     multipliers = tuple(weights.get(i, Fraction(0)) for i in range(len(generators)))
     by_line = dict(zip(used_lines, line_weights if of_rays else [-w for w in line_weights], strict=True))
     line_multipliers = tuple(by_line.get(i, Fraction(0)) for i in range(len(cone.equalities)))
-    combined = _combine(cone, multipliers, line_multipliers)
-    projection = combined if of_rays else tuple(a + b for a, b in zip(target, combined, strict=True))
-    return ExactProjection(cone, target, projection, multipliers, line_multipliers)
+    combined = _sum([*cone.rows, *cone.equalities], [*multipliers, *line_multipliers], len(target))
+    projection = combined if of_rays else [a + b for a, b in zip(target, combined, strict=True)]
+    return ExactProjection(cone, target, tuple(projection), multipliers, line_multipliers)
 
 
 def _active_set(
@@ -124,10 +70,6 @@ def _nearest(vectors: list[tuple[int, ...]], target: Point) -> list[Fraction]:
     right = [[fmpq(value.numerator, value.denominator)] for value in (_dot(v, target) for v in vectors)]
     weights = fmpq_mat(matrix * matrix.transpose()).solve(fmpq_mat(right))
     return [Fraction(int(weights[i, 0].p), int(weights[i, 0].q)) for i in range(len(vectors))]
-
-
-def _combine(cone: ConeDefinition, multipliers: Point, line_multipliers: Point) -> Point:
-    return tuple(_sum([*cone.rows, *cone.equalities], [*multipliers, *line_multipliers], cone.dimension))
 
 
 def _sum(vectors: Sequence[Sequence[int]], weights: Sequence[Fraction], length: int) -> list[Fraction]:
