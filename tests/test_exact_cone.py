@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyinj.geometry import exact
+from polyinj.geometry import exact, exact_lp
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.exact_cone import PointedRows, double_description, echelon, extreme_rays, reduce_modulo
-from polyinj.geometry.exact_lp import Combination, Separation, farkas
+from polyinj.geometry.exact_lp import Combination, Separation, farkas, simplex
 from polyinj.testing import integer_matrices, positive_scalings, rational_rotations
 
 
@@ -163,12 +163,13 @@ def test_certified_rays_refuse_wrong_tight_rows():
     assert certified_rays([[1, 0], [0, 1], [1, 1]], 2, [{0}, {2}]) is None
 
 
+@pytest.mark.parametrize("decide", [farkas, simplex])
 @given(integer_matrices(8, 4), st.data())
-def test_farkas_gives_one_proof_or_the_other(matrix, data):
+def test_farkas_gives_one_proof_or_the_other(decide, matrix, data):
     n = matrix.shape[1]
     target = data.draw(st.lists(st.integers(-3, 3), min_size=n, max_size=n))
     rows = matrix.tolist()
-    solution = farkas(rows, target)
+    solution = decide(rows, target)
     if isinstance(solution, Combination):
         assert min(solution.multipliers) >= 0
         assert [_dot(solution.multipliers, column) for column in zip(*rows, strict=True)] == target
@@ -180,18 +181,38 @@ def test_farkas_gives_one_proof_or_the_other(matrix, data):
         assert _dot(solution.row, target) < 0
 
 
-def test_farkas_without_generators():
-    assert farkas([], [0, 0]) == Combination(())
-    separation = farkas([], [0, -2])
+@pytest.mark.parametrize("decide", [farkas, simplex])
+def test_farkas_without_generators(decide):
+    assert decide([], [0, 0]) == Combination(())
+    separation = decide([], [0, -2])
     assert isinstance(separation, Separation)
     assert separation.row[1] > 0
 
 
+@pytest.mark.parametrize("weights", [[1.0, 1.0, 1.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+@pytest.mark.parametrize("target", [[2, 2], [1, -1], [-1, 0]])
+def test_wrong_proposals_are_refused(monkeypatch, weights, target):
+    rows = [[1, 0], [1, 2], [0, 3]]
+    right = simplex(rows, target)
+    monkeypatch.setattr(exact_lp, "nnls", lambda *_, **__: (np.array(weights), 0.0))
+    proposed = exact_lp.propose(rows, target)
+    assert proposed is None or type(proposed) is type(right)
+    assert type(farkas(rows, target)) is type(right)
+
+
+def test_least_squares_that_give_up_are_replaced(monkeypatch):
+    def give_up(*_, **__):
+        raise RuntimeError("too many iterations")
+
+    monkeypatch.setattr(exact_lp, "nnls", give_up)
+    assert farkas([[1, 0], [1, 2]], [2, 2]) == Combination((Fraction(1), Fraction(1)))
+
+
 @settings(max_examples=30)
 @given(st.integers(0, 10**6))
-def test_farkas_on_degenerate_large_programs(seed):
+def test_simplex_on_degenerate_large_programs(seed):
     """Many ties: 0-1 rows, where a simplex method without a rule against cycling may not end."""
     rng = np.random.default_rng(seed)
     rows = rng.integers(-1, 2, (30, 6)).tolist()
-    solution = farkas(rows, rows[0])
+    solution = simplex(rows, rows[0])
     assert isinstance(solution, Combination)

@@ -1,6 +1,7 @@
 """Farkas' lemma in integers: a vector as a nonnegative combination of generators, or a row that separates it.
 
-Phase one of the simplex method on
+First the nonnegative least squares of scipy, in float64, proposes generators; an exact solve turns them into a proof
+or refuses them. Where that fails, phase one of the simplex method decides:
 
     minimise the sum of s   subject to   sum_i lambda_i g_i + s = b (rows signed so that b >= 0),   lambda, s >= 0,
 
@@ -18,8 +19,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from flint import fmpq_mat, fmpz_mat
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 
+from polyinj.geometry import exact
 from polyinj.geometry.exact_cone import coprime
 
 
@@ -57,6 +61,55 @@ def farkas(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combin
     >>> farkas([[1, 0], [1, 2]], [1, 3])
     Separation(row=(2, -1))
     """
+    proposed = propose(generators, target)
+    return simplex(generators, target) if proposed is None else proposed
+
+
+def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation | None:
+    """As `farkas`, exact too, but None where floating point names the wrong generators.
+
+    The nearest point of the cone to the target is a combination of independent generators, the support of the least
+    squares. Solved exactly on those, it is the target, or the step from the target to it is the separating row.
+    """
+    try:
+        support = _support(generators, target)
+        shares, scale = _nearest([generators[i] for i in support], target)
+    except (RuntimeError, ZeroDivisionError):
+        return None
+    if min(shares, default=0) < 0:
+        return None
+    step = [sum(c * generators[i][j] for c, i in zip(shares, support, strict=True)) for j in range(len(target))]
+    row = [value - scale * entry for value, entry in zip(step, target, strict=True)]
+    if not any(row):
+        multipliers = {i: Fraction(share, scale) for i, share in zip(support, shares, strict=True)}
+        return Combination(tuple(multipliers.get(i, Fraction(0)) for i in range(len(generators))))
+    if min(exact.product(generators, row), default=0) < 0:
+        return None
+    return Separation(tuple(coprime(row)))
+
+
+def _support(generators: Sequence[Sequence[int]], target: Sequence[int]) -> list[int]:
+    """The generators that the nearest point of their cone to the target is made of, in float64."""
+    if not generators:
+        return []
+    scaled = [[value / (max(map(abs, vector)) or 1) for value in vector] for vector in (*generators, target)]
+    columns = np.array(scaled).T
+    weights, _ = nnls(columns[:, :-1], columns[:, -1], maxiter=10 * sum(columns.shape))
+    return [int(i) for i in np.flatnonzero(weights)]
+
+
+def _nearest(vectors: Sequence[Sequence[int]], target: Sequence[int]) -> tuple[list[int], int]:
+    """Weights of independent vectors in the point of their span nearest to target: numerators, denominator > 0."""
+    if not vectors:
+        return [], 1
+    chosen = fmpz_mat([list(vector) for vector in vectors])
+    right = chosen * fmpz_mat([[value] for value in target])
+    numerators, scale = fmpq_mat(chosen * chosen.transpose()).solve(fmpq_mat(right)).numer_denom()
+    return [int(numerators[i, 0]) for i in range(len(vectors))], int(scale)
+
+
+def simplex(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation:
+    """As `farkas`, in integers from beginning to end."""
     count, n = len(generators), len(target)
     flip = [-1 if value < 0 else 1 for value in target]
     tableau = np.zeros((n + 1, count + n + 1), dtype=object)

@@ -110,8 +110,9 @@ class Search:
     def _positive_set(self, allowed: int) -> PositiveSet | list[int]:
         """A positive set among the allowed rows, or a direction where none of them is positive and some row not 0.
 
-        A vertex of {c >= 0 : sum c_i w_i = 0, sum c_i = 1} is a circuit. Where its rank is too small, circuits modulo
-        its span follow, read on the orthogonal complement of the span: x = sum t_j basis[j].
+        A vertex of {c >= 0 : sum c_i w_i = 0, sum c_i |w_i| = 1}, |.| the largest entry, is a circuit. Where its rank
+        is too small, circuits modulo its span follow, read on the orthogonal complement of the span:
+        x = sum t_j basis[j].
         """
         rows = [i for i in range(len(self._rows)) if allowed >> i & 1]
         chosen: list[int] = []
@@ -121,7 +122,8 @@ class Search:
             outside = [(i, values) for i, values in seen if any(values)]
             if not outside:
                 return basis[0]
-            solution = farkas([[*values, 1] for _, values in outside], [0] * len(basis) + [1])
+            sized = [[*values, max(map(abs, values))] for _, values in outside]
+            solution = farkas(sized, [0] * len(basis) + [1])
             if isinstance(solution, Separation):
                 return [
                     -sum(t * vector[j] for t, vector in zip(solution.row[:-1], basis, strict=True))
