@@ -103,9 +103,10 @@ class Search:
         return sorted(packing, key=lambda number: (self._masks[number] & ~negative).bit_count())
 
     def _by_multiplier(self, number: int, left: int) -> list[int]:
-        """The rows of a set that are left, the one with the largest multiplier first."""
+        """The rows of a set that are left, the one with the largest multiple first."""
         pairs = zip(self.sets[number].multipliers, self.sets[number].indices, strict=True)
-        return [i for _, i in sorted(pairs, reverse=True) if left >> i & 1]
+        sized = sorted(((c * max(map(abs, self._rows[i])), i) for c, i in pairs), reverse=True)
+        return [i for _, i in sized if left >> i & 1]
 
     def _positive_set(self, allowed: int) -> PositiveSet | list[int]:
         """A positive set among the allowed rows, or a direction where none of them is positive and some row not 0.

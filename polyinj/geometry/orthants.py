@@ -75,8 +75,8 @@ class OrthantUnion:
     def meets(self, subspace: ArrayLike) -> bool:
         """Whether the range of a matrix, shape (m, n), meets the union in a point other than the origin; exactly.
 
-        Rows in general position (any n independent, n the rank) are swept by the compiled kernel where that takes some
-        seconds at most; everything else is decided as by `decide_meeting`.
+        Rows in general position (any n independent, n the rank) are swept by the compiled kernel where that takes about
+        a second at most; everything else is decided as by `decide_meeting`, without a limit.
 
         Raises
         ------
@@ -116,7 +116,9 @@ class OrthantUnion:
 
         Notes
         -----
-        The problem is coNP-complete (Froese, Grillo, Skutella 2024); each node solves exact linear programs.
+        The problem is coNP-complete (Froese, Grillo, Skutella 2024, arXiv 2405.19805). Reach, for Gaussian matrices
+        and max_positive = n - 1 on one core: at m = 7 n, where proofs are longest, 0.1 s for n = 6, 1 s for n = 8,
+        half a minute for n = 10; at m = 9 n, 2 s for n = 10. A node takes a few milliseconds.
 
         Examples
         --------
