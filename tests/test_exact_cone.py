@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from polyinj.geometry import exact, exact_lp
 from polyinj.geometry.cone_check import certified_rays
-from polyinj.geometry.exact_cone import PointedRows, double_description, echelon, extreme_rays, reduce_modulo
+from polyinj.geometry.exact_cone import PointedRows, double_description, echelon, extreme_rays, reduce_modulo, signs
 from polyinj.geometry.exact_lp import Combination, Separation, farkas, simplex
 from polyinj.testing import integer_matrices, positive_scalings, rational_rotations
 
@@ -128,6 +128,18 @@ def test_huge_and_tiny_entries():
     wide = 2.0**1000
     rows = exact.integer_rows(np.array([[wide, 2.0**-1074], [-1.0, 1.0]]))
     assert double_description(rows, [], 2).rays == ((-1, 2**2074), (1, 1))
+
+
+@given(integer_matrices(6, 4), st.data())
+def test_signs_are_exact(matrix, data):
+    """Products that vanish up to one part in 2^200, far below what a double resolves, and exact zeros."""
+    n = matrix.shape[1]
+    vectors = data.draw(st.lists(st.lists(st.integers(-2, 2), min_size=n, max_size=n), min_size=1, max_size=5))
+    rows = [[v << 200 for v in row] for row in matrix.tolist()]
+    for row in rows:
+        row[data.draw(st.integers(0, n - 1))] += data.draw(st.integers(-1, 1))
+    expected = [[(value > 0) - (value < 0) for value in exact.product(vectors, row)] for row in rows]
+    assert signs(rows, vectors).tolist() == expected
 
 
 def test_echelon_is_canonical():

@@ -216,11 +216,22 @@ def _edge(basis: IntegerRows, i: int) -> list[int]:
 
 
 def signs(rows: Sequence[Sequence[int]], vectors: Sequence[Sequence[int]]) -> NDArray[np.int8]:
-    """The signs of all products, shape (rows, vectors); at least one of each."""
-    left = flint.fmpz_mat([list(row) for row in rows])
-    products = left * flint.fmpz_mat([list(vector) for vector in vectors]).transpose()
-    entries = np.array([(value > 0) - (value < 0) for value in products.entries()], dtype=np.int8)
-    return entries.reshape(len(rows), len(vectors))
+    """The signs of all products, shape (rows, vectors), exactly; at least one of each.
+
+    Scaled to largest entry 1 and rounded to doubles, the products of n entries are wrong by less than n (n + 4) 2^-52;
+    those that are not larger are computed in integers.
+    """
+    products = _rounded(rows) @ _rounded(vectors).T
+    n = len(rows[0])
+    result = np.sign(products).astype(np.int8)
+    for i, j in np.argwhere(np.abs(products) <= n * (n + 4) * 2.0**-52).tolist():
+        value = sum(map(mul, rows[i], vectors[j]))
+        result[i, j] = (value > 0) - (value < 0)
+    return result
+
+
+def _rounded(vectors: Sequence[Sequence[int]]) -> NDArray[np.float64]:
+    return np.array([[value / size for value in v] for v in vectors for size in [max(map(abs, v)) or 1]])
 
 
 def coprime(row: list[int]) -> list[int]:
