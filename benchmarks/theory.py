@@ -17,7 +17,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from polyinj.plots_theory import plot_order_parameter, plot_threshold_ladder
+from polyinj.plots.theory import plot_order_parameter, plot_threshold_ladder
 from polyinj.theory.bounds import sufficient_width
 from polyinj.theory.crossing import euler_crossing, euler_crossing_coefficients, euler_crossing_estimate
 from polyinj.theory.deep import deep_sufficient_expansivity, region_expansivity

@@ -17,7 +17,7 @@ from polyinj.errors import CertificateError, InputError
 from polyinj.geometry.cone import EXACT, FLOAT, REPAIRED, Cone
 from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, ExactProjection, PointInside, PointOutside
 from polyinj.geometry.exact_cone import double_description
-from polyinj.testing_cones import cones, subspaces
+from polyinj.testing import cones, subspaces
 
 HALF, QUARTER = Fraction(1, 2), Fraction(1, 4)
 
@@ -31,7 +31,7 @@ def test_docstrings_run(name):
 
 
 def test_strategies_run():
-    assert doctest.testmod(importlib.import_module("polyinj.testing_cones")).failed == 0
+    assert doctest.testmod(importlib.import_module("polyinj.testing")).failed == 0
 
 
 # Descriptions

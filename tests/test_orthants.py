@@ -16,7 +16,7 @@ from polyinj.geometry.cone import Cone
 from polyinj.geometry.orthant_certificate import Branch, Leaf, OrthantProof, OrthantWitness, PositiveSet
 from polyinj.geometry.orthants import OrthantUnion
 from polyinj.geometry.sweep import sweep
-from polyinj.testing_cones import orthant_unions, subspaces
+from polyinj.testing import orthant_unions, subspaces
 
 
 def naive_meets(union, matrix):

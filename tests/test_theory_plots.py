@@ -5,7 +5,7 @@ from io import BytesIO
 import pytest
 
 from polyinj.errors import InputError
-from polyinj.plots_theory import plot_order_parameter, plot_threshold_ladder
+from polyinj.plots.theory import plot_order_parameter, plot_threshold_ladder
 from polyinj.theory.replica import EnergyCurves, energy_curves, replica_threshold
 from polyinj.theory.thresholds import known_thresholds
 

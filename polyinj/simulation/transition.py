@@ -22,7 +22,7 @@ from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson, half_crossing
 from polyinj.simulation.statistics import decision, decision_and_euler_characteristic
-from polyinj.theory.crossing import unit_crossing
+from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import expected_euler_characteristic, noninjectivity_bound
 from polyinj.theory.thresholds import known_thresholds
 
@@ -103,7 +103,7 @@ class Transition:
 
     def plot(self) -> Figure:
         """P(injective) and mean chi against m/n, beside theory, as a matplotlib figure."""
-        from polyinj.plots import plot_transition
+        from polyinj.plots.transition import plot_transition
 
         return plot_transition(self, known_thresholds())
 
@@ -278,4 +278,4 @@ def _half_point(n: int, rows: list[Row], seed: int) -> HalfPoint:
         np.array([getattr(row, name) for row in rows]) for name in ("injective", "undecided", "trials")
     )
     crossing = half_crossing(positions, injective, undecided, trials, seed)
-    return HalfPoint(n, crossing.value, crossing.low, crossing.high, unit_crossing(n))
+    return HalfPoint(n, crossing.value, crossing.low, crossing.high, euler_crossing(n))

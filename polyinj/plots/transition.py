@@ -1,4 +1,4 @@
-"""Figures of result objects. Imports no strand: what is drawn is handed in."""
+"""The figure of a phase transition. Imports no strand: what is drawn is handed in."""
 
 from __future__ import annotations
 
