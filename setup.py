@@ -38,6 +38,7 @@ setup(
     ext_modules=cythonize(
         [
             extension("_core"),
+            extension("_cells"),
             extension("_search", "search.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c"),
         ],
         compiler_directives=DIRECTIVES,

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 DONE: int
 RUNNING: int
 UNCERTAIN: int
+FULL: int
 
 class RaySweep:
     """A cursor over all rays of all charts of one matrix.
@@ -21,7 +22,9 @@ class RaySweep:
     fewest_antipode: bool
     histogram: NDArray[Any]
 
-    def __init__(self, rows: NDArray[Any], error: float, forms: NDArray[Any]) -> None: ...
+    def __init__(
+        self, rows: NDArray[Any], error: float, forms: NDArray[Any], flats: int, slices: int, part: int, parts: int
+    ) -> None: ...
     @property
     def prefix(self) -> tuple[int, ...]: ...
     @property

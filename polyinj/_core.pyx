@@ -1,4 +1,4 @@
-"""Compiled kernel: sweep the rays of a central arrangement in general position.
+"""Compiled kernel: sweep the rays of a central arrangement.
 
 geometry/sweep.py says what is walked and why, drives the cursor and settles what floating point leaves open.
 """
@@ -8,32 +8,7 @@ import numpy as np
 from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t
 
-
-cdef extern from "pencil.h" nogil:
-    ctypedef struct bounds:
-        double free_size
-        double free_error
-        double solved_size
-        double solved_error
-
-    int LANES
-    double largest(const double *row, int64_t width)
-    int eliminate(double *target, const double *source, int64_t rows, int64_t width, int64_t solved, int64_t t,
-                  bounds before, bounds *after)
-    int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t first,
-                     bounds known, int32_t *positives, int32_t *ascents)
-
-
-cdef enum Status:
-    DONE_ = 0
-    RUNNING_ = 1
-    UNCERTAIN_ = 2
-
-DONE, RUNNING, UNCERTAIN = DONE_, RUNNING_, UNCERTAIN_
-
-
-cdef int64_t padded(int64_t columns) noexcept nogil:
-    return (columns + LANES - 1) // LANES * LANES
+DONE, RUNNING, UNCERTAIN, FULL = DONE_, RUNNING_, UNCERTAIN_, FULL_
 
 
 cdef class RaySweep:
@@ -41,25 +16,15 @@ cdef class RaySweep:
 
     Chart (flat, slice) has dimension d = n - flat - slice; its rays are the (d-1)-subsets of rows flat+1..m-1. Subsets
     are chosen depth first, `chosen[:depth]` being the rows eliminated so far; the last row of a subset runs inside the
-    pencil of the others.
+    pencil of the others. Charts with flat >= flats or slice >= slices are left out; of the pencils of a chart, cursor
+    `part` of `parts` takes each parts-th.
     """
 
-    cdef readonly int64_t m, n, flat, slice, fewest_positives
-    cdef readonly object histogram
-    cdef readonly bint fewest_antipode
-    cdef int64_t base_width, width, dimension, depth, prefix_length
-    cdef double error
-    cdef bint chart_is_open
-    cdef double[:, ::1] source
-    cdef double[:, :, ::1] bases, levels
-    cdef int64_t[:, :, :, ::1] counts
-    cdef int64_t[::1] chosen, fewest_chosen
-    cdef int32_t[::1] positives, ascents
-    cdef bounds known[64]
-
-    def __init__(self, const double[:, ::1] rows, double error, const double[:, ::1] forms):
+    def __init__(self, const double[:, ::1] rows, double error, const double[:, ::1] forms, int64_t flats,
+                 int64_t slices, int64_t part, int64_t parts):
         cdef int64_t m = rows.shape[0], n = rows.shape[1], i, j
         self.m, self.n, self.error = m, n, error
+        self.flats, self.slices, self.part, self.parts = flats, slices, part, parts
         self.base_width, self.width = padded(m + n - 1), padded(m + 2)
         self.source = np.zeros((n, self.base_width))
         for i in range(n):
@@ -96,19 +61,23 @@ cdef class RaySweep:
 
     cdef Status walk(self, int64_t pencils) noexcept nogil:
         cdef Status status
-        while self.flat < self.n:
+        while self.flat < self.flats:
             if not self.chart_is_open:
                 self.chart_is_open = True
+                self.turn = 0
                 if not self.open_chart():
                     self.depth = -1
                     self.prefix_length = 0
-                    return UNCERTAIN_
+                    if self.part == 0:
+                        return UNCERTAIN_
+                if self.dimension <= 2 and self.part != 0:
+                    self.depth = -1
             status = self.walk_chart(&pencils)
             if status != DONE_:
                 return status
             self.chart_is_open = False
             self.slice += 1
-            if self.slice == self.n - self.flat:
+            if self.slice >= min(self.slices, self.n - self.flat):
                 self.flat, self.slice = self.flat + 1, 0
         return DONE_
 
@@ -150,55 +119,78 @@ cdef class RaySweep:
 
     cdef Status walk_chart(self, int64_t *pencils) noexcept nogil:
         cdef int64_t d = self.dimension, e
+        cdef Status status
         while self.depth >= 0:
             e = self.depth
             if e >= d - 2:
                 if pencils[0] <= 0:
                     return RUNNING_
                 pencils[0] -= 1
+                status = self.visit_pencil() if d > 1 else self.visit_point()
+                if status == RUNNING_:
+                    return RUNNING_
                 self.depth = e - 1 if d > 1 else -1
-                if not (self.count_pencil() if d > 1 else self.count_point()):
+                if status == UNCERTAIN_:
                     self.prefix_length = max(d - 2, 0)
                     return UNCERTAIN_
-            else:
-                self.chosen[e] += 1
-                if self.chosen[e] > self.m - (d - 1 - e):
-                    self.depth = e - 1
-                elif eliminate(&self.levels[e + 1, 0, 0], &self.levels[e, 0, 0], d, self.width, e, self.chosen[e],
-                               self.known[e], &self.known[e + 1]):
-                    self.depth = e + 1
-                    self.chosen[e + 1] = self.chosen[e]
-                else:
-                    self.prefix_length = e + 1
-                    return UNCERTAIN_
+                continue
+            self.chosen[e] += 1
+            if self.chosen[e] > self.m - (d - 1 - e):
+                self.depth = e - 1
+                continue
+            if e == d - 3:
+                self.turn += 1
+                if self.turn % self.parts != self.part:
+                    continue
+            if eliminate(&self.levels[e + 1, 0, 0], &self.levels[e, 0, 0], d, self.width, e, self.chosen[e],
+                         self.known[e], &self.known[e + 1]):
+                self.depth = e + 1
+                self.chosen[e + 1] = self.chosen[e]
+            elif e == d - 3 or self.part == 0:
+                # Above the last level all cursors fail alike; the first one reports it.
+                self.prefix_length = e + 1
+                return UNCERTAIN_
         return DONE_
 
-    cdef bint count_pencil(self) noexcept nogil:
-        cdef int64_t d = self.dimension, e = d - 2, i, k, t, first = self.flat + 1
+    cdef int64_t first_free(self) noexcept nogil:
+        """The first row that the open pencil adds to its prefix."""
+        return self.chosen[self.dimension - 3] + 1 if self.dimension > 2 else self.flat + 1
+
+    cdef void restore_tight_columns(self) noexcept nogil:
+        """Overwrite the columns of the tight rows by the chart's: their sign is then certain, and known."""
+        cdef int64_t d = self.dimension, e = d - 2, i, k
         for k in range(e):
-            first = self.chosen[k] + 1
             for i in range(d - 2, d):
                 self.levels[e, i, self.chosen[k]] = self.levels[e, i, self.m]
-        if not sweep_pencil(&self.levels[e, 0, 0], d, self.width, self.flat + 1, self.m, first, self.known[e],
+
+    cdef Status visit_pencil(self) noexcept nogil:
+        cdef int64_t d = self.dimension, t, first = self.first_free()
+        self.restore_tight_columns()
+        if not sweep_pencil(&self.levels[d - 2, 0, 0], d, self.width, self.flat + 1, self.m, first, self.known[d - 2],
                             &self.positives[0], &self.ascents[0]):
-            return False
+            return UNCERTAIN_
         for t in range(first, self.m):
             self.count_ray(self.positives[t], self.ascents[t], t)
-        return True
+        return DONE_
 
-    cdef bint count_point(self) noexcept nogil:
-        """The chart of dimension 1 is one point: the ray on which the chart's form is positive."""
-        cdef double chart = self.levels[0, 0, self.m], value
+    cdef int point_sign(self, int64_t j) noexcept nogil:
+        """In a chart of dimension 1, its one point: certain sign of row j there, or 0; column m is the chart."""
+        cdef double chart = self.levels[0, 0, self.m], value = self.levels[0, 0, j]
+        cdef double error = self.known[0].free_error
+        if not (fabs(chart) > error and fabs(value) > error):
+            return 0
+        return 1 if (value > 0) == (chart > 0) else -1
+
+    cdef Status visit_point(self) noexcept nogil:
         cdef int64_t j, positive = 0
-        if not fabs(chart) > self.known[0].free_error:
-            return False
-        for j in range(self.flat + 1, self.m):
-            value = self.levels[0, 0, j]
-            if not fabs(value) > self.known[0].free_error:
-                return False
-            positive += (value > 0) == (chart > 0)
-        self.count_ray(positive, 0, -1)
-        return True
+        cdef int sign
+        for j in range(self.flat + 1, self.m + 1):
+            sign = self.point_sign(j)
+            if sign == 0:
+                return UNCERTAIN_
+            positive += sign > 0
+        self.count_ray(positive - 1, 0, -1)
+        return DONE_
 
     cdef void count_ray(self, int64_t positive, int64_t ascents, int64_t t) noexcept nogil:
         cdef int64_t k, fewest

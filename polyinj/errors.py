@@ -12,7 +12,17 @@ class InputError(PolyinjError, ValueError):
 
 
 class BudgetExceeded(PolyinjError):
-    """A stated budget was spent before the answer was known."""
+    """A stated budget was spent before the answer was known.
+
+    Attributes
+    ----------
+    counted : int or None
+        What was counted until then, where something is counted.
+    """
+
+    def __init__(self, message: str, counted: int | None = None) -> None:
+        super().__init__(message)
+        self.counted = counted
 
 
 class CertificateError(PolyinjError):

@@ -1,4 +1,4 @@
-"""The ray sweep: all faces of a central arrangement in general position, counted by dimension and positives.
+"""The ray sweep: all faces of an arrangement, counted by dimension and positives.
 
 The m hyperplanes w_i-perp cut R^n into faces. Put hyperplane 0 at infinity. In the chart {w_0.x = 1} take a generic
 linear objective: a face bounded below has one lowest vertex, and a vertex is an (n-1)-subset of the other rows, so
@@ -15,19 +15,21 @@ What remains:
 - the faces inside w_0-perp are a central arrangement of one row less in one dimension less: "flats" 1, 2, ...
 
 Chart (flat i, slice k) hence has dimension n - i - k, rows i+1..m-1 as hyperplanes, and every ray of every chart is
-visited exactly once. Objectives are random forms from a fixed seed; that they are generic is checked as they are used.
+visited exactly once. An affine arrangement is the chart of its row at infinity: flat 0, without antipodes.
 
-Signs come from floats with rigorous error bounds. Where a bound does not settle a sign, the rays concerned are counted
-here in exact arithmetic; an exact zero means that the rows are not in general position.
+Signs come from floats with rigorous error bounds. Where a bound does not settle a sign, the rays concerned are settled
+in exact arithmetic (geometry/vertices.py), which also knows the faces at a degenerate vertex, where more rows vanish
+than the dimension asks for. Objectives are random forms from a fixed seed; that they are generic is checked as they are
+used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from itertools import combinations
 from math import comb, lcm
 from operator import mul
 from typing import Any
@@ -37,10 +39,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._core import DONE, UNCERTAIN, RaySweep
-from polyinj.errors import InputError
+from polyinj.errors import BudgetExceeded, InputError
 from polyinj.geometry import exact
+from polyinj.geometry.simplify import SimpleArrangement, simplify
+from polyinj.geometry.vertices import UnluckyForms, open_vertices
 
-_PENCILS_A_RUN = 20_000
+PENCILS_A_RUN = 20_000
+# Counts are kept in 64 bits; cursors hold this many levels.
+_LARGEST_RANK = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +58,48 @@ class Sweep:
     tight: tuple[int, ...]
 
 
-class _UnluckyForms(Exception):
-    """A random form met a vertex: draw others."""
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How a walk runs: threads, a budget of cells, and whom to tell how many cells were met so far."""
+
+    threads: int = 1
+    max_cells: int | None = None
+    progress: Callable[[int], object] | None = None
+
+    def report(self, cells: int) -> None:
+        """Call the progress hook; raise BudgetExceeded past the budget."""
+        if self.progress is not None:
+            self.progress(cells)
+        if self.max_cells is not None and cells > self.max_cells:
+            raise BudgetExceeded(
+                f"more than max_cells = {self.max_cells} cells ({cells} counted so far); raise max_cells or ask for "
+                "fewer positives",
+                cells,
+            )
+
+
+@dataclass(slots=True)
+class RayCount:
+    """What a sweep of the rays of a simple arrangement found.
+
+    Attributes
+    ----------
+    face_counts : ndarray of int64, shape (r + 1, k + 1)
+        F[d, p] of the reduced arrangement, for an affine one of its part where row 0 is positive (and counted).
+    degenerate : tuple of int
+        Rows that vanish on one ray and are more than r - 1; empty in general position.
+    fewest : (int, tuple of int)
+        In general position: least number of positives next to a ray, and the tight rows of that ray.
+    """
+
+    face_counts: NDArray[np.int64]
+    degenerate: tuple[int, ...]
+    fewest: tuple[int, tuple[int, ...]]
+
+
+def draw_forms(rank: int, seed: int) -> NDArray[np.int64]:
+    """The objectives f_1, ..., f_{r-1} as integers; divided by 2^50 they are exact doubles of size at most 1."""
+    return np.random.default_rng(seed).integers(-(2**50), 2**50, (max(rank - 1, 0), rank))
 
 
 def sweep(matrix: NDArray[Any]) -> Sweep:
@@ -64,61 +110,78 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
     InputError
         Rows not in general position (some n of them dependent); the message names a dependent set.
     """
-    floats, error = exact.float_rows(matrix)
-    n = floats.shape[1]
+    m, n = matrix.shape
+    rows = exact.integer_rows(matrix)
+    simple = simplify(matrix, None)
+    if simple.lineality or simple.matrix.shape[0] < m:
+        _refuse(rows, list(range(m)))
+    if exact.rank(rows[:n]) < n:
+        _refuse(rows, list(range(n)))
+    count = count_faces(simple, Walk())
+    if count.degenerate:
+        _refuse(rows, list(count.degenerate))
+    return Sweep(count.face_counts, *count.fewest)
+
+
+def count_faces(simple: SimpleArrangement, walk: Walk) -> RayCount:
+    """F[d, p] of a simple arrangement of rank at least 1.
+
+    Raises
+    ------
+    BudgetExceeded
+        More cells than walk.max_cells.
+    """
+    if simple.rank > _LARGEST_RANK:
+        raise InputError(f"the rows have rank {simple.rank}; counts of cells are 64-bit, up to rank {_LARGEST_RANK}")
     for seed in range(64):
-        forms = np.random.default_rng(seed).integers(-(2**20), 2**20, (n - 1, n))
         try:
-            return _sweep(matrix, floats, error, forms)
-        except _UnluckyForms:
+            return _count_faces(simple, walk, draw_forms(simple.rank, seed))
+        except UnluckyForms:
             continue
     raise AssertionError("64 draws of random forms in a row met a vertex")
 
 
-def _sweep(matrix: NDArray[Any], floats: NDArray[np.float64], error: float, forms: NDArray[np.int64]) -> Sweep:
+def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]) -> RayCount:
+    floats, error = exact.float_rows(simple.matrix)
     m, n = floats.shape
-    cursor = RaySweep(floats, error, forms / 2.0**20)
-    histogram = cursor.histogram
+    flats = 1 if simple.affine else n
+    cursors = [
+        RaySweep(floats, error, forms / 2.0**50, flats, n, part, walk.threads) for part in range(walk.threads)
+    ]
+    above, below = np.zeros((2, n + 1, m + 1), dtype=np.int64)
+    degenerate: tuple[int, ...] = ()
     fewest: tuple[int, tuple[int, ...]] = (m + 1, ())
-    while (status := cursor.run(_PENCILS_A_RUN)) != DONE:
-        if status == UNCERTAIN:
-            rows = exact.integer_rows(matrix)
-            for chart, tight, positives, ascents in _exact_rays(rows, forms.tolist(), cursor):
-                histogram[(*chart, positives, ascents)] += 1
-                if chart[1] == 0:
-                    fewest = min(fewest, (min(positives + 1, m - n - positives), tight))
-    depth, tight = min(fewest, (cursor.fewest_positives, cursor.fewest_tight))
-    return Sweep(_face_counts(histogram, m, n), depth, tight)
+    running = cursors
+    with ThreadPoolExecutor(walk.threads) as pool:
+        while running:
+            states = list(pool.map(RaySweep.run, running, [PENCILS_A_RUN] * len(running)))
+            for cursor in (c for c, state in zip(running, states, strict=True) if state == UNCERTAIN):
+                for vertex in open_vertices(simple.rows, forms.tolist(), cursor):
+                    signs, dimensions = vertex.rising_faces()
+                    np.add.at(above, (dimensions, (signs > 0).sum(axis=1)), 1)
+                    np.add.at(below, (dimensions, (signs < 0).sum(axis=1)), 1)
+                    positives = int((vertex.signs > 0).sum())
+                    zeros = np.flatnonzero(vertex.signs == 0)
+                    if vertex.slice == 0:
+                        fewest = min(fewest, (min(positives, m - len(zeros) - positives), vertex.names))
+                    if not vertex.is_simple and not degenerate:
+                        degenerate = tuple(zeros.tolist())
+            walk.report(_cells_so_far(cursors, above, simple.affine))
+            running = [cursor for cursor, state in zip(running, states, strict=True) if state != DONE]
+    histogram = sum((cursor.histogram for cursor in cursors[1:]), start=cursors[0].histogram)
+    for cursor in cursors:
+        fewest = min(fewest, (cursor.fewest_positives, cursor.fewest_tight))
+    counts = above + _rising_counts(histogram, m, n)
+    if not simple.affine:
+        counts += below + _antipodes(counts - above)
+        counts[0, 0] = 1
+    return RayCount(counts, degenerate, fewest)
 
 
-def _exact_rays(
-    rows: exact.IntegerRows, forms: exact.IntegerRows, cursor: RaySweep
-) -> Iterator[tuple[tuple[int, int], tuple[int, ...], int, int]]:
-    """Chart, tight rows, positives and ascents of the rays that the cursor left out, by exact linear algebra."""
-    m, n, i, k, prefix = cursor.m, cursor.n, cursor.flat, cursor.slice, cursor.prefix
-    restrictions = [*rows[: i + (k > 0)], *forms[: max(k - 1, 0)]]
-    names = range(i + (k > 0))
-    chart = [-c for c in forms[k - 1]] if k > 0 else rows[i]
-    size = n - i - k - 1
-    for rest in combinations(range((prefix[-1] if prefix else i) + 1, m), size - len(prefix)):
-        tight = prefix + rest
-        others = [j for j in range(i + 1, m) if j not in tight]
-        basis = flint.fmpq_mat(flint.fmpz_mat([*restrictions, *(rows[t] for t in tight), chart]).transpose())
-        right = [*(rows[j] for j in others), *([forms[k]] if size else [])]
-        if basis.det() == 0:
-            _refuse(rows, [*names, *tight, *([] if k else [i])])
-        if not right:
-            yield (i, k), (*range(i), *tight), 0, 0
-            continue
-        values = basis.solve(flint.fmpq_mat(flint.fmpz_mat(right).transpose()))
-        for column, j in enumerate(others):
-            if values[n - 1, column] == 0:
-                _refuse(rows, [*names, *tight, j])
-        coefficients = [values[n - 1 - size + s, len(others)] for s in range(size)]
-        if 0 in coefficients:
-            raise _UnluckyForms
-        positives = sum(values[n - 1, column] > 0 for column in range(len(others)))
-        yield (i, k), (*range(i), *tight), positives, sum(c > 0 for c in coefficients)
+def _cells_so_far(cursors: list[RaySweep], above: NDArray[np.int64], affine: bool) -> int:
+    """Each ray of flat 0 that a cursor counted is the lowest vertex of one cell."""
+    half = int(above[-1].sum()) + sum(int(cursor.histogram[0].sum()) for cursor in cursors)
+    return half if affine else 2 * half
 
 
 def _refuse(rows: exact.IntegerRows, suspects: list[int]) -> None:
@@ -176,17 +239,23 @@ def direction_beside_ray(rows: exact.IntegerRows, tight: tuple[int, ...], depth:
     return [int(entry * scale) for entry in x]
 
 
-def _face_counts(histogram: NDArray[np.int64], m: int, n: int) -> NDArray[np.int64]:
+def _rising_counts(histogram: NDArray[np.int64], m: int, n: int) -> NDArray[np.int64]:
+    """F[d, p] of the faces that have a counted ray as their lowest vertex."""
     half = np.zeros((n + 1, m + 1 + n), dtype=np.int64)
     rays = np.moveaxis(histogram, 2, 3).reshape(-1, m + 1)
     for lift, coefficients in enumerate(_lowest_vertex_coefficients(n)):
         half[:, 1 + lift : 2 + lift + m] += coefficients @ rays
-    counts = half[:, : m + 1].copy()
+    return half[:, : m + 1]
+
+
+def _antipodes(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """F[d, p] of the antipodes of faces in general position: n - d rows are zero, p of the others turn negative."""
+    n, m = counts.shape[0] - 1, counts.shape[1] - 1
+    turned = np.zeros_like(counts)
     for d in range(1, n + 1):
         top = m - n + d
-        counts[d, : top + 1] += half[d, : top + 1][::-1]
-    counts[0, 0] = 1
-    return counts
+        turned[d, : top + 1] = counts[d, : top + 1][::-1]
+    return turned
 
 
 @cache

@@ -1,0 +1,23 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+from polyinj._core import RaySweep
+
+class FaceWriter(RaySweep):
+    """A cursor that writes the faces of one linear dimension with at most max_positive positives."""
+
+    def __init__(
+        self,
+        rows: NDArray[Any],
+        error: float,
+        forms: NDArray[Any],
+        flats: int,
+        slices: int,
+        part: int,
+        parts: int,
+        face_dimension: int,
+        max_positive: int,
+        antipodes: bool,
+    ) -> None: ...
+    def fill(self, out: NDArray[Any], pencils: int) -> tuple[int, int]: ...

@@ -1,0 +1,139 @@
+"""From any real rows to a simple, essential, central arrangement with the same faces.
+
+- An affine arrangement {w_i.x + b_i} is the part x_0 > 0 of the central one with rows (w_i, b_i) and the row at
+  infinity (0, 1), which comes first.
+- Zero rows are dropped: their sign is 0 everywhere. Of rows that are multiples of each other one stays; the others have
+  its sign or the opposite one.
+- Where the rank r is below the number of columns, r independent columns are kept: the rows keep their linear relations,
+  hence their sign vectors, and every face is a face of the smaller space times the lineality space.
+- A basis of the rows comes first, so that the flats w_0 = ... = w_{i-1} = 0, i < r, reach down to the origin.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import flint
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj.geometry import exact
+
+
+@dataclass(frozen=True, slots=True)
+class SimpleArrangement:
+    """A central arrangement without zero or parallel rows, of full rank, and how its signs make those of the input.
+
+    Attributes
+    ----------
+    matrix : ndarray, shape (k, r)
+        As read by `exact.read_matrix`; the first r rows are independent; r = 0 where all rows of the input are zero.
+    rows : list of list of int
+        The same rows as coprime integers.
+    row_of : ndarray of int64, shape (m,)
+        The row of `matrix` of which input row j is a multiple; -1 for a zero row.
+    sign_of : ndarray of int8, shape (m,)
+        The sign of that multiple.
+    columns : tuple of int
+        The columns of the input (for an affine one, of (w, b)) that are kept.
+    lineality : int
+        Dimension of the largest subspace in which all (homogenised) rows vanish.
+    affine : bool
+        Row 0 of `matrix` is the row at infinity; only faces where it is positive are meant.
+    """
+
+    matrix: NDArray[Any]
+    rows: exact.IntegerRows
+    row_of: NDArray[np.int64]
+    sign_of: NDArray[np.int8]
+    columns: tuple[int, ...]
+    lineality: int
+    affine: bool
+
+    @property
+    def rank(self) -> int:
+        """r, the dimension of the reduced space."""
+        return len(self.columns)
+
+    @property
+    def is_merged(self) -> bool:
+        """Some positive of the reduced arrangement is not one positive of the input: counting needs sign vectors."""
+        first = int(self.affine)
+        nonzero = sorted(self.row_of[self.row_of >= 0].tolist())
+        return nonzero != list(range(first, len(self.rows))) or bool((self.sign_of < 0).any())
+
+    def expand(self, signs: NDArray[np.int8]) -> NDArray[np.int8]:
+        """Sign vectors of the input, shape (k, m), from reduced ones."""
+        if not self.affine and np.array_equal(self.row_of, np.arange(signs.shape[1])) and (self.sign_of > 0).all():
+            return signs
+        padded = np.concatenate([signs, np.zeros((len(signs), 1), dtype=np.int8)], axis=1)
+        return np.take(padded, self.row_of, axis=1) * self.sign_of
+
+
+def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrangement:
+    """Reduce the arrangement of a matrix, shape (m, n), and offsets, shape (m,) or None for a central one."""
+    affine = offsets is not None
+    if offsets is not None:
+        matrix = _homogenise(matrix, offsets)
+    integers = exact.integer_rows(matrix)
+    classes, row_of, sign_of = _merge_parallel(integers)
+    basis_rows, columns = _pivots([integers[j] for j in classes], matrix.shape[1])
+    order = [*basis_rows, *(i for i in range(len(classes)) if i not in basis_rows)]
+    place = np.append(np.argsort(order), -1).astype(np.int64)
+    kept = [classes[i] for i in order]
+    reduced = matrix[np.ix_(kept, columns)]
+    drop = int(affine)
+    return SimpleArrangement(
+        matrix=reduced,
+        rows=exact.integer_rows(reduced),
+        row_of=place[row_of[drop:]],
+        sign_of=sign_of[drop:],
+        columns=tuple(columns),
+        lineality=matrix.shape[1] - len(columns),
+        affine=affine,
+    )
+
+
+def _homogenise(matrix: NDArray[Any], offsets: NDArray[Any]) -> NDArray[Any]:
+    """Rows (w, b) below the row at infinity (0, 1)."""
+    if matrix.dtype != offsets.dtype:
+        matrix = np.array(exact.fractions(matrix), dtype=object)
+        offsets = np.array(exact.fractions(offsets[:, None]), dtype=object)[:, 0]
+    infinity = np.array([[0] * matrix.shape[1] + [1]], dtype=matrix.dtype)
+    if matrix.dtype == object:
+        infinity = np.array(exact.fractions(infinity), dtype=object)
+    return np.concatenate([infinity, np.concatenate([matrix, offsets[:, None]], axis=1)])
+
+
+def _merge_parallel(rows: exact.IntegerRows) -> tuple[list[int], NDArray[np.int64], NDArray[np.int8]]:
+    """The first row of each class of parallel rows; for each row its class (-1: zero row) and sign in it."""
+    classes: list[int] = []
+    known: dict[tuple[int, ...], int] = {}
+    row_of = np.full(len(rows), -1, dtype=np.int64)
+    sign_of = np.ones(len(rows), dtype=np.int8)
+    for j, row in enumerate(rows):
+        if not any(row):
+            continue
+        opposite = tuple(-entry for entry in row)
+        if tuple(row) in known:
+            row_of[j] = known[tuple(row)]
+        elif opposite in known:
+            row_of[j], sign_of[j] = known[opposite], -1
+        else:
+            row_of[j] = known[tuple(row)] = len(classes)
+            classes.append(j)
+    return classes, row_of, sign_of
+
+
+def _pivots(rows: exact.IntegerRows, columns: int) -> tuple[list[int], list[int]]:
+    """The lexicographically first basis of the rows, and of the columns."""
+    if not rows:
+        return [], []
+    matrix = flint.fmpz_mat(rows)
+    return _pivot_columns(matrix.transpose()), _pivot_columns(matrix)
+
+
+def _pivot_columns(matrix: flint.fmpz_mat) -> list[int]:
+    reduced, _, rank = matrix.rref()
+    return [next(j for j in range(matrix.ncols()) if reduced[i, j] != 0) for i in range(rank)]
