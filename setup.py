@@ -12,7 +12,7 @@ from setuptools import Extension, setup
 DEBUG = os.environ.get("POLYINJ_DEBUG") == "1"
 
 # The error bounds of the kernels assume that every product is rounded: no fused multiply-add, no reassociation.
-FLAGS = ["-std=c11", "-ffp-contract=off", *(["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-DNDEBUG"])]
+FLAGS = ["-std=c11", "-ffp-contract=off", "-Wno-unused-function", *(["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-DNDEBUG"])]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG,
@@ -36,11 +36,7 @@ def extension(name: str, *sources: str) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [
-            extension("_core"),
-            extension("_cells"),
-            extension("_search", "search.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c"),
-        ],
+        [extension("_core"), extension("_cells"), extension("_split")],
         compiler_directives=DIRECTIVES,
         force=DEBUG,
     )
