@@ -20,7 +20,9 @@ cdef extern from "split.h" nogil:
     ray_bounds split_edge(double *target, const double *a, const double *b, ray_bounds of_a, ray_bounds of_b,
                           int64_t t, int64_t width)
     int64_t count_bits(const uint64_t *set, int64_t words)
-    int64_t count_common(const uint64_t *a, const uint64_t *b, int64_t words)
+    void tally_bits(int32_t *tally, const uint64_t *set, int64_t words)
+    int64_t adjacent_across(const int32_t *rays, int64_t count, const uint64_t *tight, const uint64_t *negative,
+                            int64_t words, int64_t a, int64_t t, int64_t common, int32_t *neighbours)
     bint contains(const uint64_t *set, const uint64_t *part, int64_t words)
     bint has_bit(const uint64_t *set, int64_t j)
     void set_bit(uint64_t *set, int64_t j)
@@ -29,7 +31,7 @@ cdef extern from "split.h" nogil:
 
 
 # When to work out a ray afresh: only speed depends on it.
-cdef double REFRESH = 1e-9
+cdef double REFRESH = 1e-5
 
 
 def longer(array, length, axis):
@@ -57,10 +59,10 @@ cdef class ConeSplitter:
     cdef uint64_t[:, :, ::1] cell
     cdef uint64_t[::1] subset
     cdef int32_t[:, ::1] rays
-    cdef int32_t[::1] places
+    cdef int32_t[::1] places, tally, neighbours
     cdef int64_t[::1] ray_count, top, cut, side, choice
     cdef int8_t[:, ::1] out
-    cdef bounds known
+    cdef bounds given, known
 
     def __init__(self, const double[:, ::1] rows, double error, int64_t limit, int64_t face_dimension,
                  bint first_positive):
@@ -91,6 +93,7 @@ cdef class ConeSplitter:
         self.side = np.zeros(levels, dtype=np.int64)
         self.choice = np.zeros(n, dtype=np.int64)
         self.places = np.zeros(m, dtype=np.int32)
+        self.tally = np.zeros(64 * self.words, dtype=np.int32)
         self.level = -1
 
     def grow(self):
@@ -103,6 +106,7 @@ cdef class ConeSplitter:
         self.negative = longer(self.negative, self.capacity, 0)
         self.tight = longer(self.tight, self.capacity, 0)
         self.rays = longer(self.rays, self.capacity, 1)
+        self.neighbours = np.zeros(self.capacity, dtype=np.int32)
 
     def fill(self, int8_t[:, ::1] out, int64_t nodes):
         """Write faces to the rows of `out`, visiting at most so many cones; returns (status, rows written).
@@ -117,6 +121,17 @@ cdef class ConeSplitter:
         with nogil:
             status = self.walk(nodes)
         return <int>status, self.written
+
+    @property
+    def path(self):
+        """After UNCERTAIN: (row, sign) of the sides taken, the weightiest first.
+
+        Cells that differ from it first by -1 instead of +1 are written; those that differ by +1, and those that do not
+        differ, are left to the caller.
+        """
+        current = self.orthant - (self.level >= 0)
+        orthant = [(i, 1 if current >> i & 1 else -1) for i in reversed(range(self.n))]
+        return orthant + [(self.cut[level], 1 if self.side[level] == 2 else -1) for level in range(self.level)]
 
     cdef Status walk(self, int64_t nodes) noexcept nogil:
         cdef Status status
@@ -144,9 +159,10 @@ cdef class ConeSplitter:
         cdef double *current = &self.source[0, 0]
         cdef double *target = &self.spare[0, 0]
         cdef int64_t t, i, j
-        self.known.free_size = largest(current, self.n * self.width)
-        self.known.free_error = self.error
-        self.known.solved_size = self.known.solved_error = 0.0
+        self.given.free_size = largest(current, self.n * self.width)
+        self.given.free_error = self.error
+        self.given.solved_size = self.given.solved_error = 0.0
+        self.known = self.given
         for t in range(self.n):
             if not eliminate(target, current, self.n, self.width, t, t, self.known, &self.known):
                 return False
@@ -200,8 +216,7 @@ cdef class ConeSplitter:
                 sure = j
         if not fabs(values[sure]) > self.errors[ray]:
             return False
-        known.free_size, known.free_error = largest(current, self.n * self.width), self.error
-        known.solved_size = known.solved_error = 0.0
+        known = self.given
         while t >= 0:
             if not eliminate(target, current, self.n, self.width, solved, t, known, &known):
                 return False
@@ -264,18 +279,17 @@ cdef class ConeSplitter:
         return DONE_
 
     cdef int64_t choose_cut(self, int64_t level) noexcept nogil:
-        """Of the rows that change sign here, the one that cuts the rays most evenly: both sides are then decided early."""
-        cdef int64_t words = self.words, k, t, positive, best = -1, best_balance = -1, balance
+        """Of the rows that change sign here, the one positive on most rays: it is soon positive throughout, or negative."""
+        cdef int64_t words = self.words, k, t, best
         cdef uint64_t *undecided = &self.cell[level, 2, 0]
-        t = next_bit(undecided, 0, words)
+        for k in range(64 * words):
+            self.tally[k] = 0
+        for k in range(self.ray_count[level]):
+            tally_bits(&self.tally[0], &self.positive[self.rays[level, k], 0], words)
+        best = t = next_bit(undecided, 0, words)
         while t >= 0:
-            positive = balance = 0
-            for k in range(self.ray_count[level]):
-                positive += has_bit(&self.positive[self.rays[level, k], 0], t)
-                balance += has_bit(&self.negative[self.rays[level, k], 0], t)
-            balance = min(positive, balance)
-            if balance > best_balance:
-                best, best_balance = t, balance
+            if self.tally[t] > self.tally[best]:
+                best = t
             t = next_bit(undecided, t + 1, words)
         return best
 
@@ -284,18 +298,16 @@ cdef class ConeSplitter:
 
         Two rays of a simple cone share an edge when n - 2 rows are zero on both.
         """
-        cdef int64_t ray = self.top[level], p, q, a, b, w, j
+        cdef int64_t ray = self.top[level], p, q, a, b, w, j, neighbours
         cdef ray_bounds of_a, of_b, of_new
         for p in range(self.ray_count[level]):
             a = self.rays[level, p]
             if not has_bit(&self.positive[a, 0], t):
                 continue
-            for q in range(self.ray_count[level]):
-                b = self.rays[level, q]
-                if not has_bit(&self.negative[b, 0], t) or (
-                    count_common(&self.tight[a, 0], &self.tight[b, 0], self.words) != self.n - 2
-                ):
-                    continue
+            neighbours = adjacent_across(&self.rays[level, 0], self.ray_count[level], &self.tight[0, 0],
+                                         &self.negative[0, 0], self.words, a, t, self.n - 2, &self.neighbours[0])
+            for q in range(neighbours):
+                b = self.neighbours[q]
                 if ray == self.capacity:
                     return FULL_
                 of_a.size, of_a.error = self.sizes[a], self.errors[a]

@@ -68,12 +68,31 @@ static inline int64_t count_bits(const uint64_t *set, int64_t words)
     return count;
 }
 
-static inline int64_t count_common(const uint64_t *a, const uint64_t *b, int64_t words)
+/* tally[j] += 1 for every row j of the set. */
+MULTIVERSION
+static void tally_bits(int32_t *restrict tally, const uint64_t *restrict set, int64_t words)
 {
-    int64_t count = 0;
     for (int64_t w = 0; w < words; w++)
-        count += __builtin_popcountll(a[w] & b[w]);
-    return count;
+        for (int64_t j = 0; j < 64; j++)
+            tally[64 * w + j] += (int32_t)(set[w] >> j & 1);
+}
+
+/* Of the listed rays, those on which row t is negative and `common` rows vanish as they do on ray a. */
+MULTIVERSION
+static int64_t adjacent_across(const int32_t *rays, int64_t count, const uint64_t *tight, const uint64_t *negative,
+                               int64_t words, int64_t a, int64_t t, int64_t common, int32_t *neighbours)
+{
+    int64_t found = 0;
+    for (int64_t k = 0; k < count; k++) {
+        int64_t b = rays[k], same = 0;
+        if (!(negative[b * words + (t >> 6)] >> (t & 63) & 1))
+            continue;
+        for (int64_t w = 0; w < words; w++)
+            same += __builtin_popcountll(tight[a * words + w] & tight[b * words + w]);
+        if (same == common)
+            neighbours[found++] = (int32_t)b;
+    }
+    return found;
 }
 
 static inline int contains(const uint64_t *set, const uint64_t *part, int64_t words)

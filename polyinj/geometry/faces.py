@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from math import comb
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +22,7 @@ _CHUNK_ROWS = 16_384
 Signs = NDArray[np.int8]
 
 
-def face_chunks(
-    simple: SimpleArrangement, dimension: int, max_positive: int | None, walk: Walk
-) -> Iterator[Signs]:
+def face_chunks(simple: SimpleArrangement, dimension: int, max_positive: int | None, walk: Walk) -> Iterator[Signs]:
     """Every face of one dimension exactly once, as sign vectors of the input rows, shape (k, m).
 
     Parameters
@@ -55,7 +52,8 @@ def _reduced_chunks(simple: SimpleArrangement, dimension: int, max_positive: int
     if not int(simple.affine) <= dimension <= n:
         return
     if dimension == 0:
-        yield np.zeros((1, m), dtype=np.int8)
+        if max_positive is None or max_positive >= 0:
+            yield np.zeros((1, m), dtype=np.int8)
         return
     limit = m if max_positive is None or simple.is_merged else min(m, max_positive + int(simple.affine))
     parts = [_WriterPart(simple, dimension, limit, part, walk.threads) for part in range(walk.threads)]

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.geometry import exact
+from polyinj.geometry.feasible import pivot_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +132,4 @@ def _pivots(rows: exact.IntegerRows, columns: int) -> tuple[list[int], list[int]
     if not rows:
         return [], []
     matrix = flint.fmpz_mat(rows)
-    return _pivot_columns(matrix.transpose()), _pivot_columns(matrix)
-
-
-def _pivot_columns(matrix: flint.fmpz_mat) -> list[int]:
-    reduced, _, rank = matrix.rref()
-    return [next(j for j in range(matrix.ncols()) if reduced[i, j] != 0) for i in range(rank)]
+    return pivot_columns(matrix.transpose()), pivot_columns(matrix)

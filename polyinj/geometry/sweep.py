@@ -90,11 +90,14 @@ class RayCount:
         Rows that vanish on one ray and are more than r - 1; empty in general position.
     fewest : (int, tuple of int)
         In general position: least number of positives next to a ray, and the tight rows of that ray.
+    histogram : ndarray of int64, shape (r, r, k + 1, r)
+        The rays of chart (flat, slice) with p positives and `a` ascents; degenerate ones are not in it.
     """
 
     face_counts: NDArray[np.int64]
     degenerate: tuple[int, ...]
     fewest: tuple[int, tuple[int, ...]]
+    histogram: NDArray[np.int64]
 
 
 def draw_forms(rank: int, seed: int) -> NDArray[np.int64]:
@@ -145,9 +148,7 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
     floats, error = exact.float_rows(simple.matrix)
     m, n = floats.shape
     flats = 1 if simple.affine else n
-    cursors = [
-        RaySweep(floats, error, forms / 2.0**50, flats, n, part, walk.threads) for part in range(walk.threads)
-    ]
+    cursors = [RaySweep(floats, error, forms / 2.0**50, flats, n, part, walk.threads) for part in range(walk.threads)]
     above, below = np.zeros((2, n + 1, m + 1), dtype=np.int64)
     degenerate: tuple[int, ...] = ()
     fewest: tuple[int, tuple[int, ...]] = (m + 1, ())
@@ -175,7 +176,7 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
     if not simple.affine:
         counts += below + _antipodes(counts - above)
         counts[0, 0] = 1
-    return RayCount(counts, degenerate, fewest)
+    return RayCount(counts, degenerate, fewest, histogram)
 
 
 def _cells_so_far(cursors: list[RaySweep], above: NDArray[np.int64], affine: bool) -> int:
@@ -188,7 +189,7 @@ def _refuse(rows: exact.IntegerRows, suspects: list[int]) -> None:
     """Name a dependent set among the suspects, or blame the random forms."""
     relations = exact.kernel([list(column) for column in zip(*(rows[s] for s in suspects), strict=True)], len(suspects))
     if not relations:
-        raise _UnluckyForms
+        raise UnluckyForms
     circuit = [s for s, c in zip(suspects, relations[0], strict=True) if c]
     while (smaller := _drop_one(rows, circuit)) is not None:
         circuit = smaller

@@ -4,9 +4,10 @@ A chart (flat i, slice k) of geometry/sweep.py is the affine space
 
     w_0 = ... = w_{i-1} = 0,   w_i = e^k,   -f_1 = e^(k-1),   ...,   -f_k = 1          (e > 0 infinitely small):
 
-slice k lies "at f_1 = -t_1, f_2 = -t_2, ..." with t_2 far beyond t_1, scaled so that the last form is 1. So a row's sign
-at a vertex is that of its first nonzero coefficient at -f_k, ..., -f_1, w_i, when it is written in the basis of the forms
-and of the tight rows. In general position the first coefficient is never zero, and the kernel looks at no other.
+slice k lies "at f_1 = -t_1, f_2 = -t_2, ..." with t_2 far beyond t_1, scaled so that the last form is 1. So a row's
+sign at a vertex is that of its first nonzero coefficient at -f_k, ..., -f_1, w_i, when it is written in the basis of
+the forms and of the tight rows. In general position the first coefficient is never zero, and the kernel looks at no
+other.
 
 A degenerate vertex is zero on more rows than the dimension asks for, so several subsets of rows meet in it. It is taken
 once, for the lexicographically first of them.
@@ -100,7 +101,7 @@ def open_vertices(rows: exact.IntegerRows, forms: exact.IntegerRows, cursor: Ray
         tight = (*prefix, *rest)
         basis = flint.fmpz_mat([*rows[:i], *levels, *(rows[t] for t in tight)])
         try:
-            inverse, _ = basis.inv().numer_denom()
+            inverse, _ = flint.fmpq_mat(basis).inv().numer_denom()
         except ZeroDivisionError:
             if exact.rank([*rows[: i + 1], *(rows[t] for t in tight)]) == i + 1 + size:
                 raise UnluckyForms from None

@@ -1,0 +1,19 @@
+from typing import Any
+
+from numpy.typing import NDArray
+
+class ConeSplitter:
+    """A cursor over the cells with at most `limit` positives of a simple arrangement whose first n rows are a basis."""
+
+    m: int
+    n: int
+    limit: int
+    nodes: int
+
+    def __init__(
+        self, rows: NDArray[Any], error: float, limit: int, face_dimension: int, first_positive: bool
+    ) -> None: ...
+    @property
+    def path(self) -> list[tuple[int, int]]: ...
+    def grow(self) -> None: ...
+    def fill(self, out: NDArray[Any], nodes: int) -> tuple[int, int]: ...

@@ -1,0 +1,166 @@
+"""Topology of {x on the unit sphere : at most k rows positive}, a regular cell complex whose cells are faces.
+
+Let l be the lineality. A face of linear dimension d > l is an open ball of dimension d - 1 on the sphere, and the
+closed set is the l-fold suspension of the complex in the essential arrangement: its Betti numbers move up by l.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from math import comb
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from polyinj.geometry import homology
+from polyinj.geometry.incidence import Pairs, Signs, incidences
+
+if TYPE_CHECKING:
+    from polyinj.geometry.arrangement import Arrangement
+    from polyinj.geometry.sweep import RayCount
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """A connected component of {x on the unit sphere : at most k rows positive}.
+
+    Attributes
+    ----------
+    cells : int
+        Number of n-dimensional cells in it (0 is possible without general position).
+    faces : int
+        Number of all its faces.
+    fewest_positives : int
+        The least number of positives in it.
+    signs : ndarray of int8, shape (m,)
+        A face of it of the largest dimension that occurs, with the fewest positives among those.
+    point : tuple of int
+        A point in the relative interior of that face.
+    """
+
+    cells: int
+    faces: int
+    fewest_positives: int
+    signs: Signs = field(repr=False)
+    point: tuple[int, ...]
+
+
+def euler_characteristic_from_rays(count: RayCount, max_positive: int) -> int:
+    """Euler characteristic of {x on the unit sphere : at most max_positive rows positive} in general position.
+
+    The faces whose lowest vertex is a ray with p positives and r tight rows, `a` of which turn positive upwards, add
+    up to 0 unless a = r: a row that turns negative leads to a pair of faces with the same positives. If a = r, they
+    give sum_{j <= s} (-1)^j C(r, j) = (-1)^s C(r - 1, s) with s = max_positive - p (1 if r = 0 <= s). A ray of slice k
+    stands for faces of one dimension more for each slice: a factor (-1)^k. Antipodes: a = 0, and the
+    m - (n - 1 - k) - p rows that were negative are positive.
+
+    Parameters
+    ----------
+    count : RayCount
+        From `sweep.count_faces` of a central arrangement in general position whose rays were all certain in floating
+        point (others are not in its histogram).
+    max_positive : int
+    """
+    n, _, width, _ = count.histogram.shape
+    m = width - 1
+    total = 0
+    for flat in range(n):
+        for k in range(n - flat):
+            r = n - flat - k - 1
+            nonzero = m - flat - r
+            for p in range(m):
+                # The histogram leaves out the row of the chart, which is positive.
+                up, down = (int(count.histogram[flat, k, p, a]) for a in (r, 0))
+                rising, falling = max_positive - p - 1, max_positive - (nonzero - p - 1)
+                total += (-1) ** k * (up * _alternating(r, rising) + down * _alternating(r, falling))
+    return total
+
+
+def _alternating(r: int, top: int) -> int:
+    """sum_{j <= top} (-1)^j C(r, j)."""
+    if top < 0:
+        return 0
+    return (-1) ** top * comb(r - 1, top) if r else 1
+
+
+def betti_numbers(arrangement: Arrangement, max_positive: int) -> list[int]:
+    """b_0, ..., b_{n-1} over GF(2) of {x on the unit sphere : at most max_positive rows positive}."""
+    n, lineality = arrangement.dimension, arrangement.lineality
+    if max_positive < 0:
+        return [0] * n
+    faces = _faces(arrangement, max_positive)
+    essential = homology.betti_numbers([len(signs) for signs in faces], _boundaries(faces))
+    # Reduced homology moves up by one with each suspension; that of the empty set is 1 in degree -1.
+    reduced = [0] * lineality + [int(not any(essential)), *essential]
+    if any(essential):
+        reduced[lineality + 1] -= 1
+    betti = reduced[1:]
+    if reduced[0] == 0:
+        betti[0] += 1
+    return betti
+
+
+def components(arrangement: Arrangement, max_positive: int) -> list[Component]:
+    """The connected components, those with the fewest positives first."""
+    lineality = arrangement.lineality
+    if max_positive < 0:
+        return []
+    faces = _faces(arrangement, max_positive)
+    sizes = [len(signs) for signs in faces]
+    if lineality:
+        return _suspended(arrangement, faces)
+    starts = np.cumsum([0, *sizes])
+    links = np.concatenate(
+        [
+            np.zeros((0, 2), dtype=np.int64),
+            *(pairs + starts[d : d + 2] for d, pairs in enumerate(_boundaries(faces))),
+        ]
+    )
+    graph = coo_array((np.ones(len(links), dtype=np.int8), (links[:, 0], links[:, 1])), shape=(starts[-1], starts[-1]))
+    number, labels = connected_components(graph, directed=False)
+    by_dimension = np.split(labels, starts[1:-1])
+    found = [
+        _component(arrangement, [signs[label == c] for signs, label in zip(faces, by_dimension, strict=True)])
+        for c in range(number)
+    ]
+    return sorted(found, key=lambda component: (component.fewest_positives, component.signs.tolist()))
+
+
+def _faces(arrangement: Arrangement, max_positive: int) -> list[Signs]:
+    """The faces with few positives of linear dimension lineality + 1, ..., n."""
+    empty = np.zeros((0, arrangement.row_count), dtype=np.int8)
+    return [
+        np.concatenate([empty, *arrangement.iter_faces(d, max_positive)])
+        for d in range(arrangement.lineality + 1, arrangement.dimension + 1)
+    ]
+
+
+def _boundaries(faces: list[Signs]) -> list[Pairs]:
+    return [incidences(lower, upper) for lower, upper in pairwise(faces)]
+
+
+def _component(arrangement: Arrangement, faces: list[Signs]) -> Component:
+    top = next(signs for signs in reversed(faces) if len(signs))
+    signs = top[np.argmin((top > 0).sum(axis=1))]
+    return Component(
+        cells=len(faces[-1]),
+        faces=sum(map(len, faces)),
+        fewest_positives=min(int((part > 0).sum(axis=1).min()) for part in faces if len(part)),
+        signs=signs,
+        point=tuple(arrangement.cell(signs).integer_point()),
+    )
+
+
+def _suspended(arrangement: Arrangement, faces: list[Signs]) -> list[Component]:
+    """With a lineality space, every face is joined to it; it is itself connected on the sphere unless it is a line."""
+    if any(map(len, faces)):
+        whole = _component(arrangement, faces)
+        return [replace(whole, faces=whole.faces + 1, fewest_positives=0)]
+    (signs,) = next(arrangement.iter_faces(arrangement.lineality))
+    cells = int(arrangement.lineality == arrangement.dimension)
+    point = arrangement.lineality_space()[0]
+    ends = [point] if arrangement.lineality > 1 else [point, [-entry for entry in point]]
+    return [Component(cells, 1, 0, signs, tuple(end)) for end in ends]
