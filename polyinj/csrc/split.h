@@ -9,22 +9,24 @@ typedef struct {
     double size, error;
 } ray_bounds;
 
-/* target = (share) a + (1 - share) b, and the bits of its certain signs; width is a multiple of LANES. */
+/* target = b + share (a - b); the largest magnitudes in target and in a - b. width is a multiple of LANES. */
 MULTIVERSION
-static double combine(double *restrict target, const double *restrict a, const double *restrict b, double share,
-                      int64_t width)
+static void combine(double *restrict target, const double *restrict a, const double *restrict b, double share,
+                    int64_t width, double *size, double *difference)
 {
-    double rest = 1.0 - share, lane[LANES] = {0};
+    double lane[LANES] = {0}, gap[LANES] = {0};
     for (int64_t j = 0; j < width; j += LANES)
         for (int k = 0; k < LANES; k++) {
-            double v = share * a[j + k] + rest * b[j + k], s = fabs(v);
+            double d = a[j + k] - b[j + k], v = b[j + k] + share * d, s = fabs(v), g = fabs(d);
             target[j + k] = v;
             lane[k] = s > lane[k] ? s : lane[k];
+            gap[k] = g > gap[k] ? g : gap[k];
         }
-    double top = 0;
-    for (int k = 0; k < LANES; k++)
-        top = lane[k] > top ? lane[k] : top;
-    return top;
+    *size = *difference = 0;
+    for (int k = 0; k < LANES; k++) {
+        *size = lane[k] > *size ? lane[k] : *size;
+        *difference = gap[k] > *difference ? gap[k] : *difference;
+    }
 }
 
 /* Bits of the rows with value > error and < -error; words 64-row blocks, the last one may be shorter. */
@@ -51,12 +53,12 @@ static void sign_bits(const double *restrict values, int64_t rows, double error,
 static ray_bounds split_edge(double *target, const double *a, const double *b, ray_bounds of_a, ray_bounds of_b,
                              int64_t t, int64_t width)
 {
-    double sum = a[t] - b[t], share = -b[t] / sum, sizes = of_a.size + of_b.size, errors = of_a.error + of_b.error;
+    double sum = a[t] - b[t], errors = of_a.error + of_b.error, difference;
     double slip = SLACK * (errors / (sum - errors) + 4 * ROUNDOFF);
     ray_bounds result;
-    result.size = combine(target, a, b, share, width);
-    result.error = SLACK * ((of_a.error > of_b.error ? of_a.error : of_b.error) + slip * (sizes + errors)
-                            + 4 * ROUNDOFF * sizes) + TINY;
+    combine(target, a, b, -b[t] / sum, width, &result.size, &difference);
+    result.error = SLACK * ((of_a.error > of_b.error ? of_a.error : of_b.error) + slip * (difference + errors)
+                            + 3 * ROUNDOFF * (of_a.size + of_b.size)) + TINY;
     return result;
 }
 

@@ -111,6 +111,8 @@ class Arrangement:
     def in_general_position(self) -> bool:
         """Whether any n rows are independent; affine: any n + 1 of the rows (w_i, b_i) and (0, 1). m >= n."""
         simple = self._simple
+        if self.dimension == 1 and not self.is_affine:
+            return bool((simple.row_of >= 0).all())
         if simple.lineality or simple.is_merged or len(simple.rows) != self.row_count + simple.affine:
             return False
         return not self._count.degenerate
@@ -300,7 +302,7 @@ class Arrangement:
         """
         if self.is_affine:
             raise InputError("a direction is that of a central arrangement; expected an arrangement without offsets")
-        if self.in_general_position:
+        if self.in_general_position and self.dimension > 1:
             return direction_beside_ray(exact.integer_rows(self._matrix), self._count.fewest[1], self.depth)
         fewest = int(np.flatnonzero(self.face_counts()[-1])[0])
         signs = next(self.iter_cells(fewest))[0]

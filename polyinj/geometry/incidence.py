@@ -31,13 +31,12 @@ class _Index:
 
     def __init__(self, signs: Signs) -> None:
         rng = np.random.default_rng(0)
-        while True:
-            self.weights: NDArray[np.int64] = rng.integers(-(2**63), 2**63, signs.shape[1])
+        keys = np.zeros(0, dtype=np.int64)
+        while len(np.unique(keys)) < len(signs):
+            self.weights: NDArray[np.int64] = np.array(rng.integers(-(2**63), 2**63, signs.shape[1]))
             keys = self.keys(signs)
-            self._order = np.argsort(keys)
-            self._keys = keys[self._order]
-            if (self._keys[1:] != self._keys[:-1]).all():
-                break
+        self._order = np.argsort(keys)
+        self._keys = keys[self._order]
         self._signs = signs
 
     def keys(self, signs: Signs) -> NDArray[np.int64]:

@@ -46,7 +46,7 @@ def is_worthwhile(simple: SimpleArrangement, max_positive: int | None) -> bool:
     if max_positive is None or simple.is_merged or not 1 <= n <= _LARGEST_BASIS:
         return False
     likely = sum(comb(m, p) for p in range(max_positive + 1))
-    return _WORTHWHILE_FACTOR * likely <= 2**m
+    return bool(_WORTHWHILE_FACTOR * likely <= 2**m)
 
 
 def pruned_chunks(simple: SimpleArrangement, dimension: int, max_positive: int, walk: Walk) -> Iterator[Signs]:

@@ -116,6 +116,8 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
     m, n = matrix.shape
     rows = exact.integer_rows(matrix)
     simple = simplify(matrix, None)
+    if n == 1 and (simple.row_of >= 0).all():
+        return _sweep_line(simple.sign_of)
     if simple.lineality or simple.matrix.shape[0] < m:
         _refuse(rows, list(range(m)))
     if exact.rank(rows[:n]) < n:
@@ -124,6 +126,15 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
     if count.degenerate:
         _refuse(rows, list(count.degenerate))
     return Sweep(count.face_counts, *count.fewest)
+
+
+def _sweep_line(signs: NDArray[np.int8]) -> Sweep:
+    """n = 1: nonzero rows are in general position, and parallel."""
+    sides = [int((signs > 0).sum()), int((signs < 0).sum())]
+    counts = np.zeros((2, len(signs) + 1), dtype=np.int64)
+    counts[0, 0] = 1
+    np.add.at(counts[1], sides, 1)
+    return Sweep(counts, min(sides), ())
 
 
 def count_faces(simple: SimpleArrangement, walk: Walk) -> RayCount:
