@@ -138,8 +138,8 @@ def draw_distribution(figure, axes, n, table, with_bar):
 def describe(tables):
     lines = [
         "Witness sets of Gaussian matrices: exact Betti numbers over GF(2); seed " + str(SEED),
-        "chi: Euler characteristic; b_i: mean Betti numbers given not injective; half: least share of all matrices that",
-        "holds half of sum |chi|.",
+        "chi: Euler characteristic; b_i: mean Betti numbers given not injective;",
+        "half: the least share of all matrices that holds half of sum |chi|.",
         "",
     ]
     for n in DIMENSIONS:
