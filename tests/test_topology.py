@@ -9,7 +9,7 @@ import pytest
 import reference_faces
 
 from polyinj import Arrangement
-from polyinj.geometry import exact
+from polyinj.geometry import exact, homology
 from polyinj.geometry.simplify import simplify
 from polyinj.geometry.sweep import Walk, count_faces
 from polyinj.geometry.topology import euler_characteristic_from_rays
@@ -125,6 +125,48 @@ def test_betti_numbers_equal_brute_force():
         assert betti == brute_force_betti(fractions, limit), (rows, limit)
         met.add(tuple(betti))
     assert len(met) > 10
+
+
+def simplicial(top):
+    """Sizes and incidences of the simplicial complex with these maximal simplices."""
+    simplices = {
+        face for simplex in top for k in range(1, len(simplex) + 1) for face in itertools.combinations(simplex, k)
+    }
+    levels = [sorted(s for s in simplices if len(s) == k) for k in range(1, max(map(len, simplices)) + 1)]
+    pairs = []
+    for lower, upper in itertools.pairwise(levels):
+        found = [(lower.index(y), j) for j, x in enumerate(upper) for y in itertools.combinations(x, len(x) - 1)]
+        pairs.append(np.array(found).reshape(-1, 2))
+    return [len(level) for level in levels], pairs
+
+
+def test_homology_of_complexes_that_do_not_collapse():
+    """Random complexes, whose critical cells bound each other, by whole boundary matrices; and a projective plane."""
+    rng = np.random.default_rng(9)
+    for _ in range(150):
+        top = [tuple(sorted(rng.choice(9, size=rng.integers(1, 5), replace=False).tolist())) for _ in range(25)]
+        sizes, pairs = simplicial(top)
+        ranks = [0]
+        for d, links in enumerate(pairs):
+            matrix = np.zeros((sizes[d], sizes[d + 1]), dtype=int)
+            matrix[links[:, 0], links[:, 1]] = 1
+            ranks.append(int(flint.nmod_mat(*matrix.shape, matrix.ravel().tolist(), 2).rank()))
+        ranks.append(0)
+        expected = [size - ranks[d] - ranks[d + 1] for d, size in enumerate(sizes)]
+        assert homology.betti_numbers(sizes, pairs) == expected
+    plane = [
+        (0, 1, 2),
+        (0, 2, 3),
+        (0, 3, 4),
+        (0, 4, 5),
+        (0, 1, 5),
+        (1, 2, 4),
+        (2, 4, 5),
+        (2, 3, 5),
+        (1, 3, 5),
+        (1, 3, 4),
+    ]
+    assert homology.betti_numbers(*simplicial(plane)) == [1, 1, 1]
 
 
 def test_lineality_is_a_suspension():
