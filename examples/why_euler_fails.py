@@ -24,6 +24,8 @@ from polyinj.theory.euler import expected_euler_characteristic
 RATIOS = np.arange(3, 8.01, 0.5)
 DIMENSIONS = (3, 4, 5)
 SEED = 20
+# Values of chi beyond are drawn at the border.
+CLIP = 15
 RESULTS = Path("results")
 
 
@@ -88,10 +90,11 @@ def draw(tables):
                 label=f"$b_{i}$",
             )
         middle.set_yscale("log")
+        middle.set_ylim(5e-4, 30)
         middle.axhline(1, color="0.8", lw=0.8, zorder=0)
         middle.legend(frameon=False, fontsize=8, ncols=2)
         mean, error = (np.array([row[name] for row in rows]) for name in ("mean chi", "stderr"))
-        bottom.axhline(0, color="0.8", lw=0.8, zorder=0)
+        bottom.axhline(1, color="0.8", lw=0.8, zorder=0)
         bottom.plot(ratio, [row["E chi"] for row in rows], color="C0", lw=1.1, label="E χ (exact)")
         bottom.errorbar(
             ratio, mean, 2 * error, color="C0", ls="", marker="o", ms=3, elinewidth=0.9, label="mean χ ± 2 s.e."
@@ -106,33 +109,56 @@ def draw(tables):
             marker="^",
             ms=3,
             lw=1.1,
-            label="share of matrices with half of Σ|χ|",
+            label="least share with half of Σ|χ|",
         )
-        bottom.set_yscale("symlog", linthresh=0.1, linscale=0.6)
+        bottom.set_yscale("log")
+        bottom.set_ylim(5e-4, 12)
         bottom.set_xlabel("aspect ratio m/n")
-    panels[0, 0].set_ylabel("χ given not injective")
-    panels[1, 0].set_ylabel("mean Betti number given not injective")
-    panels[2, 0].set_ylabel("of all matrices")
+    panels[0, 0].set_ylabel(f"χ if not injective (clipped at ±{CLIP})", fontsize=9)
+    panels[1, 0].set_ylabel("mean Betti numbers if not injective", fontsize=9)
+    panels[2, 0].set_ylabel("of all matrices", fontsize=9)
     panels[2, 0].legend(frameon=False, fontsize=7.5, loc="lower left")
+    figure.suptitle("Witness sets of Gaussian matrices: exact topology, sampled", fontsize=12)
     return figure
 
 
 def draw_distribution(figure, axes, n, table, with_bar):
     """One column of shades for each aspect ratio: the share of the non-injective matrices with each chi."""
-    low, high = -12, 12
-    for m, betti in table:
+    ratios = np.array([m / n for m, _ in table])
+    middles = (ratios[1:] + ratios[:-1]) / 2
+    edges = np.concatenate([[2 * ratios[0] - middles[0]], middles, [2 * ratios[-1] - middles[-1]]])
+    for k, (_, betti) in enumerate(table):
         chi = alternating(betti)[betti[:, 0] > 0]
         if not len(chi):
             continue
-        shares = np.bincount(np.clip(chi, low, high) - low, minlength=high - low + 1) / len(chi)
+        shares = np.bincount(np.clip(chi, -CLIP, CLIP) + CLIP, minlength=2 * CLIP + 1) / len(chi)
         grid = np.ma.masked_equal(shares[:, None], 0)
-        edges = [m / n - 0.24, m / n + 0.24], np.arange(low, high + 2) - 0.5
-        mesh = axes.pcolormesh(*edges, grid, cmap="viridis_r", norm=LogNorm(1e-3, 1), rasterized=True)
-        axes.plot(m / n, chi.mean(), marker="_", ms=9, color="C3", mew=1.6)
+        place = edges[k : k + 2], np.arange(-CLIP, CLIP + 2) - 0.5
+        mesh = axes.pcolormesh(*place, grid, cmap="viridis_r", norm=LogNorm(1e-3, 1), rasterized=True)
+        axes.plot(ratios[k], chi.mean(), marker="_", ms=9, color="C3", mew=1.6)
     axes.axhline(1, color="0.6", lw=0.7, zorder=0)
-    axes.set_ylim(low - 0.5, high + 0.5)
+    axes.set_ylim(-CLIP - 0.5, CLIP + 0.5)
     if with_bar:
         figure.colorbar(mesh, ax=axes, label="share (red: mean)")
+
+
+def observe(n, table):
+    """What the table of one n says where fewer than half of its matrices, but at least 10, are not injective."""
+    rows = [summarise(n, m, betti) for m, betti in table if 10 <= (betti[:, 0] > 0).sum() < len(betti) / 2]
+    if not rows:
+        return f"n = {n}: no aspect ratio with at least 10 non-injective matrices, and fewer than half"
+
+    def span(values, digits=2):
+        return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+    betti = np.array([row["betti"] for row in rows])
+    holes = ", ".join(f"b_{i} {span(betti[:, i], 3)}" for i in range(1, n) if betti[:, i].any())
+    return (
+        f"n = {n}, m/n {span([row['m/n'] for row in rows])}, given not injective: mean chi "
+        f"{span([row['chi given not inj'] for row in rows])}; mean b_0 {span(betti[:, 0])}; {holes or 'no holes'}; "
+        f"chi = 1 in a share {span([row['P(chi = 1 given not inj)'] for row in rows])}. Half of sum |chi| lay on "
+        f"{span([100 * row['share with half of sum |chi|'] for row in rows])} % of all matrices."
+    )
 
 
 def describe(tables):
@@ -154,6 +180,8 @@ def describe(tables):
                 f"{row['P(chi = 1 given not inj)']:10.3f} {row['share with half of sum |chi|']:10.4f}   {numbers}"
             )
         lines.append("")
+    lines += ["Seen, where fewer than half of the matrices, but at least 10, were not injective:"]
+    lines += [observe(n, tables[n]) for n in DIMENSIONS]
     return "\n".join(lines)
 
 
