@@ -44,7 +44,7 @@ cdef class RaySweep:
 
     @property
     def prefix(self):
-        """After UNCERTAIN: the rays of chart (flat, slice) whose subsets begin with these rows are left to the caller."""
+        """After UNCERTAIN: rays of chart (flat, slice) whose subsets begin with these rows are left to the caller."""
         return tuple(self.chosen[k] for k in range(self.prefix_length))
 
     @property

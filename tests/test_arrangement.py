@@ -14,9 +14,9 @@ import reference_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyinj import Arrangement, BudgetExceeded, InputError
+from polyinj import Arrangement, BudgetExceeded, InputError, PolyinjError
 from polyinj._split import ConeSplitter
-from polyinj.geometry import exact, pruned
+from polyinj.geometry import exact, faces, pruned, sweep
 from polyinj.theory.euler import expected_face_counts
 
 CASES = int(os.environ.get("POLYINJ_CASES", "300"))
@@ -196,6 +196,35 @@ def test_uncertain_signs_are_settled():
         faces = reference_faces.covectors(fractions)
         assert Arrangement(rows).face_counts().tolist() == reference_faces.face_counts(faces, 6, 3)
         assert set(all_faces(Arrangement(rows), 3)) == {x for x, d in faces.items() if d == 3}
+
+
+def differences(n):
+    return [[int(k == i) - int(k == j) for k in range(n)] for i, j in itertools.combinations(range(n), 2)]
+
+
+def test_known_arrangements():
+    """Ordered set partitions (braid), signed permutations of 4 (B_4), and the resonance arrangement of R^4."""
+    assert Arrangement(differences(5)).face_counts().sum(axis=1).tolist() == [0, 1, 30, 150, 240, 120]
+    sums = [[abs(entry) for entry in row] for row in differences(4)]
+    b4 = [*differences(4), *sums, *np.eye(4, dtype=int).tolist()]
+    assert Arrangement(b4).count_cells() == 2**4 * math.factorial(4)
+    resonance = [x for x in itertools.product((0, 1), repeat=4) if any(x)]
+    assert Arrangement(resonance).count_cells() == 370
+
+
+def test_forms_that_meet_a_vertex_are_drawn_again(monkeypatch):
+    drawn = sweep.draw_forms
+
+    def unlucky(rank, seed):
+        return drawn(rank, seed) * (seed > 1)
+
+    rows = np.random.default_rng(1).integers(-2, 3, (8, 3))
+    expected = Arrangement(rows).face_counts()
+    monkeypatch.setattr(sweep, "draw_forms", unlucky)
+    monkeypatch.setattr(faces, "draw_forms", unlucky)
+    assert (Arrangement(rows).face_counts() == expected).all()
+    with pytest.raises(PolyinjError, match="a random linear form met a vertex"):
+        list(Arrangement(rows).iter_cells())
 
 
 def test_a_degenerate_case_of_some_size():

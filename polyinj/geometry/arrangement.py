@@ -52,7 +52,7 @@ class Arrangement:
     Examples
     --------
     >>> from polyinj import Arrangement
-    >>> lines = Arrangement([[1, 0], [0, 1], [1, 1]])
+    >>> lines = Arrangement([[1, 0], [0, 1], [-1, -1]])
     >>> lines.count_cells()
     6
     >>> lines.face_counts().tolist()
