@@ -38,7 +38,7 @@ class Arrangement:
     offsets : array_like, shape (m,), optional
         The b_i; without them the arrangement is central.
     threads : int
-        Threads of each walk; the kernels run without the GIL.
+        Threads of each ray sweep; the kernels run without the GIL. A walk for few positives takes one.
     max_cells : int, optional
         Walks that count or give more faces of one dimension raise BudgetExceeded, with `.counted`.
     progress : callable, optional
