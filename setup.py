@@ -12,7 +12,8 @@ from setuptools import Extension, setup
 DEBUG = os.environ.get("POLYINJ_DEBUG") == "1"
 
 # The error bounds of the kernels assume that every product is rounded: no fused multiply-add, no reassociation.
-FLAGS = ["-std=c11", "-ffp-contract=off", "-Wno-unused-function", *(["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-DNDEBUG"])]
+OPTIMISE = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-DNDEBUG"]
+FLAGS = ["-std=c11", "-ffp-contract=off", "-Wno-unused-function", *OPTIMISE]
 DIRECTIVES = {
     "language_level": 3,
     "boundscheck": DEBUG,
