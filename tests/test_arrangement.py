@@ -152,17 +152,19 @@ def test_identities_and_symmetries(data):
     assert (Arrangement(flipped).face_counts().sum(axis=1) == counts.sum(axis=1)).all()
 
 
-def test_faces_of_a_cell_with_few_positives():
-    """The splitting walk against the sweep at a size that the slow twin does not reach."""
-    rows = np.random.default_rng(3).standard_normal((24, 4))
+@pytest.mark.parametrize(("m", "n"), [(24, 4), (70, 3), (130, 3)])
+def test_splitting_equals_the_sweep_beyond_the_slow_twin(m, n, monkeypatch):
+    """Sets of rows take one, two and three words."""
+    monkeypatch.setattr(pruned, "_WORTHWHILE_FACTOR", 0)
+    rows = np.random.default_rng(3).standard_normal((m, n))
     arrangement = Arrangement(rows)
     counts = Arrangement(rows).face_counts()
-    for limit in (3, 5):
-        assert pruned.is_worthwhile(arrangement._simple, limit)
-        for d in range(1, 5):
-            found = np.concatenate([np.zeros((0, 24)), *arrangement.iter_faces(d, limit)])
+    for limit in (m // 3, m // 2):
+        for d in range(1, n + 1):
+            found = np.concatenate([np.zeros((0, m)), *arrangement.iter_faces(d, limit)])
             assert len(np.unique(found, axis=0)) == len(found)
-            assert (np.bincount((found > 0).sum(axis=1), minlength=25)[: limit + 1] == counts[d, : limit + 1]).all()
+            assert (np.bincount((found > 0).sum(axis=1), minlength=m + 1)[: limit + 1] == counts[d, : limit + 1]).all()
+    assert len(found) > 1000
 
 
 def test_few_positives_are_found_without_walking_all_cells():
