@@ -37,7 +37,12 @@ def extension(name: str, *sources: str) -> Extension:
 
 setup(
     ext_modules=cythonize(
-        [extension("_core"), extension("_cells"), extension("_split")],
+        [
+            extension("_core"),
+            extension("_cells"),
+            extension("_split"),
+            extension("_search", "search.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c"),
+        ],
         compiler_directives=DIRECTIVES,
         force=DEBUG,
     )
