@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, simulate_jobs
-from polyinj.simulation.statistics_topology import betti_numbers
+from polyinj.simulation.statistics import betti_numbers
 from polyinj.theory.euler import expected_euler_characteristic
 
 RATIOS = np.arange(3, 8.01, 0.5)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from polyinj.errors import InputError as InputError
     from polyinj.errors import PolyinjError as PolyinjError
     from polyinj.geometry.arrangement import Arrangement as Arrangement
+    from polyinj.geometry.cone import Cone as Cone
+    from polyinj.geometry.orthants import OrthantUnion as OrthantUnion
     from polyinj.injectivity.certificate import Collision as Collision
     from polyinj.injectivity.certificate import InjectivityProof as InjectivityProof
     from polyinj.injectivity.certificate import load_certificate as load_certificate
@@ -30,7 +32,11 @@ if TYPE_CHECKING:
     from polyinj.simulation.estimate import simulate as simulate
     from polyinj.simulation.transition import Transition as Transition
     from polyinj.simulation.transition import estimate_transition as estimate_transition
-    from polyinj.theory.crossing import unit_crossing as unit_crossing
+    from polyinj.theory.bounds import gordon_bound as gordon_bound
+    from polyinj.theory.bounds import sufficient_width as sufficient_width
+    from polyinj.theory.crossing import euler_crossing as euler_crossing
+    from polyinj.theory.deep import deep_sufficient_expansivity as deep_sufficient_expansivity
+    from polyinj.theory.deep import deep_sufficient_width as deep_sufficient_width
     from polyinj.theory.euler import euler_rate as euler_rate
     from polyinj.theory.euler import exact_noninjectivity_probability as exact_noninjectivity_probability
     from polyinj.theory.euler import expected_euler_characteristic as expected_euler_characteristic
@@ -38,6 +44,9 @@ if TYPE_CHECKING:
     from polyinj.theory.euler import log_expected_euler_characteristic as log_expected_euler_characteristic
     from polyinj.theory.euler import noninjectivity_bound as noninjectivity_bound
     from polyinj.theory.intrinsic import conic_intrinsic_volumes as conic_intrinsic_volumes
+    from polyinj.theory.replica import full_rsb_threshold as full_rsb_threshold
+    from polyinj.theory.replica import replica_energy as replica_energy
+    from polyinj.theory.replica import replica_threshold as replica_threshold
     from polyinj.theory.thresholds import enclose_threshold as enclose_threshold
     from polyinj.theory.thresholds import euler_threshold as euler_threshold
     from polyinj.theory.thresholds import first_moment_threshold as first_moment_threshold
@@ -50,6 +59,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "polyinj.errors": ["BudgetExceeded", "CertificateError", "InputError", "PolyinjError"],
     "polyinj.geometry.arrangement": ["Arrangement"],
+    "polyinj.geometry.cone": ["Cone"],
+    "polyinj.geometry.orthants": ["OrthantUnion"],
     "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate"],
     "polyinj.injectivity.decide": ["Decision", "Verdict", "decide_injectivity"],
     "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],
@@ -59,7 +70,9 @@ _HOMES = {
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
     "polyinj.simulation.transition": ["Transition", "estimate_transition"],
-    "polyinj.theory.crossing": ["unit_crossing"],
+    "polyinj.theory.bounds": ["gordon_bound", "sufficient_width"],
+    "polyinj.theory.crossing": ["euler_crossing"],
+    "polyinj.theory.deep": ["deep_sufficient_expansivity", "deep_sufficient_width"],
     "polyinj.theory.euler": [
         "euler_rate",
         "exact_noninjectivity_probability",
@@ -69,6 +82,7 @@ _HOMES = {
         "noninjectivity_bound",
     ],
     "polyinj.theory.intrinsic": ["conic_intrinsic_volumes"],
+    "polyinj.theory.replica": ["full_rsb_threshold", "replica_energy", "replica_threshold"],
     "polyinj.theory.thresholds": [
         "enclose_threshold",
         "euler_threshold",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from fractions import Fraction
-from itertools import combinations, product
+from itertools import product
 from math import lcm, prod
 
 
@@ -207,54 +207,3 @@ def brute_force_injective(weights, bias=None, domain=None):
         for signs in cells(integers, n + lifted)
         if all(sign > 0 for sign in signs[: len(sides)])
     )
-
-
-# Faces of a central arrangement
-
-
-def covectors(rows):
-    """All sign vectors (sign(w_i.x))_i over x in R^n: compositions of cocircuits, each from one exact kernel."""
-    rows = [[Fraction(entry) for entry in row] for row in rows]
-    found = {(0,) * len(rows)}
-    for tight in combinations(range(len(rows)), rank(rows) - 1) if rank(rows) else []:
-        for x in kernel_direction([rows[t] for t in tight], rows):
-            signs = tuple((v > 0) - (v < 0) for v in (dot(row, x) for row in rows))
-            found |= {signs, tuple(-s for s in signs)}
-    cocircuits, waiting = [signs for signs in found if any(signs)], list(found)
-    while waiting:
-        face = waiting.pop()
-        for signs in cocircuits:
-            composed = tuple(a or b for a, b in zip(face, signs, strict=True))
-            if composed not in found:
-                found.add(composed)
-                waiting.append(composed)
-    return found
-
-
-def kernel_direction(tight, rows):
-    """The x, up to scale and to what all rows annihilate, with tight.x = 0, where that is unique: one or none."""
-    if rank(tight) != rank(rows) - 1:
-        return []
-    step = next(row for row in rows if rank([*tight, row]) == rank(rows))
-    # Solve tight.x = 0, step.x = 1 by elimination; unknowns without a pivot are set to 0.
-    system, pivots = [[*row, Fraction(row is step)] for row in [*tight, step]], {}
-    for column in range(len(step)):
-        pivot = next((row for row in system if row[column] and not any(row is p for p in pivots.values())), None)
-        if pivot is None:
-            continue
-        pivot[:] = [entry / pivot[column] for entry in pivot]
-        for row in system:
-            if row is not pivot:
-                row[:] = [a - row[column] * b for a, b in zip(row, pivot, strict=True)]
-        pivots[column] = pivot
-    return [[pivots[column][-1] if column in pivots else Fraction(0) for column in range(len(step))]]
-
-
-def face_counts(rows):
-    """The table F[d][p]: faces of linear dimension d with p positives."""
-    n = len(rows[0])
-    counts = [[0] * (len(rows) + 1) for _ in range(n + 1)]
-    for signs in covectors(rows):
-        tight = [row for row, sign in zip(rows, signs, strict=True) if sign == 0]
-        counts[n - rank(tight)][sum(sign > 0 for sign in signs)] += 1
-    return counts

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 import reference
+import reference_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, milp
@@ -300,11 +301,9 @@ def test_depth_of_degenerate_rows():
 @settings(max_examples=60)
 @given(integer_matrices(max_rows=8, max_columns=3))
 def test_depth_equals_the_twin(rows):
-    # Over x != 0: the covectors are all sign vectors, the zero one only where the rows have a kernel.
-    full = reference.rank(rows.tolist()) == rows.shape[1]
-    depth = min(
-        sum(sign >= 0 for sign in signs) for signs in reference.covectors(rows.tolist()) if any(signs) or not full
-    )
+    # Over x != 0: the zero sign vector counts only where the rows have a kernel.
+    faces = reference_faces.covectors(rows.tolist())
+    depth = min(sum(sign >= 0 for sign in signs) for signs, dimension in faces.items() if dimension > 0)
     result = tukey_depth(rows)
     assert result.depth == depth
     result.verify()

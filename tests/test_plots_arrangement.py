@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from polyinj import Arrangement
-from polyinj.plots_arrangement import plot_witness_set
+from polyinj.plots.arrangement import plot_witness_set
 
 
 def drawn_numbers(figure):

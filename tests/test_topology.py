@@ -15,7 +15,7 @@ from polyinj.geometry.sweep import Walk, count_faces
 from polyinj.geometry.topology import euler_characteristic_from_rays
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import simulate
-from polyinj.simulation.statistics_topology import betti_numbers, component_count, face_counts
+from polyinj.simulation.statistics import betti_numbers, component_count, face_counts
 from polyinj.theory.euler import expected_euler_characteristic, expected_face_counts
 
 

@@ -78,7 +78,7 @@ class _Search:
         found = alternative([signed_vector(self.system, literal) for literal in literals])
         if found.circuit is None:
             assert found.direction is not None
-            self.direction = list(found.direction)
+            self.direction = [Fraction(entry) for entry in found.direction]
             return WITNESS
         clause = [literals[place] for place in found.circuit]
         live = [literal - 1 for literal in clause if literal > 0 and literal - 1 not in decided]

@@ -38,3 +38,22 @@ def euler_characteristic(matrix: NDArray[Any]) -> float:
 def decision_and_euler_characteristic(matrix: NDArray[Any]) -> dict[str, float]:
     """The columns of `decision`, and chi of the witness set."""
     return {**decision(matrix), "chi": euler_characteristic(matrix)}
+
+
+def betti_numbers(matrix: NDArray[Any]) -> dict[str, float]:
+    """Columns b0, ..., b{n-1}: Betti numbers over GF(2), and chi, their alternating sum."""
+    betti = Arrangement(matrix).betti_numbers()
+    chi = sum(betti[::2]) - sum(betti[1::2])
+    return {**{f"b{i}": b for i, b in enumerate(betti)}, "chi": chi}
+
+
+def component_count(matrix: NDArray[Any]) -> float:
+    """Number of connected components."""
+    return len(Arrangement(matrix).components())
+
+
+def face_counts(matrix: NDArray[Any]) -> dict[str, float]:
+    """Columns F[d,p]: faces of linear dimension d = 1..n with p = 0..n-1 positives."""
+    n = matrix.shape[1]
+    counts = Arrangement(matrix).face_counts(n - 1)
+    return {f"F[{d},{p}]": int(counts[d, p]) for d in range(1, n + 1) for p in range(n) if p < counts.shape[1]}
