@@ -113,13 +113,17 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
     InputError
         Rows not in general position (some n of them dependent); the message names a dependent set.
     """
-    m, n = matrix.shape
+    n = matrix.shape[1]
     rows = exact.integer_rows(matrix)
     simple = simplify(matrix, None)
     if n == 1 and (simple.row_of >= 0).all():
         return _sweep_line(simple.sign_of)
-    if simple.lineality or simple.matrix.shape[0] < m:
-        _refuse(rows, list(range(m)))
+    lines = simple.row_of.tolist()
+    for j, line in enumerate(lines):
+        if line < 0 or line in lines[:j]:
+            _refuse(rows, [j] if line < 0 else [lines.index(line), j])
+    if simple.lineality:
+        _refuse(rows, list(range(n)))
     if exact.rank(rows[:n]) < n:
         _refuse(rows, list(range(n)))
     count = count_faces(simple, Walk())
