@@ -15,8 +15,8 @@ from statistics import median
 import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
-from polyinj._search import EXHAUSTED, RUNNING, UNSETTLED, WITNESS, CountSearch, RankSearch, WitnessSearch, conditioned
-from polyinj.geometry.exact import float_rows, read_matrix
+from polyinj import decide_injectivity
+from polyinj._search import conditioned
 
 GOALS = {
     (6, 42): 0.5e-3,
@@ -30,27 +30,10 @@ GOALS = {
 }
 
 
-def decide(weights):
-    """(verdict, nodes) by the search kernels: the walk for a moment, then the tree."""
-    rows, error = float_rows(read_matrix(weights))
-    n = rows.shape[1]
-    walk = WitnessSearch(rows, seed=0)
-    if walk.run(2 * n, n - 1):
-        return "not injective", 0
-    search = CountSearch(rows, error, budget=n - 1)
-    return _finished(search)
-
-
-def decide_by_rank(weights):
-    return _finished(RankSearch(*float_rows(read_matrix(weights))))
-
-
-def _finished(search):
-    while (status := search.run(1000)) == RUNNING:
-        pass
-    if status == UNSETTLED:
-        return "uncertain", search.nodes
-    return {EXHAUSTED: "injective", WITNESS: "not injective"}.get(status, status), search.nodes
+def decide(weights, rank_proof, workers):
+    """(verdict, nodes, decision), by the public call with the certificate recorded."""
+    decision = decide_injectivity(weights, rank_proof=rank_proof, workers=workers)
+    return decision.verdict.value, decision.stats.nodes, decision
 
 
 def model(weights):
@@ -120,23 +103,27 @@ def main():
     parser.add_argument("--peers-up-to", type=int, default=0, help="largest n for which the peers run")
     parser.add_argument("--peer-seeds", type=int, default=3)
     parser.add_argument("--peer-limit", type=float, default=300.0, help="seconds a peer may take for a matrix")
+    parser.add_argument("--workers", type=int, default=1, help="threads of a decision")
     parser.add_argument("--rank", action="store_true", help="prove spanning, not only the count")
     options = parser.parse_args()
-    own = decide_by_rank if options.rank else decide
-    print(f"{'n':>3} {'m':>4} {'median':>11} {'least':>11} {'most':>11} {'nodes':>9} {'goal':>9}  verdicts")
+    print(
+        f"{'n':>3} {'m':>4} {'median':>11} {'least':>11} {'most':>11} {'nodes':>9} {'goal':>9} {'verify':>11}  verdicts"
+    )
     for size in options.sizes:
         n, m = map(int, size.split(","))
         matrices = [np.random.default_rng(seed).standard_normal((m, n)) for seed in range(options.seeds)]
-        times, nodes, verdicts = [], [], []
+        times, nodes, verdicts, checks = [], [], [], []
         for weights in matrices:
-            runs = [timed(own, weights) for _ in range(options.repeats)]
+            runs = [timed(decide, weights, options.rank, options.workers) for _ in range(options.repeats)]
             times.append(min(seconds for seconds, _ in runs))
             verdicts.append(runs[0][1][0])
             nodes.append(runs[0][1][1])
+            checks.append(timed(runs[0][1][2].verify)[0])
         goal = "" if options.rank or (n, m) not in GOALS else f"{GOALS[n, m] * 1e3:.1f} ms"
         print(
             f"{n:3} {m:4} {median(times) * 1e3:8.2f} ms {min(times) * 1e3:8.2f} ms {max(times) * 1e3:8.2f} ms "
-            f"{median(nodes):9.0f} {goal:>9}  {verdicts.count('injective')} of {len(verdicts)} injective",
+            f"{median(nodes):9.0f} {goal:>9} {median(checks) * 1e3:8.2f} ms  "
+            f"{verdicts.count('injective')} of {len(verdicts)} injective",
             flush=True,
         )
         for name, peer in peers().items() if n <= options.peers_up_to else ():

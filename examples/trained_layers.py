@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris, load_wine
@@ -29,6 +30,7 @@ from sklearn.preprocessing import StandardScaler
 from polyinj.injectivity.decide import Decision, decide_injectivity
 
 SEED = 0
+TIME_LIMIT = 20.0  # seconds a layer
 DATA_SETS: dict[str, Callable[[], Any]] = {
     "iris": load_iris,
     "wine": load_wine,
@@ -52,9 +54,11 @@ def train_first_layer(name: str, expansion: int) -> tuple[NDArray[np.float64], N
 
 def report(names: list[str], save: Path | None) -> list[tuple[str, Decision]]:
     """Train, decide and print one line a layer; returns the decisions."""
-    table = Table(title=f"First layers of trained classifiers, random_state {SEED}")
-    for header in ("data", "inputs n", "neurons m", "accuracy", "verdict", "fewest active rows found"):
-        table.add_column(header, justify="right")
+    table = Table(
+        title=f"First layers of trained classifiers, random_state {SEED}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for header in ("data", "inputs", "neurons", "accuracy", "verdict", "fewest active", "seconds"):
+        table.add_column(header, justify="right", no_wrap=True)
     decisions = []
     for name in names:
         for expansion in (4, 8):
@@ -62,14 +66,17 @@ def report(names: list[str], save: Path | None) -> list[tuple[str, Decision]]:
             if save is not None:
                 save.mkdir(parents=True, exist_ok=True)
                 np.savez(save / f"{name}-{expansion}n.npz", weights=weights, bias=bias)
-            decision = decide_injectivity(weights)
+            decision = decide_injectivity(weights, bias, time_limit=TIME_LIMIT)
             decisions.append((name, decision))
             m, n = weights.shape
             found = decision.best_witness.active if decision.best_witness else "-"
-            table.add_row(name, str(n), str(m), f"{accuracy:.3f}", decision.verdict.value, str(found))
+            verdict = decision.verdict.value + (" *" if decision.assumes_general_position else "")
+            seconds = f"{decision.stats.seconds:.2f}"
+            table.add_row(name, str(n), str(m), f"{accuracy:.3f}", verdict, str(found), seconds)
     console = Console()
     console.print(table)
-    console.print("A layer loses information where fewer than n rows are active. The bias is ignored.")
+    console.print("With bias, on all inputs. Fewest active: neurons active at the best point found.")
+    console.print("* proven: at least as many neurons as inputs are active everywhere; injective in general position.")
     return decisions
 
 

@@ -32,6 +32,7 @@ WITNESS: str
 UNSETTLED: str
 MEMORY: str
 STUCK: str
+LARGEST_DIMENSION: int
 
 class _Search:
     status: str
@@ -100,7 +101,7 @@ class CountSearch(_Search):
     rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading
     entries of a row are its linear part (default all); rows without one take no part. blocks: a number of blocks,
     or the block of each row (-1: no part), or None to choose. ValueError if the rows do not span numerically or
-    there are fewer than N + 1 of them, or N > 60.
+    there are fewer than N + 1 of them, or N > LARGEST_DIMENSION.
     """
 
     def __init__(

@@ -70,6 +70,8 @@ cdef extern from "witness.h" nogil:
     void witness_close(witness_walk *w)
     int witness_run(witness_walk *w, int64_t max_steps, int target)
 
+LARGEST_DIMENSION = MAX_DIMENSION
+
 RUNNING, EXHAUSTED, WITNESS, UNSETTLED, MEMORY, STUCK = STATUSES = (
     "running", "exhausted", "witness", "unsettled", "memory", "stuck")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import traceback
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +24,19 @@ from polyinj.injectivity.certificate import Collision, load_certificate
 from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
 from polyinj.injectivity.layer import Box, Layer
 from polyinj.networks.weights import read_array
+from polyinj.plots.theory import plot_threshold_ladder
 from polyinj.simulation.transition import Transition, estimate_transition
+from polyinj.theory.bounds import gordon_bound
+from polyinj.theory.crossing import euler_crossing
+from polyinj.theory.euler import (
+    count_cells,
+    exact_noninjectivity_probability,
+    log_expected_euler_characteristic,
+    noninjectivity_bound,
+    wendel_probability,
+)
+from polyinj.theory.replica import energy_curves
+from polyinj.theory.thresholds import ENCLOSED, enclose_threshold, known_thresholds
 
 INJECTIVE, NOT_INJECTIVE, REFUSED, BAD_INPUT, UNDECIDED, INTERNAL_ERROR, INTERRUPTED = 0, 1, 1, 2, 3, 70, 130
 
@@ -103,9 +117,9 @@ def _root(
 
 @app.command()
 def transition(
-    n: Annotated[str, typer.Option(help="Input dimensions: 2,3,5 or 2..5.")] = "2..5",
+    n: Annotated[str, typer.Option(help="Input dimensions: 2,3,5 or 2..5.")] = "2..8",
     aspect_ratios: Annotated[str, typer.Option(help="Values of m/n: 2,3.5 or 2:10:0.5.")] = "2:10:0.5",
-    trials: Annotated[int, typer.Option(help="Random matrices for each shape.")] = 1000,
+    trials: Annotated[int, typer.Option(help="Random matrices for each shape.")] = 400,
     seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
     chi_max_n: Annotated[int, typer.Option(help="Largest n for which the Euler characteristic is computed.")] = 5,
@@ -281,6 +295,62 @@ def _print_collision(console: Console, collision: Collision, layer: Layer) -> No
     for name, rounded in (("x", pair.x), ("y", pair.y)):
         console.print(f"  {name} = {rounded.tolist()}", markup=False)
     console.print(f"  |x - y| = {pair.distance:.6g}, largest difference of the images {pair.image_difference:.3g}")
+
+
+@app.command()
+def thresholds(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Also draw the ladder with e(alpha) to this .png.")] = None,
+) -> None:
+    """Print every known threshold of m/n for random layers: value, proven or not, source."""
+    rows = known_thresholds()
+    if out is not None:
+        figure = plot_threshold_ladder(rows, energy_curves([3 + k / 4 for k in range(29)]))
+        out.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(out, dpi=200)
+    if as_json:
+        print(json.dumps([asdict(row) for row in rows], indent=1))
+        return
+    table = Table(title="Aspect ratios m/n as n grows", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("name", no_wrap=True)
+    table.add_column("m/n", justify="right", no_wrap=True)
+    table.add_column("status and source", overflow="fold")
+    for row in rows:
+        if row.name in ENCLOSED:
+            value = enclose_threshold(row.name).str(25, radius=False) + " proven"
+        else:
+            value = f"{row.lower:.8g}" if row.lower == row.upper else f"[{row.lower:.12g}, {row.upper:.12g}]"
+        table.add_row(row.name, escape(value), escape(f"{row.status}; {row.source}"))
+    Console().print(table)
+    if out is not None:
+        print(f"wrote {out}")
+
+
+@app.command()
+def expected(
+    n: Annotated[int, typer.Option(help="Inputs.")],
+    m: Annotated[int, typer.Option(help="Neurons.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Print what theory says of a random Gaussian layer with m neurons and n inputs."""
+    sign, logarithm = log_expected_euler_characteristic(m, n)
+    values: dict[str, object] = {
+        "cells of the arrangement": count_cells(m, n),
+        "E chi": sign * math.exp(min(logarithm, 700.0)),
+        "ln |E chi|": logarithm,
+        "P(not injective) <= (minimal cells)": noninjectivity_bound(m, n),
+    }
+    if n >= 2:
+        values["P(not injective) <= (Gordon)"] = gordon_bound(m, n)
+    if n <= 2:
+        values["P(not injective)"] = float(exact_noninjectivity_probability(m, n))
+    values["P(some input has no active neuron)"] = float(wendel_probability(m, n))
+    values["m/n where E chi last crosses 1"] = euler_crossing(n)
+    if as_json:
+        print(json.dumps({"m": m, "n": n, **values}, indent=1))
+        return
+    for name, value in values.items():
+        print(f"{name:36} {value if isinstance(value, int) else format(value, '.10g')}")
 
 
 def _half_table(result: Transition) -> Table:

@@ -180,12 +180,19 @@ def digest(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str 
     there is one, then `domain` and its description where there is one, each on its own line; an entry is `p/q` in
     lowest terms with q > 0.
     """
-    lines = [f"{weights.shape[0]} {weights.shape[1]}", *map(format_ratio, weights.flat)]
+    lines = [f"{weights.shape[0]} {weights.shape[1]}", *_ratios(weights)]
     if bias is not None:
-        lines += ["bias", *map(format_ratio, bias)]
+        lines += ["bias", *_ratios(bias)]
     if domain:
         lines += ["domain", domain]
     return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
+
+
+def _ratios(array: NDArray[Any]) -> list[str]:
+    if array.dtype == np.float64:
+        # Doubles have few enough digits to be printed at once.
+        return [f"{p}/{q}" for p, q in map(float.as_integer_ratio, array.ravel().tolist())]
+    return [format_ratio(entry) for entry in array.flat]
 
 
 def format_ratio(entry: Any) -> str:

@@ -22,7 +22,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import EXHAUSTED, STUCK, WITNESS
+from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, STUCK, WITNESS
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import Claim, Collision, InjectivityProof
@@ -35,8 +35,10 @@ from polyinj.injectivity.witness import Witness, fewest_active
 
 # By default the rank is tried for so many nodes: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
 _RANK_NODES = 4_000
+# The search in rationals solves a linear program a node: for matrices of so many entries in a second or less.
+_EXACT_ENTRIES = 400
 # Steps of the first walk, times n: enough for most layers that have a witness, a fraction of the search for others.
-_WALK_STEPS = 4
+_WALK_STEPS = 2
 # The bound on the depth that comes with UNDECIDED: so many nodes for each count.
 _BOUND_NODES = 200
 
@@ -131,6 +133,8 @@ def decide_injectivity(
     Returns
     -------
     Decision
+        UNDECIDED when a limit is reached; without a witness, also for more than 60 inputs (59 with bias) and for large
+        numerically singular systems.
 
     Raises
     ------
@@ -159,8 +163,6 @@ def decide_injectivity(
     started = time.monotonic()
     limits = Limits(node_limit, None if time_limit is None else started + time_limit)
     run = _Run(layer, limits, certificate, memory_limit, workers, started)
-    if _rank_is_short(layer):
-        return run.not_injective(_interior_point(layer))
     return run.decide(rank_proof)
 
 
@@ -183,16 +185,22 @@ class _Run:
         if n == 1:
             return self._decide_on_a_line()
         problem = Problem.of(self.layer)
+        plain = problem.sides is None
+        well_conditioned = problem.well_conditioned
+        if not (plain and well_conditioned) and _rank_is_short(self.layer):
+            return self.not_injective(_interior_point(self.layer))
         corner = problem.corner() if len(self.layer.weights) <= n + 1 else None
         if corner is not None:
             return self.not_injective(problem.input(corner))
-        if not problem.well_conditioned:
+        if not well_conditioned:
             return self._decide_exactly(problem)
         direction = fewest_active(problem, self.limits, stop_at=n - 1, steps=_WALK_STEPS * n)
         if direction is not None:
             if (found := problem.witness(direction)) is not None:
                 return self.not_injective(problem.point(found))
             self.witness = Witness.at(self.layer, problem.point(direction))
+        if problem.rows.shape[1] > LARGEST_DIMENSION:
+            return self._undecided(problem)
         degenerate = _has_parallel_rows(problem)
         counted: Outcome | None = None
         if not degenerate and rank_proof is not True:
@@ -217,6 +225,8 @@ class _Run:
         return self._decide_exactly(problem) if ranked.status == STUCK else self._undecided(problem)
 
     def _decide_exactly(self, problem: Problem) -> Decision:
+        if problem.rows.size > _EXACT_ENTRIES:
+            return self._undecided(problem)
         outcome, direction = search_exactly(self.layer, self.limits, budget=None)
         self._add(outcome)
         if direction is not None:
@@ -283,7 +293,8 @@ class _Run:
 
     def _undecided(self, problem: Problem) -> Decision:
         bound = 0
-        while problem.well_conditioned and bound < problem.columns:
+        searchable = problem.well_conditioned and problem.rows.shape[1] <= LARGEST_DIMENSION
+        while searchable and bound < problem.columns:
             limits = Limits(_BOUND_NODES, time.monotonic() + 1, self.limits.stop)
             found = search_count(
                 problem, bound, limits, lambda direction: direction, record=False, memory_limit=self.memory_limit

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import EXHAUSTED
+from polyinj._search import EXHAUSTED, LARGEST_DIMENSION
 from polyinj.errors import BudgetExceeded, CertificateError, InputError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import InjectivityProof
@@ -82,7 +82,7 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
     InputError
         Bad input.
     BudgetExceeded
-        The time limit was reached; the message gives what is known.
+        The time limit was reached, or there are more than 60 columns; the message gives what is known.
 
     Notes
     -----
@@ -112,20 +112,22 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
     direction = _exact_direction(columns, [1.0] * len(columns), layer)
     if problem.well_conditioned:
         start = fewest_active(problem, limits, stop_at=0, steps=_WALK_STEPS * len(columns))
-        direction = direction if start is None else _exact_direction(columns, start.tolist(), layer)
+        direction = direction if start is None else _exact_direction(columns, problem.point(start), layer)
     depth = len(active_rows(layer, direction))
     while depth > zeros:
 
         def improves(found: NDArray[np.float64], limit: int = depth) -> NDArray[np.float64] | None:
-            fewer = len(active_rows(layer, _exact_direction(columns, found.tolist(), layer))) < limit
+            fewer = len(active_rows(layer, _exact_direction(columns, problem.point(found), layer))) < limit
             return found if fewer else None
 
+        if problem.rows.shape[1] > LARGEST_DIMENSION:
+            raise BudgetExceeded(f"the depth is at most {depth}; the search stops at {LARGEST_DIMENSION} columns")
         better: Sequence[float | Fraction] | None
         if problem.well_conditioned:
             outcome = search_count(
                 problem, depth - zeros - 1, limits, improves, record=True, memory_limit=1 << 30, workers=workers
             )
-            better = None if outcome.direction is None else outcome.direction.tolist()
+            better = problem.point(outcome.direction)
         else:
             outcome, better = search_exactly(problem.layer, limits, budget=depth - zeros - 1)
         if better is not None:
@@ -155,7 +157,10 @@ def _independent_columns(rows: exact.IntegerRows) -> list[int]:
     return chosen
 
 
-def _exact_direction(columns: list[int], direction: Sequence[float | Fraction], layer: Layer) -> tuple[Fraction, ...]:
+def _exact_direction(
+    columns: list[int], direction: Sequence[float | Fraction] | None, layer: Layer
+) -> tuple[Fraction, ...]:
     """The direction with zeros for the columns left out."""
+    assert direction is not None
     entries = dict(zip(columns, direction, strict=True))
     return tuple(Fraction(entries.get(j, 0)) for j in range(layer.weights.shape[1]))

@@ -39,6 +39,7 @@ _EASY_NODES = 2_000
 _CUTS = (5, 8, 11)
 _SUBTREES_A_WORKER = 24
 
+_BALANCED_BITS = 30
 _MOVES, _MOVE_SIZE = 8, 2.0**-20
 
 # The direction found in doubles, or one beside it, if it is a witness in exact arithmetic; else None.
@@ -62,20 +63,27 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The homogeneous system of a layer in doubles, scaled; its exact form is at hand where doubles do not suffice."""
+    """The homogeneous system of a layer in doubles, each row scaled; its exact form is at hand where these fall short.
+
+    Where columns are of very different size they are scaled too: column j by 2^-exponents[j].
+    """
 
     layer: Layer
     rows: NDArray[np.float64]
     sides: NDArray[np.float64] | None
     error: float
+    exponents: NDArray[np.int64]
 
     @classmethod
     def of(cls, layer: Layer) -> Problem:
-        rows, row_error = exact.float_rows(layer.lifted())
+        lifted, exponents = _balanced(layer.lifted())
+        rows, row_error = exact.float_rows(lifted)
         sides, side_error = None, 0.0
         if integers := layer.sides():
-            sides, side_error = exact.float_rows(exact.read_matrix(np.array(integers, dtype=object)))
-        return cls(layer, rows, sides, max(row_error, side_error))
+            scales = [Fraction(2) ** -exponent for exponent in exponents.tolist()]
+            entries = [[entry * scale for entry, scale in zip(row, scales, strict=True)] for row in integers]
+            sides, side_error = exact.float_rows(exact.read_matrix(np.array(entries, dtype=object)))
+        return cls(layer, rows, sides, max(row_error, side_error), exponents)
 
     @property
     def columns(self) -> int:
@@ -84,7 +92,16 @@ class Problem:
 
     def point(self, direction: NDArray[np.float64] | None) -> list[Fraction] | None:
         """The input that a direction of the homogeneous system stands for, exactly; None outside the open domain."""
-        return None if direction is None else self.input([Fraction(entry) for entry in direction.tolist()])
+        if direction is None:
+            return None
+        scales = [Fraction(2) ** -exponent for exponent in self.exponents.tolist()]
+        return self.input([Fraction(entry) * scale for entry, scale in zip(direction.tolist(), scales, strict=True)])
+
+    def direction(self, z: Sequence[int]) -> NDArray[np.float64]:
+        """An integer direction of the homogeneous system in the coordinates of `rows`, rounded, largest entry 1."""
+        scaled = [entry * Fraction(2) ** exponent for entry, exponent in zip(z, self.exponents.tolist(), strict=True)]
+        size = max(map(abs, scaled))
+        return np.array([entry / size for entry in scaled], dtype=np.float64)
 
     def input(self, z: list[Fraction]) -> list[Fraction] | None:
         """The same for an exact direction."""
@@ -132,11 +149,16 @@ class Problem:
 
     @property
     def well_conditioned(self) -> bool:
-        """Whether doubles can tell that the vectors span: else only the search in rationals applies."""
+        """Whether doubles can tell that the vectors span: else only the search in rationals applies.
+
+        The scale of rows and columns does not matter. The backward error of singular values is a small multiple of
+        m n u, far below the 1e-9 asked for.
+        """
         vectors = self.rows if self.sides is None else np.vstack([self.rows, self.sides])
-        lengths = np.linalg.norm(vectors, axis=1)
-        singular = np.linalg.svd(vectors[lengths > 0] / lengths[lengths > 0, None], compute_uv=False)
-        return bool(singular[-1] > 1e-9)
+        for axis in (0, 1):
+            lengths = np.linalg.norm(vectors, axis=axis, keepdims=True)
+            vectors = vectors / np.where(lengths > 0, lengths, 1)
+        return bool(np.linalg.svd(vectors, compute_uv=False)[-1] > 1e-9)
 
     def corner(self) -> list[Fraction] | None:
         """Where rows and sides are as many as their dimension, hence independent: a direction without active row.
@@ -150,6 +172,19 @@ class Problem:
         right = [-1] * len(system.rows) + [1] * len(system.sides)
         solved = flint.fmpq_mat(flint.fmpz_mat(vectors)).solve(flint.fmpq_mat(len(vectors), 1, right))
         return [Fraction(int(solved[i, 0].p), int(solved[i, 0].q)) for i in range(len(vectors))]
+
+
+def _balanced(matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The matrix with columns of like size and the powers of two taken out; as it is where that would not be exact."""
+    none = np.zeros(matrix.shape[1], dtype=np.int64)
+    if matrix.dtype != np.float64:
+        return matrix, none
+    _, exponents = np.frexp(np.abs(matrix).max(axis=0))
+    if int(exponents.max()) - int(exponents.min()) < _BALANCED_BITS:
+        return matrix, none
+    scaled = np.ldexp(matrix, -exponents)
+    exact_scaling = np.isfinite(scaled).all() and np.array_equal(np.ldexp(scaled, exponents), matrix)
+    return (scaled, exponents.astype(np.int64)) if exact_scaling else (matrix, none)
 
 
 @dataclass(slots=True)
@@ -311,7 +346,8 @@ def run(search: Any, problem: Problem, limits: Limits, accept: Accept) -> NDArra
             literals += [-(len(system.rows) + k + 1) for k in range(len(system.sides))]
             found = alternative([signed_vector(system, literal) for literal in literals])
             if found.circuit is None:
-                return accept(np.array(found.direction, dtype=np.float64))
+                assert found.direction is not None
+                return accept(problem.direction(found.direction))
             search.admit([literals[place] for place in found.circuit])
         elif status != RUNNING:
             return None

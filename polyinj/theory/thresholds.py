@@ -16,6 +16,9 @@ from polyinj.errors import InputError
 from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 from polyinj.theory.replica import replica_threshold
 
+# The thresholds that `enclose_threshold` proves.
+ENCLOSED = ("mean-direction", "gordon", "euler", "minimal-cells", "first-moment")
+
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
@@ -142,9 +145,7 @@ def enclose_threshold(name: str) -> arb:
                 return enclose_root(_minimal_cells, 5, 10)
             case "first-moment":
                 return enclose_root(_first_moment, 4, 10)
-    raise InputError(
-        f"no enclosure for {name!r}; allowed are mean-direction, gordon, euler, minimal-cells and first-moment"
-    )
+    raise InputError(f"no enclosure for {name!r}; allowed are {', '.join(ENCLOSED)}")
 
 
 def _normal_tail(x: arb) -> arb:
