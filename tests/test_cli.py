@@ -144,6 +144,59 @@ def test_check_reads_npz_csv_and_transposes(tmp_path, run_main):
     assert "--transpose" in sideways.stderr
 
 
+@pytest.mark.parametrize("name", ["proof.json", "proof.json.gz"])
+@pytest.mark.parametrize(
+    ("m", "words"), [(30, "valid: the layer is injective"), (7, "valid: the layer is not injective")]
+)
+def test_certificates_are_written_and_verified(tmp_path, run_main, name, m, words):
+    np.savez(tmp_path / "layer.npz", W=gaussian(m, 3), b=np.zeros(m))
+    np.save(tmp_path / "other.npy", gaussian(m, 3, 1))
+    layer = (tmp_path / "layer.npz", "--key", "W", "--bias-key", "b")
+    checked = run_main("check", *layer, "--rank-proof", "--certificate", tmp_path / name)
+    assert checked.returncode == (0 if m == 30 else 1)
+    assert f"wrote {tmp_path / name}" in checked.stdout
+    valid = run_main("verify", tmp_path / name, *layer)
+    assert (valid.returncode, valid.stdout.strip()) == (0, words)
+    refused = run_main("verify", tmp_path / name, tmp_path / "other.npy")
+    assert refused.returncode == 1
+    assert refused.stdout.startswith("refused: ")
+
+
+def test_a_count_says_what_it_assumes(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", gaussian(84, 12))
+    checked = run_main("check", tmp_path / "w.npy", "--certificate", tmp_path / "c.json")
+    assert checked.returncode == 0
+    assert checked.stdout.startswith("injective if the rows are in general position")
+    assert json.loads((tmp_path / "c.json").read_text())["assumes_general_position"] is True
+    assert "injective if in general position" in run_main("verify", tmp_path / "c.json", tmp_path / "w.npy").stdout
+
+
+def test_bad_certificates(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", gaussian(7, 3))
+    (tmp_path / "c.json").write_text("{}")
+    assert run_main("verify", tmp_path / "missing.json", tmp_path / "w.npy").returncode == 2
+    assert run_main("verify", tmp_path / "c.json", tmp_path / "w.npy").returncode == 1
+
+
+def test_nonnegative_inputs(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", np.eye(3))
+    assert run_main("check", tmp_path / "w.npy").returncode == 1
+    assert run_main("check", tmp_path / "w.npy", "--nonnegative").returncode == 0
+
+
+def test_thresholds(run_main):
+    assert "8.34463296085472477088382" in run_main("thresholds").stdout
+    rows = json.loads(run_main("thresholds", "--json").stdout)
+    assert next(row["name"] for row in rows) == "mean-direction"
+
+
+def test_expected(run_main):
+    printed = run_main("expected", "--n", 2, "--m", 8)
+    assert "0.4375" in printed.stdout
+    assert json.loads(run_main("expected", "--n", 2, "--m", 8, "--json").stdout)["P(not injective)"] == 0.375
+    assert run_main("expected", "--n", 0, "--m", 8).returncode == 2
+
+
 def test_bad_files_are_one_clear_line(tmp_path, run_main):
     np.savez(tmp_path / "two.npz", a=np.eye(2), b=np.eye(2))
     np.save(tmp_path / "pickled.npy", np.array([[None]]), allow_pickle=True)

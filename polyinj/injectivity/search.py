@@ -158,7 +158,8 @@ class Problem:
         for axis in (0, 1):
             lengths = np.linalg.norm(vectors, axis=axis, keepdims=True)
             vectors = vectors / np.where(lengths > 0, lengths, 1)
-        return bool(np.linalg.svd(vectors, compute_uv=False)[-1] > 1e-9)
+        wide = vectors.shape[0] < vectors.shape[1]
+        return not wide and bool(np.linalg.svd(vectors, compute_uv=False)[-1] > 1e-9)
 
     def corner(self) -> list[Fraction] | None:
         """Where rows and sides are as many as their dimension, hence independent: a direction without active row.
