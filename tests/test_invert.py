@@ -95,7 +95,7 @@ def test_inverse_lipschitz_bounds_distances():
 
 def test_inverse_lipschitz_interval():
     weights = np.random.default_rng(0).standard_normal((20, 3))
-    exact, bounded = inverse_lipschitz(weights), inverse_lipschitz(weights, ray_limit=10)
+    exact, bounded = inverse_lipschitz(weights), inverse_lipschitz(weights, cell_limit=10)
     assert not bounded.exact
     assert bounded.lower <= exact.lower <= bounded.upper
     active = weights[list(bounded.active_rows)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
 from math import comb
 from typing import Any
 
@@ -13,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.geometry.exact import IntegerRows, integer_rows, kernel, product, rank, read_matrix, read_vector
+from polyinj.geometry.arrangement import Arrangement
+from polyinj.geometry.exact import integer_rows, rank, read_matrix, read_vector
 
 _UNIT = 2.0**-53
 _CHUNK = 1024
@@ -105,7 +105,7 @@ class InverseLipschitz:
     active_rows: tuple[int, ...]
 
 
-def inverse_lipschitz(weights: ArrayLike, *, ray_limit: int = 50_000, seed: int = 0) -> InverseLipschitz:
+def inverse_lipschitz(weights: ArrayLike, *, cell_limit: int = 200_000, seed: int = 0) -> InverseLipschitz:
     """The least smallest singular value s of the active rows over all cells of a layer x -> ReLU(W x).
 
     It is the best constant in a small neighbourhood of every point inside a cell, and everywhere
@@ -117,9 +117,9 @@ def inverse_lipschitz(weights: ArrayLike, *, ray_limit: int = 50_000, seed: int 
     Parameters
     ----------
     weights : array_like, shape (m, n)
-    ray_limit : int
-        Cells are enumerated when C(m, n - 1) is at most this. Beyond it, the upper end comes from cells that random
-        directions meet, and the lower end is 0.
+    cell_limit : int
+        Cells are enumerated when there are at most so many, 2 (C(m-1, 0) + ... + C(m-1, n-1)) in general position.
+        Beyond it, the upper end comes from cells that random directions meet, and the lower end is 0.
     seed : int
         Seed of those directions.
 
@@ -133,11 +133,11 @@ def inverse_lipschitz(weights: ArrayLike, *, ray_limit: int = 50_000, seed: int 
     rows, columns = matrix.shape
     if rank(integer_rows(exact)) < columns:
         return InverseLipschitz(0.0, 0.0, True, "the weights have rank below the number of columns", ())
-    if comb(rows, columns - 1) <= ray_limit:
-        value, chosen = _least_singular_value(matrix, _active_sets(integer_rows(exact), columns))
+    if 2 * sum(comb(rows - 1, k) for k in range(columns)) <= cell_limit:
+        value, chosen = _least_singular_value(matrix, _active_sets(exact))
         if chosen.sum() < columns or rank(integer_rows(exact[chosen])) < columns:
             value = 0.0
-        return InverseLipschitz(value, value, True, "every minimal active set", _indices(chosen))
+        return InverseLipschitz(value, value, True, "every cell", _indices(chosen))
     value, chosen = _least_singular_value(matrix, _sampled_active_sets(matrix, seed))
     method = (
         f"upper: the least of {_CHUNK} cells met by random directions, seed {seed}; lower: singular values are >= 0"
@@ -170,43 +170,11 @@ def _sampled_active_sets(matrix: NDArray[np.float64], seed: int) -> Iterator[NDA
     yield directions @ matrix.T >= 0
 
 
-def _active_sets(rows: IntegerRows, columns: int) -> Iterator[NDArray[np.bool_]]:
-    """Active sets of open cells, in chunks of shape (k, m): all that are minimal by inclusion, and perhaps others.
-
-    Zero rows are left out. The rows have rank `columns`, so every cell has a ray in its closure. The rows positive on
-    the ray are active in the cell; the rows that vanish there cut its neighbourhood into cells by themselves, in one
-    dimension less.
-    """
-    names = [i for i, row in enumerate(rows) if any(row)]
-    found = set(_positive_sets([rows[i] for i in names], names, columns))
-    masks = np.zeros((len(found), len(rows)), dtype=bool)
-    for mask, positive in zip(masks, found, strict=True):
-        mask[list(positive)] = True
-    for start in range(0, len(masks), _CHUNK):
-        yield masks[start : start + _CHUNK]
-
-
-def _positive_sets(rows: IntegerRows, names: list[int], columns: int) -> Iterator[frozenset[int]]:
-    if len(rows) == columns:
-        # Independent rows can all be negative at once.
-        yield frozenset()
-        return
-    seen = set()
-    for chosen in combinations(rows, columns - 1):
-        rays = kernel(chosen, columns)
-        if len(rays) != 1:
-            continue
-        values = product(rows, rays[0])
-        tight = tuple(i for i, value in enumerate(values) if value == 0)
-        if tight in seen:
-            continue
-        seen.add(tight)
-        # Rows that vanish on the ray are functionals of the quotient by it: leave out a coordinate where it is not 0.
-        pivot = next(j for j, entry in enumerate(rays[0]) if entry)
-        quotient = [rows[i][:pivot] + rows[i][pivot + 1 :] for i in tight]
-        for local in _positive_sets(quotient, [names[i] for i in tight], columns - 1):
-            for sign in (1, -1):
-                yield local.union(name for name, value in zip(names, values, strict=True) if sign * value > 0)
+def _active_sets(matrix: NDArray[Any]) -> Iterator[NDArray[np.bool_]]:
+    """Active sets of all open cells, in chunks of shape (k, m), k <= 1024; rows of zeros are left out."""
+    for signs in Arrangement(matrix).iter_cells():
+        for start in range(0, len(signs), _CHUNK):
+            yield signs[start : start + _CHUNK] > 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
