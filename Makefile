@@ -19,7 +19,7 @@ test: $(READY)
 test-debug: $(READY)
 	rm -rf build/debug
 	POLYINJ_DEBUG=1 $(BIN)/pip install -q --no-deps --target build/debug .
-	PYTHONPATH=build/debug $(BIN)/pytest -p no:cacheprovider --import-mode=importlib
+	PYTHONPATH=build/debug $(BIN)/pytest -p no:cacheprovider tests
 
 lint: $(READY)
 	$(BIN)/ruff check
