@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from polyinj.injectivity.layer import Box as Box
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
+    from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.estimate import Simulation as Simulation
     from polyinj.simulation.estimate import simulate as simulate
@@ -67,6 +68,7 @@ _HOMES = {
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.layer": ["Box"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
+    "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
     "polyinj.simulation.transition": ["Transition", "estimate_transition"],

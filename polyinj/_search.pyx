@@ -3,6 +3,8 @@
 The C files under csrc/ do the work and say how; here are the Python objects around them. The contract: _search.pyi.
 """
 
+from functools import lru_cache
+
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
@@ -89,12 +91,19 @@ def conditioned(rows):
     U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for
     the rows, with the same signs.
     """
-    rows = _unit(rows)
+    rows = np.ascontiguousarray(rows, dtype=np.float64)
+    return _conditioned(rows.tobytes(), rows.shape[1])
+
+
+# The walk, the choice of blocks and the search of one layer condition the same rows.
+@lru_cache(maxsize=4)
+def _conditioned(data, columns):
+    rows = _unit(np.frombuffer(data).reshape(-1, columns))
     q, r = np.linalg.qr(rows)
     size = np.abs(np.diagonal(r))
-    if len(size) < rows.shape[1] or size.min() < 1e-13 * size.max():
+    if len(size) < columns or size.min() < 1e-13 * size.max():
         # Q would invent directions; the kernels find out that the rows do not span.
-        return rows, np.eye(rows.shape[1])
+        return rows, np.eye(columns)
     return np.ascontiguousarray(_unit(q)), r
 
 

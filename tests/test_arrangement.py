@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from polyinj import Arrangement, BudgetExceeded, InputError, PolyinjError
 from polyinj._split import ConeSplitter
 from polyinj.geometry import exact, faces, pruned, sweep
+from polyinj.testing import integer_matrices
 from polyinj.theory.euler import expected_face_counts
 
 CASES = int(os.environ.get("POLYINJ_CASES", "300"))
@@ -349,3 +350,21 @@ def test_depth_and_shallowest_direction_of_any_rows():
 def test_bad_input(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+@given(integer_matrices(max_rows=6, max_columns=3))
+def test_cones_of_faces_hold_their_points_and_have_their_facets(rows):
+    arrangement = Arrangement(rows)
+    for dimension in range(1, rows.shape[1] + 1):
+        for chunk in arrangement.iter_faces(dimension):
+            for signs in chunk[:4]:
+                cell = arrangement.cell(signs)
+                cone = cell.cone()
+                assert cone.dimension == dimension
+                assert cone.contains(cell.interior_point())
+                assert not cone.is_subspace or not signs.any()
+
+
+def test_an_affine_cell_is_no_cone():
+    with pytest.raises(InputError, match="affine"):
+        Arrangement([[1, 0], [0, 1]], [1, 1]).cell([1, 1]).cone()

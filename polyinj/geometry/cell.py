@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from polyinj.errors import InputError
 from polyinj.geometry import exact
+from polyinj.geometry.cone import Cone
 from polyinj.geometry.feasible import solve_strictly
 
 
@@ -112,6 +113,20 @@ class Cell:
         factors = np.where(self._signs == 0, 1, self._signs).astype(object)
         offsets = np.zeros(len(factors), dtype=np.int64).astype(object) if self._offsets is None else self._offsets
         return _objects(self._matrix) * factors[:, None], _objects(offsets[:, None])[:, 0] * factors
+
+    def cone(self) -> Cone:
+        """The closure of a face of a central arrangement, as an exact cone.
+
+        Raises
+        ------
+        InputError
+            The arrangement is affine: its cells are polyhedra, see `inequalities`.
+        """
+        if self._offsets is not None:
+            raise InputError("a cell of an affine arrangement is no cone; use inequalities()")
+        rows, _ = self.inequalities()
+        tight = self._signs == 0
+        return Cone.from_inequalities(rows[~tight], rows[tight])
 
 
 def _objects(matrix: NDArray[Any]) -> NDArray[Any]:
