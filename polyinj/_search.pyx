@@ -312,8 +312,8 @@ def splice(circuits, trees, parts):
     parts[k] is the pair (circuits, tree) that proves open subtree k. Answers (circuits, trees) without open subtrees;
     circuits that several parts use appear once.
     """
-    pool, name = np.unique(np.concatenate([circuits, *(part[0] for part in parts)]), axis=0, return_inverse=True)
-    name = name.reshape(-1).astype(np.int32)
+    together = np.concatenate([circuits, *(part[0] for part in parts)])
+    pool, name = _distinct(together)
     named, start = [], len(circuits)
     for own, tree in parts:
         tree = tree.copy()
@@ -330,6 +330,20 @@ def splice(circuits, trees, parts):
             at = place + 2
         whole.append(np.concatenate([*pieces, tree[at:]]))
     return pool, whole
+
+
+def _distinct(rows):
+    """The distinct rows of an int32 matrix, and for each row which one it is (int32).
+
+    Rows are told apart by a 64-bit key, a fixed random combination of their entries; should two keys agree by chance,
+    by comparing rows.
+    """
+    factors = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
+    keys = (rows.astype(np.int64).view(np.uint64) * factors).sum(axis=1, dtype=np.uint64)
+    _, first, name = np.unique(keys, return_index=True, return_inverse=True)
+    if not np.array_equal(rows[first][name], rows):
+        _, first, name = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return rows[first], name.reshape(-1).astype(np.int32)
 
 
 cdef void _rename(int32_t[::1] code, int32_t[::1] name) noexcept:
