@@ -9,7 +9,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 
-class _Row(Protocol):
+class ThresholdRow(Protocol):
+    """One threshold: it lies in [lower, upper]."""
+
     @property
     def name(self) -> str: ...
     @property
@@ -43,7 +45,7 @@ class _Solution(Protocol):
 _COLOURS = {"rigorous": "#1b7837", "nonrigorous": "#b35806", "conjectured": "#b35806", "refuted": "#7f7f7f"}
 
 
-def plot_threshold_ladder(rows: Sequence[_Row], curves: _Curves) -> Figure:
+def plot_threshold_ladder(rows: Sequence[ThresholdRow], curves: _Curves) -> Figure:
     """The ladder of thresholds above the energy curves that cross the level 1 on its replica rungs.
 
     Parameters

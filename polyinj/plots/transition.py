@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,22 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from polyinj.plots.theory import ThresholdRow
+
 if TYPE_CHECKING:
     from polyinj.simulation.transition import Transition
 
 
-class _Threshold(Protocol):
-    @property
-    def name(self) -> str: ...
-    @property
-    def lower(self) -> float: ...
-    @property
-    def upper(self) -> float: ...
-    @property
-    def status(self) -> str: ...
-
-
-def plot_transition(transition: Transition, thresholds: Sequence[_Threshold]) -> Figure:
+def plot_transition(transition: Transition, thresholds: Sequence[ThresholdRow]) -> Figure:
     """P(injective) and, below it, chi against m/n, one colour an n; vertical lines at the known thresholds."""
     figure = Figure(figsize=(7.2, 7.6), layout="constrained")
     strip, top, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(0.95, 2.2, 2))
@@ -69,7 +60,7 @@ def _draw_chi(axes: Axes, transition: Transition, n: int, colour: Any) -> None:
         axes.errorbar(ratio, mean, 2 * error, color=colour, ls="", marker="o", ms=3.5, elinewidth=0.9, capsize=1.5)
 
 
-def _mark_thresholds(strip: Axes, panels: Sequence[Axes], thresholds: Sequence[_Threshold], right: float) -> None:
+def _mark_thresholds(strip: Axes, panels: Sequence[Axes], thresholds: Sequence[ThresholdRow], right: float) -> None:
     """A line each through the panels; its label in the strip above, moved aside where two would overlap."""
     strip.set_axis_off()
     strip.set_ylim(0, 1)
