@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import sys
 from fractions import Fraction
 from itertools import product
 from math import lcm, prod
@@ -43,15 +45,22 @@ def ratio(entry):
     return f"{Fraction(entry).numerator}/{Fraction(entry).denominator}"
 
 
+def is_double(entry):
+    return abs(entry) <= sys.float_info.max and Fraction(float(entry)) == entry
+
+
 def verify_proof(document, weights, bias=None):
     """Raise Refused unless the parsed JSON document proves its claim about the layer (lists of exact numbers)."""
     m, n, domain, budget = len(weights), len(weights[0]), document["domain"], document["budget"]
-    text = [f"{m} {n}", *(ratio(entry) for row in weights for entry in row)]
-    text += [] if bias is None else ["bias", *map(ratio, bias)]
+    entries, shifts = [entry for row in weights for entry in row], list(bias or [])
+    doubles = all(is_double(entry) for entry in entries + shifts)
+    write = (lambda x: struct.pack("<d", x)) if doubles else (lambda x: f"{ratio(x)}\n".encode())
+    hashed = f"{m} {n} {'binary64' if doubles else 'ratios'}\n".encode() + b"".join(map(write, entries))
+    hashed += b"" if bias is None else b"bias\n" + b"".join(map(write, shifts))
     intervals = [] if domain is None else list(zip(domain["lower"], domain["upper"], strict=True))
     box = " ".join(["box", *(f"{lower or '-inf'}:{upper or 'inf'}" for lower, upper in intervals)])
-    text += [] if domain is None else ["domain", box]
-    need(document["sha256"] == hashlib.sha256("\n".join(text).encode()).hexdigest(), "another layer")
+    hashed += b"" if domain is None else f"domain\n{box}\n".encode()
+    need(document["sha256"] == hashlib.sha256(hashed).hexdigest(), "another layer")
     need((document["rows"], document["columns"], document["bias"]) == (m, n, bias is not None), "another shape")
 
     lifted = bias is not None or any(side and Fraction(side) for pair in intervals for side in pair)

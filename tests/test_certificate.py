@@ -499,9 +499,11 @@ def test_the_examples_of_the_format_page(tmp_path):
         assert both_accept(example, star, None, tmp_path)
     (tmp_path / "pair.json").write_text(json.dumps(collision))
     load_certificate(tmp_path / "pair.json").verify([[1, 0], [0, 1]], [0, 1])
-    hashed = page.split("(the last line included)\n\n```\n")[1].split("\n```")[0]
-    layer = read_layer([[1, -0.5]], [0], Box([0, None], [None, None]))
+    hashed = page.split("they are the text\n\n```\n")[1].split("```")[0]
+    layer = read_layer(np.array([[1, Fraction(-1, 3)]]), [0], Box([0, None], [None, None]))
     assert hashlib.sha256(hashed.encode()).hexdigest() == layer.sha256()
+    hashed = page.split("in hexadecimal\n\n```\n")[1].split("\n```")[0]
+    assert hashlib.sha256(bytes.fromhex(hashed)).hexdigest() == read_layer([[1, -0.5]]).sha256()
 
 
 @pytest.mark.parametrize(

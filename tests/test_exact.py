@@ -92,3 +92,11 @@ def test_digest_separates_weights_bias_and_domain():
     texts = {exact.digest(weights), exact.digest(weights, bias), exact.digest(weights, bias, "box 0:inf 0:inf")}
     assert len(texts) == 3
     assert exact.digest(exact.read_matrix([[1.0, 2.0], [3.0, 4.0]])) in texts
+
+
+@pytest.mark.parametrize("odd", [Fraction(1, 3), 2**53 + 1, 10**400, Fraction(1, 2**1080)])
+def test_digest_depends_on_values_alone(odd):
+    assert exact.digest(exact.read_matrix([[0.0, 2.0]])) == exact.digest(exact.read_matrix([[-0.0, 2.0]]))
+    near = exact.read_matrix(np.array([[odd, 2]], dtype=object))
+    assert exact.digest(near) == exact.digest(exact.read_matrix(np.array([[Fraction(odd), Fraction(2)]])))
+    assert exact.digest(near) != exact.digest(exact.read_matrix([[0, 2]]))

@@ -174,25 +174,38 @@ def product(rows: Sequence[Sequence[int]], x: Sequence[int]) -> list[int]:
 
 
 def digest(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str = "") -> str:
-    """SHA-256, as hex digits, of the exact values of a layer.
+    """SHA-256, as hex digits, of the exact values of a layer; docs/certificate-format.md specifies the hashed bytes.
 
-    The hashed text is ASCII: `m n`, then the entries of the weights row by row, then `bias` and its entries where
-    there is one, then `domain` and its description where there is one, each on its own line; an entry is `p/q` in
-    lowest terms with q > 0.
+    Entries are hashed as 8-byte doubles where all of them are doubles, else as ratios p/q: so the hash depends on the
+    values alone, and that of a large layer costs little.
     """
-    lines = [f"{weights.shape[0]} {weights.shape[1]}", *_ratios(weights)]
-    if bias is not None:
-        lines += ["bias", *_ratios(bias)]
+    arrays = [weights] if bias is None else [weights, bias]
+    doubles = [_as_doubles(array) for array in arrays]
+    binary = all(array is not None for array in doubles)
+    name = "binary64" if binary else "ratios"
+    hashed = hashlib.sha256(f"{weights.shape[0]} {weights.shape[1]} {name}\n".encode("ascii"))
+    for title, array, double in zip(("", "bias\n"), arrays, doubles, strict=False):
+        hashed.update(title.encode("ascii"))
+        if binary and double is not None:
+            hashed.update(double.tobytes())
+        else:
+            hashed.update("".join(f"{format_ratio(entry)}\n" for entry in array.flat).encode("ascii"))
     if domain:
-        lines += ["domain", domain]
-    return hashlib.sha256("\n".join(lines).encode("ascii")).hexdigest()
+        hashed.update(f"domain\n{domain}\n".encode("ascii"))
+    return hashed.hexdigest()
 
 
-def _ratios(array: NDArray[Any]) -> list[str]:
-    if array.dtype == np.float64:
-        # Doubles have few enough digits to be printed at once.
-        return [f"{p}/{q}" for p, q in map(float.as_integer_ratio, array.ravel().tolist())]
-    return [format_ratio(entry) for entry in array.flat]
+def _as_doubles(array: NDArray[Any]) -> NDArray[np.float64] | None:
+    """The same numbers as little-endian doubles, zero without sign; None where one of them is no double."""
+    if array.dtype == object:
+        try:
+            rounded = array.astype(np.float64)
+        except OverflowError:
+            return None
+        if any(Fraction(a) != b for a, b in zip(rounded.flat, array.flat, strict=True)):
+            return None
+        array = rounded
+    return (array + 0.0).astype("<f8")
 
 
 def format_ratio(entry: Any) -> str:
