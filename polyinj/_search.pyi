@@ -163,3 +163,7 @@ def splice(circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, In
 def conditioned(rows: Floats) -> tuple[Floats, Floats]:
     """(vectors, R): unit vectors with the same circuits as the rows; z is a direction for them iff R^-1 z is one for
     the rows."""
+
+def factored(rows: Floats) -> tuple[Floats, Floats | None, Floats]:
+    """(U, Q, R): unit rows U = Q' R and the unit rows Q of Q'; None for Q where R is singular, nearly or by its
+    shape."""

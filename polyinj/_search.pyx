@@ -5,6 +5,7 @@ The C files under csrc/ do the work and say how; here are the Python objects aro
 
 from functools import lru_cache
 
+from libc.math cimport fabs, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
@@ -78,33 +79,47 @@ RUNNING, EXHAUSTED, WITNESS, UNSETTLED, MEMORY, STUCK = STATUSES = (
     "running", "exhausted", "witness", "unsettled", "memory", "stuck")
 
 
-def _unit(rows):
-    # By the largest entry first: squares of tiny or huge entries would leave the range of doubles.
-    rows = rows / np.maximum(np.abs(rows).max(axis=1, keepdims=True), 2.0**-1022)
-    length = np.sqrt((rows * rows).sum(axis=1, keepdims=True))
-    return rows / np.where(length > 0, length, 1)
+cdef _unit(const double[:, ::1] row):
+    """The rows at length 1; zero rows stay zero."""
+    out = np.empty((row.shape[0], row.shape[1]))
+    cdef double[:, ::1] unit = out
+    cdef Py_ssize_t i, j
+    cdef double largest, square, scale
+    with nogil:
+        for i in range(row.shape[0]):
+            # By the largest entry first: squares of tiny or huge entries would leave the range of doubles.
+            largest, square = 2.0**-1022, 0
+            for j in range(row.shape[1]):
+                largest = max(largest, fabs(row[i, j]))
+            for j in range(row.shape[1]):
+                unit[i, j] = row[i, j] / largest
+                square += unit[i, j] * unit[i, j]
+            scale = sqrt(square)
+            for j in range(row.shape[1]):
+                unit[i, j] /= scale if scale > 0 else 1
+    return out
 
 
 def conditioned(rows):
-    """Better conditioned vectors with the same circuits, and the matrix that takes their directions back.
+    unit, q, r = factored(rows)
+    return (unit, np.eye(unit.shape[1])) if q is None else (q, r)
 
-    U = Q R with U the unit rows; the vectors are the unit rows of Q. Where z is a direction for Q, R^-1 z is one for
-    the rows, with the same signs.
-    """
+
+def factored(rows):
     rows = np.ascontiguousarray(rows, dtype=np.float64)
-    return _conditioned(rows.tobytes(), rows.shape[1])
+    return _factored(rows.tobytes(), rows.shape[1])
 
 
-# The walk, the choice of blocks and the search of one layer condition the same rows.
+# The checks, the walk, the choice of blocks and the search of one layer factor the same rows.
 @lru_cache(maxsize=4)
-def _conditioned(data, columns):
-    rows = _unit(np.frombuffer(data).reshape(-1, columns))
-    q, r = np.linalg.qr(rows)
-    size = np.abs(np.diagonal(r))
+def _factored(data, columns):
+    unit = _unit(np.frombuffer(data).reshape(-1, columns))
+    q, r = np.linalg.qr(unit)
+    size = np.abs(r.diagonal())
     if len(size) < columns or size.min() < 1e-13 * size.max():
         # Q would invent directions; the kernels find out that the rows do not span.
-        return rows, np.eye(columns)
-    return np.ascontiguousarray(_unit(q)), r
+        return unit, None, r
+    return unit, _unit(q), r
 
 
 def _direction(r, z):
@@ -382,9 +397,18 @@ class RankSearch(_Search):
         return _Search.__new__(cls, rows, error, side, linear, linear, _taking_part(rows, linear), record, memory_limit)
 
 
-def _taking_part(rows, linear):
-    """One block of all rows whose linear part is not zero."""
-    return np.where(np.any(np.asarray(rows)[:, :linear] != 0, axis=1), 0, -1)
+def _taking_part(rows, Py_ssize_t linear):
+    """One block of all rows whose linear part is not zero; int32."""
+    cdef const double[:, ::1] row = np.ascontiguousarray(rows, dtype=np.float64)
+    out = np.full(row.shape[0], -1, dtype=np.int32)
+    cdef int32_t[::1] block = out
+    cdef Py_ssize_t i, j
+    for i in range(row.shape[0]):
+        for j in range(linear):
+            if row[i, j] != 0:
+                block[i] = 0
+                break
+    return out
 
 
 def choose_blocks(rows, side=None, *, linear=None, count=None):
@@ -396,9 +420,10 @@ def choose_blocks(rows, side=None, *, linear=None, count=None):
         # Circuits of a root packing lie in one block as far as the equal sizes allow.
         label = _Search(rows, 0.0, side, n, 0, blocks, False, 1 << 30)._label()
         part = np.flatnonzero(blocks == 0)
-        order = part[np.argsort(np.where(label < 0, len(label), label)[part], kind="stable")]
+        # As unsigned numbers the rows without circuit come last.
+        order = part[label.view(np.uint32)[part].argsort(kind="stable")]
         blocks[order] = np.arange(len(order)) * count // max(len(order), 1)
-    return blocks.astype(np.int32)
+    return blocks
 
 
 cdef class WitnessSearch:

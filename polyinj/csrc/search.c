@@ -388,6 +388,12 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
 {
     tableau *t = &s->table;
     *circuit = -1;
+    uint64_t any = 0;
+    for (int w = 0; w < s->words; w++)
+        any |= rest[w];
+    /* Where no column is allowed the direction would be zero, and the signs of its values noise. */
+    if (!any && s->trailed == 0 && s->columns == s->rows)
+        return OPEN;
     for (int attempt = 0; attempt < 2; attempt++) {
         for (int w = 0; w < s->words; w++)
             for (uint64_t left = s->free[w]; left; left &= left - 1) {

@@ -172,7 +172,7 @@ def integers(values: ArrayLike, dimensions: int, name: str) -> NDArray[np.int32]
         raise CertificateError(
             f"{name} has dtype {array.dtype} and {array.ndim} dimensions; expected integers below 2^31 in {dimensions}"
         )
-    if array.size and not (int(array.min()) > -(2**31) and int(array.max()) < 2**31):
+    if array.dtype != np.int32 and array.size and not (int(array.min()) > -(2**31) and int(array.max()) < 2**31):
         raise CertificateError(f"{name} has an integer of 2^31 or more")
     result = array.astype(np.int32)
     result.setflags(write=False)

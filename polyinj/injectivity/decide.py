@@ -20,7 +20,7 @@ from enum import Enum
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, STUCK, WITNESS
 from polyinj.errors import CertificateError, InputError
@@ -38,7 +38,7 @@ _RANK_NODES = 4_000
 # The search in rationals solves a linear program a node: for matrices of so many entries in a second or less.
 _EXACT_ENTRIES = 400
 # Steps of the first walk, times n: enough for most layers that have a witness, a fraction of the search for others.
-_WALK_STEPS = 2
+_WALK_STEPS = 1
 # The bound on the depth that comes with UNDECIDED: so many nodes for each count.
 _BOUND_NODES = 200
 
@@ -198,10 +198,10 @@ class _Run:
         if direction is not None:
             if (found := problem.witness(direction)) is not None:
                 return self.not_injective(problem.point(found))
-            self.witness = Witness.at(self.layer, problem.point(direction))
+            self.witness = Witness.along(problem, direction)
         if problem.rows.shape[1] > LARGEST_DIMENSION:
             return self._undecided(problem)
-        degenerate = _has_parallel_rows(problem)
+        degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
         counted: Outcome | None = None
         if not degenerate and rank_proof is not True:
             counted = self._count(problem)
@@ -331,21 +331,10 @@ def _interior_point(layer: Layer) -> list[Fraction]:
 
 
 def _has_parallel_rows(problem: Problem) -> bool:
-    """Whether two rows have parallel nonzero weights, exactly; candidates are found by rounded directions."""
-    weights: NDArray[np.float64] = problem.rows[:, : problem.columns]
-    rows = np.flatnonzero(weights.any(axis=1))
-    kept = weights[rows]
-    largest = np.abs(kept).argmax(axis=1)
-    kept = kept / kept[np.arange(len(kept)), largest][:, None]
-    # Parallel rows may disagree on which of several equal entries is the largest: compare by a projection of all.
-    key = np.abs(kept / np.linalg.norm(kept, axis=1, keepdims=True)) @ np.sqrt(np.arange(2.0, 2.0 + problem.columns))
-    order = np.argsort(key)
-    close = np.flatnonzero(np.diff(key[order]) < 1e-9)
-    if not len(close):
-        return False
-    suspects = rows[np.unique(np.concatenate([order[close], order[close + 1]]))]
+    """Whether two rows have parallel nonzero weights, exactly."""
+    rows = [row for row in exact.integer_rows(problem.layer.weights) if any(row)]
     lines = set()
-    for row in exact.integer_rows(problem.layer.weights[suspects]):
+    for row in rows:
         sign = 1 if next(entry for entry in row if entry) > 0 else -1
         lines.add(tuple(sign * entry for entry in row))
-    return len(lines) < len(suspects)
+    return len(lines) < len(rows)

@@ -27,6 +27,7 @@ from polyinj._search import (
     CountSearch,
     RankSearch,
     choose_blocks,
+    factored,
     splice,
 )
 from polyinj.geometry import exact
@@ -94,8 +95,10 @@ class Problem:
         """The input that a direction of the homogeneous system stands for, exactly; None outside the open domain."""
         if direction is None:
             return None
-        scales = [Fraction(2) ** -exponent for exponent in self.exponents.tolist()]
-        return self.input([Fraction(entry) * scale for entry, scale in zip(direction.tolist(), scales, strict=True)])
+        z = [Fraction(entry) for entry in direction.tolist()]
+        if self.exponents.any():
+            z = [entry * Fraction(2) ** -e for entry, e in zip(z, self.exponents.tolist(), strict=True)]
+        return self.input(z)
 
     def direction(self, z: Sequence[int]) -> NDArray[np.float64]:
         """An integer direction of the homogeneous system in the coordinates of `rows`, rounded, largest entry 1."""
@@ -124,17 +127,32 @@ class Problem:
                 return np.asarray(beside)
         return None
 
-    def _loses_information(self, direction: NDArray[np.float64]) -> bool | None:
-        """True is exact; None: exactly false, but the direction is near a hyperplane and one beside it may do."""
-        vectors = self.rows if self.sides is None else np.vstack([self.rows, self.sides])
+    def count_active(self, direction: NDArray[np.float64]) -> int | None:
+        """How many rows are active at the point of a direction, exactly; None outside the open domain."""
+        values, certain = self._values(direction)
+        if certain and self.sides is None:
+            return int((values > 0).sum())
+        point = self.point(direction)
+        return None if point is None else len(active_rows(self.layer, point))
+
+    def _values(self, direction: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
+        """The values of rows and sides there, and whether the sign of every one of them is certain."""
+        vectors = self._vectors
         values = vectors @ direction
         size = np.abs(vectors) @ np.abs(direction)
-        certain = bool((np.abs(values) > 4 * len(direction) * (2.0**-53 + self.error) * size + 1e-300).all())
-        weights = self.rows[:, : self.columns]
+        bound = 4 * len(direction) * (2.0**-53 + self.error) * size + 1e-300
+        return values, bool((np.abs(values) > bound).all())
+
+    def _loses_information(self, direction: NDArray[np.float64]) -> bool | None:
+        """True is exact; None: exactly false, but the direction is near a hyperplane and one beside it may do."""
+        values, certain = self._values(direction)
         if certain:
-            if not (values[len(self.rows) :] > 0).all():
+            m = len(self.rows)
+            if self.sides is not None and not (values[m:] > 0).all():
                 return False
-            active = weights[(values[: len(self.rows)] > 0) & weights.any(axis=1)]
+            active = self.rows[values[:m] > 0, : self.columns]
+            if self.sides is not None:
+                active = active[active.any(axis=1)]
             if len(active) < self.columns:
                 return True
             singular = np.linalg.svd(active, compute_uv=False)
@@ -148,18 +166,31 @@ class Problem:
         return False if certain else None
 
     @property
+    def _vectors(self) -> NDArray[np.float64]:
+        return self.rows if self.sides is None else np.vstack([self.rows, self.sides])
+
+    @property
     def well_conditioned(self) -> bool:
         """Whether doubles can tell that the vectors span: else only the search in rationals applies.
 
-        The scale of rows and columns does not matter. The backward error of singular values is a small multiple of
-        m n u, far below the 1e-9 asked for.
+        The scale of rows and columns does not matter: unit rows U = Q R, and R has the singular values of U also
+        after its columns are scaled to length 1, as those of U are thereby. The backward error of the values is a small
+        multiple of m n u, far below the 1e-9 asked for.
         """
-        vectors = self.rows if self.sides is None else np.vstack([self.rows, self.sides])
-        for axis in (0, 1):
-            lengths = np.linalg.norm(vectors, axis=axis, keepdims=True)
-            vectors = vectors / np.where(lengths > 0, lengths, 1)
-        wide = vectors.shape[0] < vectors.shape[1]
-        return not wide and bool(np.linalg.svd(vectors, compute_uv=False)[-1] > 1e-9)
+        _, _, r = factored(self._vectors)
+        if r.shape[0] < r.shape[1]:
+            return False
+        lengths = np.sqrt((r * r).sum(axis=0))
+        return bool(lengths.all()) and bool(np.linalg.svd(r / lengths, compute_uv=False)[-1] > 1e-9)
+
+    @property
+    def may_have_parallel_weights(self) -> bool:
+        """False is certain: then no two rows have parallel nonzero weights."""
+        weights = self.rows if self.layer.is_linear else self.rows[:, : self.columns]
+        unit, _, _ = factored(weights)
+        # Parallel rows project alike on every line.
+        place = np.sort(np.abs(unit @ np.sqrt(np.arange(2.0, 2.0 + self.columns))))
+        return bool((np.diff(place) < 1e-9).any())
 
     def corner(self) -> list[Fraction] | None:
         """Where rows and sides are as many as their dimension, hence independent: a direction without active row.

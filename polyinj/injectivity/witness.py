@@ -35,6 +35,12 @@ class Witness:
         """The witness at a point; None for no point."""
         return None if point is None else cls(tuple(point), len(active_rows(layer, point)))
 
+    @classmethod
+    def along(cls, problem: Problem, direction: NDArray[np.float64]) -> Witness | None:
+        """The witness at the point of a direction of the homogeneous system; None outside the open domain."""
+        point, active = problem.point(direction), problem.count_active(direction)
+        return None if point is None or active is None else cls(tuple(point), active)
+
 
 def find_witness(
     weights: ArrayLike,
