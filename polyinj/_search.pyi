@@ -85,15 +85,13 @@ class _Search:
         side row k as -(m + k + 1); a tree is the flat preorder code of the proof format. One tree for each
         rotation of the blocks."""
 
-    def leave_open_below(self, depth: int) -> None:
-        """Before run: leave the subtrees at this depth open (code 9 k in a tree). 0: none."""
-
-    def open_subtrees(self) -> list[tuple[int, list[int]]]:
-        """(rotation, signed rows +(i + 1) POS / -(i + 1) NEG) of each open subtree, in the order of their numbers."""
+    def give_away(self, number: int) -> tuple[int, list[int]] | None:
+        """Between runs: the largest open part of the search as (rotation, signed rows), for `assume` of another search;
+        its place in the tree is marked 9 number. None if there is nothing to give."""
 
     def assume(self, rotation: int, literals: Sequence[int]) -> None:
         """Before run: search only that subtree; its proof is trees[rotation]. All other arguments have to be those
-        of the root search."""
+        of the search that gave it away."""
 
 class CountSearch(_Search):
     """Is some admissible direction active on at most `budget` rows? EXHAUSTED proves that none is.
@@ -158,7 +156,8 @@ def choose_blocks(
     size."""
 
 def splice(circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, list[Ints]]:
-    """Put the proofs (circuits, tree) of all open subtrees into the proof that left them open."""
+    """Put the proofs (circuits, tree) of the subtrees given away, parts[number], into the proof that they belong to or
+    into each other. Circuits that several parts use appear once."""
 
 def conditioned(rows: Floats) -> tuple[Floats, Floats]:
     """(vectors, R): unit vectors with the same circuits as the rows; z is a direction for them iff R^-1 z is one for

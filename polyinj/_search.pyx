@@ -47,17 +47,15 @@ cdef extern from "search.h" nogil:
         tableau table
         circuit_pool pool
         recording *tree
-        recording open
         int32_t *trail
         int trailed
         uint64_t *positive
-        int32_t open_count
-        int cut
     int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row,
                     double error, int budget, int spanning, int blocks, const int32_t *block, int record,
                     int64_t memory_limit)
     void search_close(search *s)
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
+    int search_give(search *s, int32_t number, int *rotation, int32_t *literal)
     void search_root_packing(search *s, int32_t *label)
     int search_admit(search *s, const int32_t *column, int size)
     search_status search_run(search *s, int64_t max_nodes)
@@ -275,22 +273,16 @@ cdef class _Search:
 
     # ---- Subtrees ----
 
-    def leave_open_below(self, int depth):
-        self._s.cut = depth
-
     def assume(self, int rotation, literals):
         cdef int32_t[::1] literal = np.array(literals, dtype=np.int32).reshape(-1)
         if search_assume(&self._s, rotation, &literal[0] if literal.shape[0] else NULL, literal.shape[0]):
             raise ValueError("a literal is repeated or names no row of the search")
 
-    def open_subtrees(self):
-        number = _copied(&self._s.open).tolist()
-        subtrees, at = [], 0
-        while at < len(number):
-            end = at + 2 + number[at + 1]
-            subtrees.append((number[at], number[at + 2:end]))
-            at = end
-        return subtrees
+    def give_away(self, int32_t number):
+        cdef int rotation = 0
+        cdef int32_t[::1] literal = np.empty(self._s.rows + 1, dtype=np.int32)
+        cdef int count = search_give(&self._s, number, &rotation, &literal[0])
+        return None if count < 0 else (rotation, np.asarray(literal)[:count].tolist())
 
 
 cdef _copied(recording *r):
@@ -322,29 +314,35 @@ cdef int32_t _relabel(int32_t[::1] code, int32_t[::1] index, int32_t used) noexc
 
 
 def splice(circuits, trees, parts):
-    """Put the proofs of open subtrees into the proof that left them open.
-
-    parts[k] is the pair (circuits, tree) that proves open subtree k. Answers (circuits, trees) without open subtrees;
-    circuits that several parts use appear once.
-    """
     together = np.concatenate([circuits, *(part[0] for part in parts)])
     pool, name = _distinct(together)
-    named, start = [], len(circuits)
+    start = len(circuits)
+    trees = [_renamed(tree, name) for tree in trees]
+    given = []
     for own, tree in parts:
-        tree = tree.copy()
-        _rename(tree, name[start:start + len(own)])
-        named.append(tree)
+        given.append(_renamed(tree, name[start:start + len(own)]))
         start += len(own)
-    whole = []
-    for tree in trees:
-        tree = tree.copy()
-        _rename(tree, name)
-        pieces, at = [], 0
-        for place in _places(tree):
-            pieces += [tree[at:place], named[tree[place + 1]]]
-            at = place + 2
-        whole.append(np.concatenate([*pieces, tree[at:]]))
-    return pool, whole
+    return pool, [_filled(tree, given) for tree in trees]
+
+
+def _renamed(tree, int32_t[::1] name):
+    cdef int32_t[::1] code = tree.copy()
+    _relabel(code, name, 0)
+    return np.asarray(code)
+
+
+def _filled(tree, given):
+    """The tree with the subtrees given[k] in the places 9 k, and those of the subtrees filled likewise."""
+    pieces, rest = [], [tree]
+    while rest:
+        code = rest.pop()
+        place = _given_place(code)
+        if place < 0:
+            pieces.append(code)
+        else:
+            pieces.append(code[:place])
+            rest += [code[place + 2:], given[code[place + 1]]]
+    return np.concatenate(pieces)
 
 
 def _distinct(rows):
@@ -361,24 +359,19 @@ def _distinct(rows):
     return rows[first], name.reshape(-1).astype(np.int32)
 
 
-cdef void _rename(int32_t[::1] code, int32_t[::1] name) noexcept:
-    _relabel(code, name, 0)
-
-
-def _places(int32_t[::1] code):
-    """Where a tree has an open subtree."""
+cdef int64_t _given_place(const int32_t[::1] code):
+    """Where the first subtree given away stands in a tree, or -1."""
     cdef int64_t at = 0
-    places = []
     while at < code.shape[0]:
         if code[at] == 9:
-            places.append(at)
+            return at
         if code[at] == 2 or code[at] == 4:
             at += 3 + code[at + 2]
         elif code[at] == 6:
             at += 2 + code[at + 1]
         else:
             at += 2
-    return places
+    return -1
 
 
 class CountSearch(_Search):

@@ -421,28 +421,37 @@ def test_nothing_recorded_on_request():
     assert not any(len(tree) for tree in trees)
 
 
-@pytest.mark.parametrize("depth", [1, 3, 6])
+@pytest.mark.parametrize("slice_nodes", [1, 3, 8])
 @pytest.mark.parametrize("spanning", [False, True])
-def test_open_subtrees_make_the_same_proof(depth, spanning):
-    W = gaussian(36, 5, 1) if not spanning else gaussian(32, 4, 0)
+def test_parts_given_away_make_the_same_proof(slice_nodes, spanning):
+    """Every search gives a part away after each slice, and so do those that search the parts."""
+    W, budget = (gaussian(35, 5, 0), 4) if spanning else (gaussian(54, 6, 0), 8)
     floats, error, rows = scaled(W)
     n = W.shape[1]
     blocks = choose_blocks(floats)
 
     def fresh():
-        return RankSearch(floats, error) if spanning else CountSearch(floats, error, budget=n - 1, blocks=blocks)
+        return RankSearch(floats, error) if spanning else CountSearch(floats, error, budget=budget, blocks=blocks)
 
-    root = fresh()
-    root.leave_open_below(depth)
-    assert finish(root, rows) == EXHAUSTED
-    parts = []
-    for rotation, literals in root.open_subtrees():
-        part = fresh()
-        part.assume(rotation, literals)
-        assert finish(part, rows) == EXHAUSTED
-        circuits, trees = part.proof()
-        parts.append((circuits, trees[rotation]))
-    assert parts or depth == 6
+    root, parts, nodes = fresh(), [], 0
+    open_searches = [(None, 0, root)]
+    while open_searches:
+        number, rotation, search = open_searches.pop(0)
+        while (status := search.run(slice_nodes)) != EXHAUSTED:
+            if status == UNSETTLED:
+                search.settle(settled_signs(search.pending, rows))
+            given = search.give_away(len(parts))
+            if given is not None:
+                part = fresh()
+                part.assume(*given)
+                open_searches.append((len(parts), given[0], part))
+                parts.append(None)
+        nodes += search.nodes
+        if number is not None:
+            circuits, trees = search.proof()
+            parts[number] = circuits, trees[rotation]
+    assert len(parts) > 8 / slice_nodes
+    assert root.give_away(0) is None
     circuits, trees = splice(*root.proof(), parts)
 
     class Whole:
@@ -453,7 +462,10 @@ def test_open_subtrees_make_the_same_proof(depth, spanning):
     if spanning:
         check_rank(Whole, rows, [], n)
     else:
-        check_count(Whole, rows, [], blocks, n - 1)
+        check_count(Whole, rows, [], blocks, budget)
+    alone = fresh()
+    assert finish(alone, rows) == EXHAUSTED
+    assert nodes < 3 * alone.nodes
 
 
 def test_refused_input():

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ENTER, POSITIVE_DONE, NEGATIVE_DONE };
+enum { ENTER, POSITIVE_DONE, GIVEN_AWAY, NEGATIVE_DONE };
 enum { RING = 16, PIVOT_LIMIT = 2000, REFACTOR_AGE = 400 };
 enum { STEP_UNIT = 1, STEP_FILL = 2, BRANCH = 3, COUNT_CONFLICT = 4, CLAUSE_CONFLICT = 5, SPAN_CONFLICT = 6 };
 
@@ -103,7 +103,6 @@ void search_close(search *s)
     free(s->separated);
     free(s->activity);
     free(s->best_direction);
-    free(s->open.code);
     flat_close(&s->flat);
     flat_close(&s->probe);
     free(s->direction);
@@ -139,10 +138,15 @@ static int append_code(search *s, recording *r, const int32_t *number, int count
     return 0;
 }
 
-static int emit(search *s, int step, int argument)
+static int emit_in(search *s, int rotation, int step, int argument)
 {
     const int32_t number[2] = {step, argument};
-    return s->record ? append_code(s, &s->tree[s->rotation], number, 2) : 0;
+    return s->record ? append_code(s, &s->tree[rotation], number, 2) : 0;
+}
+
+static int emit(search *s, int step, int argument)
+{
+    return emit_in(s, s->rotation, step, argument);
 }
 
 /* A fill or a conflict by a list of circuits; budget j in its place where there are budgets. */
@@ -632,17 +636,6 @@ static enum outcome process(search *s, frame *f)
     return emit(s, BRANCH, f->branch) ? NO_ROOM : OPEN;
 }
 
-/* Leave the subtree below this node to somebody else. */
-static int leave_open(search *s)
-{
-    int32_t number[s->trailed + 2];
-    number[0] = s->rotation;
-    number[1] = s->trailed;
-    for (int i = 0; i < s->trailed; i++)
-        number[i + 2] = has(s->positive, s->trail[i]) ? s->trail[i] + 1 : -s->trail[i] - 1;
-    return emit(s, OPEN_SUBTREE, s->open_count++) || append_code(s, &s->open, number, s->trailed + 2);
-}
-
 /* ---- The walk ---- */
 
 void search_root_packing(search *s, int32_t *label)
@@ -677,6 +670,28 @@ int search_assume(search *s, int rotation, const int32_t *literal, int count)
     return 0;
 }
 
+int search_give(search *s, int32_t number, int *rotation, int32_t *literal)
+{
+    if (s->last_rotation > s->rotation) {
+        *rotation = s->last_rotation;
+        return emit_in(s, s->last_rotation--, GIVEN_SUBTREE, number) ? -1 : 0;
+    }
+    for (int d = 0; d < s->depth; d++) {
+        frame *f = &s->frames[d];
+        if (f->stage != POSITIVE_DONE)
+            continue;
+        const int count = s->frames[d + 1].trail;
+        for (int i = 0; i < count; i++)
+            literal[i] = has(s->positive, s->trail[i]) ? s->trail[i] + 1 : -s->trail[i] - 1;
+        literal[count] = -f->branch - 1;
+        f->stage = GIVEN_AWAY;
+        f->gift = number;
+        *rotation = s->rotation;
+        return count + 1;
+    }
+    return -1;
+}
+
 int search_admit(search *s, const int32_t *column, int size)
 {
     const int32_t circuit = circuits_admit(&s->pool, column, size);
@@ -709,11 +724,7 @@ enum search_status search_run(search *s, int64_t max_nodes)
             start_rotation(s);
         }
         frame *f = &s->frames[s->depth];
-        if (f->stage == ENTER && s->cut > 0 && s->depth >= s->cut) {
-            if (leave_open(s))
-                return OUT_OF_MEMORY;
-            f->stage = NEGATIVE_DONE;
-        } else if (f->stage == ENTER) {
+        if (f->stage == ENTER) {
             if (s->nodes >= last)
                 return RUNNING;
             switch (process(s, f)) {
@@ -730,6 +741,10 @@ enum search_status search_run(search *s, int64_t max_nodes)
         } else if (f->stage == POSITIVE_DONE) {
             f->stage = NEGATIVE_DONE;
             descend(s, 0);
+        } else if (f->stage == GIVEN_AWAY) {
+            if (emit(s, GIVEN_SUBTREE, f->gift))
+                return OUT_OF_MEMORY;
+            f->stage = NEGATIVE_DONE;
         } else {
             undo(s, f->trail);
             s->depth--;

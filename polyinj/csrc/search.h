@@ -32,8 +32,8 @@ enum search_status {
     STUCK           /* every row is decided, or no basis is well enough conditioned, and doubles do not say more */
 };
 
-/* The code of a subtree left open; the others are those of the proof format. */
-enum { OPEN_SUBTREE = 9 };
+/* The code of a subtree given away, behind it the number that its taker knows; the others are those of the proof format. */
+enum { GIVEN_SUBTREE = 9 };
 
 typedef struct {
     int32_t *code;
@@ -44,6 +44,7 @@ typedef struct {
     int stage;          /* what to do when the search comes back to this node */
     int trail;          /* length of the trail before the decision that led here */
     int branch;         /* the row branched on */
+    int32_t gift;       /* the number of its negative subtree, once that is given away */
     int packed;         /* disjoint usable circuits, */
     int32_t *packing;   /* budget + 2 of them at most */
 } frame;
@@ -71,9 +72,6 @@ typedef struct {
     int rotation;
     int last_rotation;
     recording *tree;        /* one for each rotation */
-    int cut;                /* nodes of this depth are left open, 0 for none: a tree names them by OPEN_SUBTREE k, */
-    int32_t open_count;
-    recording open;         /* and here stands for each its rotation, the number of its literals and the literals */
 
     uint64_t *separated;    /* a ring of positive sets of directions that the tableau found, words each */
     int separations;
@@ -92,6 +90,11 @@ void search_close(search *s);
 /* Before any run: search only the subtree below these signed rows, +(i + 1) POS and -(i + 1) NEG, of one rotation. -1
    if a row is named twice. */
 int search_assume(search *s, int rotation, const int32_t *literal, int count);
+
+/* Between runs: give the largest open part of the search away, a whole rotation or the negative subtree nearest to the
+   root. Its rotation and signed rows are for search_assume; `literal` has room for `rows` of them. Answers their number,
+   or -1 if there is nothing to give or no memory. */
+int search_give(search *s, int32_t number, int *rotation, int32_t *literal);
 
 /* Before any run: number the disjoint circuits of a greedy packing of all rows; label[i] is the circuit of row i, or
    -1. */

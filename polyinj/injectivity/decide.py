@@ -30,7 +30,8 @@ from polyinj.injectivity.collide import collision_at
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.layer import Box, Layer, read_layer
 from polyinj.injectivity.line import covering_circuit, uncovered_point
-from polyinj.injectivity.search import Limits, Outcome, Problem, search_count, search_rank
+from polyinj.injectivity.run import Limits, Outcome
+from polyinj.injectivity.search import Problem, search_count, search_rank
 from polyinj.injectivity.witness import Witness, fewest_active
 
 # By default the rank is tried for so many nodes: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
@@ -128,7 +129,7 @@ def decide_injectivity(
     memory_limit : int
         Bytes for the circuits and the recorded proof of one search; beyond it the verdict is UNDECIDED.
     workers : int
-        Threads.
+        Threads. What is decided does not depend on them; nodes and proof vary from run to run.
 
     Returns
     -------

@@ -17,7 +17,8 @@ from polyinj.injectivity.certificate import InjectivityProof
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.layer import Layer, read_layer
-from polyinj.injectivity.search import Limits, Problem, search_count
+from polyinj.injectivity.run import Limits
+from polyinj.injectivity.search import Problem, search_count
 from polyinj.injectivity.witness import fewest_active
 
 # Steps of the first walk, times n: its bound is mostly the depth itself.

@@ -22,7 +22,7 @@ from polyinj._search import EXHAUSTED, RUNNING, WITNESS
 from polyinj.geometry import exact
 from polyinj.injectivity.gordan import alternative
 from polyinj.injectivity.layer import Layer, System
-from polyinj.injectivity.search import Limits, Outcome, signed_vector
+from polyinj.injectivity.run import Limits, Outcome, signed_vector
 
 
 def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple[Outcome, list[Fraction] | None]:
@@ -31,7 +31,7 @@ def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple
     Returns
     -------
     (outcome, direction)
-        As of `polyinj.injectivity.search`; the direction of the homogeneous system comes in rationals beside it.
+        As of `polyinj.injectivity.run`; the direction of the homogeneous system comes in rationals beside it.
     """
     search = _Search(layer, limits, budget)
     status = search.refute({})

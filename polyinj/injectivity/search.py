@@ -1,65 +1,29 @@
-"""Drive the compiled searches: within limits, with exact answers to what doubles leave open, on several threads.
-
-A search runs in slices of about 50 ms, between which limits and Ctrl-C are seen. On several threads the first levels of
-the tree are searched by one; the subtrees that it leaves open go to a pool, and their proofs are spliced into its own.
-"""
+"""The two questions of a layer for the compiled searches: the count and the rank, on one thread or several."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
-from threading import Event
 from typing import Any
 
 import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._search import (
-    EXHAUSTED,
-    RUNNING,
-    STUCK,
-    UNSETTLED,
-    WITNESS,
-    CountSearch,
-    RankSearch,
-    choose_blocks,
-    factored,
-    splice,
-)
+from polyinj._search import RUNNING, CountSearch, RankSearch, choose_blocks, factored
 from polyinj.geometry import exact
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.gordan import alternative
-from polyinj.injectivity.layer import Layer, System
+from polyinj.injectivity.layer import Layer
+from polyinj.injectivity.parallel import search_together
+from polyinj.injectivity.run import Accept, Limits, Outcome, run
 
-_SLICE_SECONDS = 0.05
-_EASY_NODES = 2_000
-_CUTS = (5, 8, 11)
-_SUBTREES_A_WORKER = 24
+# A search that is done within so many seconds is not worth starting threads.
+_EASY_SECONDS = 0.01
 
 _BALANCED_BITS = 30
 _MOVES, _MOVE_SIZE = 8, 2.0**-20
-
-# The direction found in doubles, or one beside it, if it is a witness in exact arithmetic; else None.
-Accept = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
-
-
-@dataclass(slots=True)
-class Limits:
-    """What a search may use; `stop` ends it from another thread."""
-
-    nodes: int | None = None
-    deadline: float | None = None
-    stop: Event = field(default_factory=Event)
-
-    def leave(self, used: int) -> int:
-        """Nodes that may still be visited: 0 when a limit is reached."""
-        if self.stop.is_set() or (self.deadline is not None and time.monotonic() >= self.deadline):
-            return 0
-        return 2**62 if self.nodes is None else max(self.nodes - used, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,20 +183,6 @@ def _balanced(matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return (scaled, exponents.astype(np.int64)) if exact_scaling else (matrix, none)
 
 
-@dataclass(slots=True)
-class Outcome:
-    """How a search ended: "exhausted", "witness", or a limit ("running", "memory", "stuck")."""
-
-    status: str
-    direction: NDArray[np.float64] | None = None
-    blocks: list[list[int]] = field(default_factory=list)
-    circuits: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 1), dtype=np.int32))
-    trees: list[NDArray[np.int32]] = field(default_factory=list)
-    nodes: int = 0
-    pivots: int = 0
-    degenerate: bool = False
-
-
 def search_count(
     problem: Problem,
     budget: int,
@@ -282,125 +232,8 @@ def _search(
     problem: Problem, start: Callable[[], Any], limits: Limits, accept: Accept, record: bool, workers: int
 ) -> Outcome:
     search = start()
-    if workers == 1:
-        return _outcome(search, run(search, problem, limits, accept), record)
-    easy = Limits(min(_EASY_NODES, limits.leave(0)), limits.deadline, limits.stop)
-    direction = run(search, problem, easy, accept)
-    if search.status != RUNNING or not limits.leave(search.nodes):
-        return _outcome(search, direction, record)
-    for cut in _CUTS:
-        trunk = start()
-        trunk.leave_open_below(cut)
-        direction = run(trunk, problem, limits, accept)
-        if trunk.status != EXHAUSTED or len(trunk.open_subtrees()) >= workers * _SUBTREES_A_WORKER:
-            break
-    outcome = _outcome(trunk, direction, record)
-    if trunk.status == EXHAUSTED:
-        _search_subtrees(outcome, trunk.open_subtrees(), problem, start, limits, accept, record, workers)
-    return outcome
-
-
-def _search_subtrees(
-    outcome: Outcome,
-    subtrees: list[tuple[int, list[int]]],
-    problem: Problem,
-    start: Callable[[], Any],
-    limits: Limits,
-    accept: Accept,
-    record: bool,
-    workers: int,
-) -> None:
-    """Search the open subtrees of an outcome on several threads, and complete it."""
-    parts: list[Any] = [None] * len(subtrees)
-    here = Limits(limits.leave(outcome.nodes), limits.deadline)
-
-    def work(index: int) -> tuple[Any, NDArray[np.float64] | None]:
-        rotation, literals = subtrees[index]
-        search = start()
-        search.assume(rotation, literals)
-        direction = run(search, problem, here, accept)
-        if record and search.status == EXHAUSTED:
-            circuits, trees = search.proof()
-            parts[index] = circuits, trees[rotation]
-        return search, direction
-
-    with ThreadPoolExecutor(workers) as pool:
-        running: set[Future[Any]] = {pool.submit(work, index) for index in range(len(subtrees))}
-        try:
-            while running:
-                done, running = wait(running, timeout=_SLICE_SECONDS, return_when=FIRST_COMPLETED)
-                for future in done:
-                    search, direction = future.result()
-                    outcome.nodes += search.nodes
-                    outcome.pivots += search.pivots
-                    outcome.degenerate |= search.degenerate
-                    if search.status != EXHAUSTED:
-                        outcome.status = search.status if direction is None else WITNESS
-                        outcome.direction = direction
-                        return
-                if not limits.leave(outcome.nodes):
-                    outcome.status = RUNNING
-                    return
-        finally:
-            # Ctrl-C, a limit and a witness end the other subtrees at their next slice.
-            here.stop.set()
-            for future in running:
-                future.cancel()
-    if record:
-        outcome.circuits, outcome.trees = splice(outcome.circuits, outcome.trees, parts)
-
-
-def _outcome(search: Any, direction: NDArray[np.float64] | None, record: bool) -> Outcome:
-    status = search.status if direction is None else WITNESS
-    outcome = Outcome(status, direction, nodes=search.nodes, pivots=search.pivots, degenerate=search.degenerate)
-    if record and search.status == EXHAUSTED:
-        outcome.circuits, outcome.trees = search.proof()
-    return outcome
-
-
-def run(search: Any, problem: Problem, limits: Limits, accept: Accept) -> NDArray[np.float64] | None:
-    """Run one search until it ends or a limit is reached, as its status then says; the witness, if it found one.
-
-    A witness that is rejected does not end it.
-    """
-    nodes = 20
-    while allowed := limits.leave(search.nodes):
-        started = time.monotonic()
-        status = search.run(min(nodes, allowed))
-        if status == UNSETTLED:
-            search.settle(_relation_signs(search.pending, problem.layer.system()))
-        elif status == WITNESS:
-            if (witness := accept(search.best_direction)) is not None:
-                return witness
-        elif status == STUCK:
-            system = problem.layer.system()
-            literals = [-literal for literal in search.decided]
-            literals += [-(len(system.rows) + k + 1) for k in range(len(system.sides))]
-            found = alternative([signed_vector(system, literal) for literal in literals])
-            if found.circuit is None:
-                assert found.direction is not None
-                return accept(problem.direction(found.direction))
-            search.admit([literals[place] for place in found.circuit])
-        elif status != RUNNING:
-            return None
-        elif time.monotonic() - started < _SLICE_SECONDS / 2:
-            nodes *= 2
-        elif time.monotonic() - started > _SLICE_SECONDS:
-            nodes = max(nodes // 2, 1)
-    return None
-
-
-def _relation_signs(pending: Sequence[int], system: System) -> list[int] | None:
-    """The signs of the multipliers of signed columns (rows, then sides); None if there is not one relation."""
-    columns = [signed_vector(system, literal) for literal in pending]
-    relations = exact.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
-    if len(relations) != 1:
-        return None
-    signs = [(x > 0) - (x < 0) for x in relations[0]]
-    return signs if 1 in signs else [-sign for sign in signs]
-
-
-def signed_vector(system: System, literal: int) -> list[int]:
-    """The vector that a literal brings into a circuit: R_i or S_k, negated with the literal."""
-    row = [*system.rows, *system.sides][abs(literal) - 1]
-    return row if literal > 0 else [-entry for entry in row]
+    easy = time.monotonic() + _EASY_SECONDS
+    direction = run(search, problem, limits, accept, pause=lambda: workers > 1 and time.monotonic() > easy)
+    if search.status == RUNNING and workers > 1 and limits.leave(search.nodes):
+        return search_together(search, start, problem, limits, accept, record, workers)
+    return Outcome.of(search, direction, record)

@@ -18,7 +18,8 @@ from polyinj._search import WitnessSearch
 from polyinj.errors import InputError
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.layer import Box, Layer, read_layer
-from polyinj.injectivity.search import Limits, Problem
+from polyinj.injectivity.run import Limits
+from polyinj.injectivity.search import Problem
 
 _STEPS_A_SLICE = 64
 

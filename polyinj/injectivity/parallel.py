@@ -1,0 +1,134 @@
+"""One search on several threads.
+
+A thread without work takes the largest open part of another's search: a whole rotation, or the negative subtree nearest
+to the root. Nothing is searched twice, and no thread waits while there is something to share; at the end the proofs of
+the parts are put together.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from threading import Condition
+from typing import TYPE_CHECKING, Any
+
+from polyinj._search import EXHAUSTED, WITNESS, splice
+from polyinj.injectivity.run import Accept, Limits, Outcome, run
+
+if TYPE_CHECKING:
+    from polyinj.injectivity.search import Problem
+
+
+def search_together(
+    search: Any,
+    start: Callable[[], Any],
+    problem: Problem,
+    limits: Limits,
+    accept: Accept,
+    record: bool,
+    workers: int,
+) -> Outcome:
+    """Complete a search that has begun, on so many threads; `start` makes searches with the same arguments.
+
+    What is proved does not depend on the threads; the proof and its number of nodes do, on who is faster.
+    """
+    team = _Team(search, start, problem, limits, accept, record)
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            threads = [pool.submit(team.work) for _ in range(workers)]
+            wait(threads, return_when=FIRST_EXCEPTION)
+        finally:
+            # Also after Ctrl-C or an exception: the others end at their next slice.
+            team.dismiss()
+    for thread in threads:
+        thread.result()
+    return team.outcome
+
+
+class _Team(Limits):
+    """What the threads share. As limits it counts the nodes of all searches together."""
+
+    def __init__(
+        self,
+        search: Any,
+        start: Callable[[], Any],
+        problem: Problem,
+        limits: Limits,
+        accept: Accept,
+        record: bool,
+    ) -> None:
+        super().__init__(limits.nodes, limits.deadline)
+        self.root = search
+        self.start, self.problem, self.accept, self.record = start, problem, accept, record
+        self.outcome = Outcome(EXHAUSTED)
+        self.changed = Condition()
+        # Searches to take up; under way are those that run.
+        self.waiting: deque[tuple[int | None, int, Any]] = deque([(None, 0, search)])
+        self.under_way: list[Any] = []
+        self.idle = 0
+        self.proofs: list[Any] = []
+
+    def leave(self, used: int) -> int:
+        with self.changed:
+            return super().leave(self.outcome.nodes + sum(search.nodes for search in self.under_way))
+
+    def work(self) -> None:
+        """What one thread does until nothing is left."""
+        while (task := self._take()) is not None:
+            self._complete(*task)
+
+    def dismiss(self) -> None:
+        """End all searches at their next slice."""
+        with self.changed:
+            self.stop.set()
+            self.changed.notify_all()
+
+    def _take(self) -> tuple[int | None, int, Any] | None:
+        with self.changed:
+            self.idle += 1
+            while not self.waiting and self.under_way and not self.stop.is_set():
+                self.changed.wait()
+            self.idle -= 1
+            if self.stop.is_set() or not self.waiting:
+                return None
+            task = self.waiting.popleft()
+            self.under_way.append(task[2])
+            return task
+
+    def _complete(self, number: int | None, rotation: int, search: Any) -> None:
+        direction = run(search, self.problem, self, self.accept, pause=lambda: self._share(search))
+        with self.changed:
+            self.under_way.remove(search)
+            self.outcome.add(search)
+            if search.status != EXHAUSTED:
+                if self.outcome.status == EXHAUSTED:
+                    self.outcome.status = search.status if direction is None else WITNESS
+                    self.outcome.direction = direction
+                self.stop.set()
+            elif self.record:
+                circuits, trees = search.proof()
+                if number is not None:
+                    self.proofs[number] = circuits, trees[rotation]
+                if not self.under_way and not self.waiting:
+                    self._splice()
+            self.changed.notify_all()
+
+    def _share(self, search: Any) -> bool:
+        """Give a part of this search to a thread without work; never ends the run."""
+        with self.changed:
+            if self.idle > len(self.waiting) and not self.stop.is_set():
+                number = len(self.proofs)
+                given = search.give_away(number)
+                if given is not None:
+                    rotation, literals = given
+                    part = self.start()
+                    part.assume(rotation, literals)
+                    self.proofs.append(None)
+                    self.waiting.append((number, rotation, part))
+                    self.changed.notify()
+        return False
+
+    def _splice(self) -> None:
+        circuits, trees = self.root.proof()
+        self.outcome.circuits, self.outcome.trees = splice(circuits, trees, self.proofs)

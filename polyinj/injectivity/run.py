@@ -1,0 +1,126 @@
+"""Run a compiled search in slices of about 50 ms, within limits, with exact answers to what doubles leave open.
+
+Between two slices limits and Ctrl-C are seen, and a search on several threads can give a part of itself away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj._search import EXHAUSTED, RUNNING, STUCK, UNSETTLED, WITNESS
+from polyinj.geometry import exact
+from polyinj.injectivity.gordan import alternative
+from polyinj.injectivity.layer import System
+
+if TYPE_CHECKING:
+    from polyinj.injectivity.search import Problem
+
+_SLICE_SECONDS = 0.05
+
+# The direction found in doubles, or one beside it, if it is a witness in exact arithmetic; else None.
+Accept = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
+
+
+@dataclass(slots=True)
+class Limits:
+    """What a search may use; `stop` ends it from another thread."""
+
+    nodes: int | None = None
+    deadline: float | None = None
+    stop: Event = field(default_factory=Event)
+
+    def leave(self, used: int) -> int:
+        """Nodes that may still be visited: 0 when a limit is reached."""
+        if self.stop.is_set() or (self.deadline is not None and time.monotonic() >= self.deadline):
+            return 0
+        return 2**62 if self.nodes is None else max(self.nodes - used, 0)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a search ended: "exhausted", "witness", or a limit ("running", "memory", "stuck")."""
+
+    status: str
+    direction: NDArray[np.float64] | None = None
+    blocks: list[list[int]] = field(default_factory=list)
+    circuits: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 1), dtype=np.int32))
+    trees: list[NDArray[np.int32]] = field(default_factory=list)
+    nodes: int = 0
+    pivots: int = 0
+    degenerate: bool = False
+
+    @classmethod
+    def of(cls, search: Any, direction: NDArray[np.float64] | None, record: bool) -> Outcome:
+        """How one search ended, with its proof where it is recorded and complete."""
+        outcome = cls(search.status if direction is None else WITNESS, direction)
+        outcome.add(search)
+        if record and search.status == EXHAUSTED:
+            outcome.circuits, outcome.trees = search.proof()
+        return outcome
+
+    def add(self, search: Any) -> None:
+        """Count what a search has used, and whether it met a dependency."""
+        self.nodes += search.nodes
+        self.pivots += search.pivots
+        self.degenerate |= search.degenerate
+
+
+def run(
+    search: Any,
+    problem: Problem,
+    limits: Limits,
+    accept: Accept,
+    pause: Callable[[], bool] = lambda: False,
+) -> NDArray[np.float64] | None:
+    """Run one search until it ends or a limit is reached, as its status then says; the witness, if it found one.
+
+    A witness that is rejected does not end it. `pause` is called between slices and ends the run by True.
+    """
+    nodes = 20
+    while allowed := limits.leave(search.nodes):
+        started = time.monotonic()
+        status = search.run(min(nodes, allowed))
+        if status == UNSETTLED:
+            search.settle(_relation_signs(search.pending, problem.layer.system()))
+        elif status == WITNESS:
+            if (witness := accept(search.best_direction)) is not None:
+                return witness
+        elif status == STUCK:
+            system = problem.layer.system()
+            literals = [-literal for literal in search.decided]
+            literals += [-(len(system.rows) + k + 1) for k in range(len(system.sides))]
+            found = alternative([signed_vector(system, literal) for literal in literals])
+            if found.circuit is None:
+                assert found.direction is not None
+                return accept(problem.direction(found.direction))
+            search.admit([literals[place] for place in found.circuit])
+        elif status != RUNNING or pause():
+            return None
+        elif time.monotonic() - started < _SLICE_SECONDS / 2:
+            nodes *= 2
+        elif time.monotonic() - started > _SLICE_SECONDS:
+            nodes = max(nodes // 2, 1)
+    return None
+
+
+def _relation_signs(pending: Sequence[int], system: System) -> list[int] | None:
+    """The signs of the multipliers of signed columns (rows, then sides); None if there is not one relation."""
+    columns = [signed_vector(system, literal) for literal in pending]
+    relations = exact.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
+    if len(relations) != 1:
+        return None
+    signs = [(x > 0) - (x < 0) for x in relations[0]]
+    return signs if 1 in signs else [-sign for sign in signs]
+
+
+def signed_vector(system: System, literal: int) -> list[int]:
+    """The vector that a literal brings into a circuit: R_i or S_k, negated with the literal."""
+    row = [*system.rows, *system.sides][abs(literal) - 1]
+    return row if literal > 0 else [-entry for entry in row]
