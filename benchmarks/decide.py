@@ -30,9 +30,12 @@ GOALS = {
 }
 
 
+MEMORY_LIMIT = 12 << 30
+
+
 def decide(weights, rank_proof, workers):
     """(verdict, nodes, decision), by the public call with the certificate recorded."""
-    decision = decide_injectivity(weights, rank_proof=rank_proof, workers=workers)
+    decision = decide_injectivity(weights, rank_proof=rank_proof, workers=workers, memory_limit=MEMORY_LIMIT)
     return decision.verdict.value, decision.stats.nodes, decision
 
 

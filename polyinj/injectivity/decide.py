@@ -104,7 +104,7 @@ def decide_injectivity(
     certificate: bool = True,
     node_limit: int | None = None,
     time_limit: float | None = None,
-    memory_limit: int = 1 << 30,
+    memory_limit: int = 1 << 32,
     workers: int = 1,
 ) -> Decision:
     """Decide exactly whether x -> ReLU(Wx + b) is injective.
