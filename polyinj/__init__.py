@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from polyinj.injectivity.decide import decide_injectivity as decide_injectivity
     from polyinj.injectivity.depth import DepthResult as DepthResult
     from polyinj.injectivity.depth import tukey_depth as tukey_depth
+    from polyinj.injectivity.domain import Ball as Ball
+    from polyinj.injectivity.domain import Box as Box
     from polyinj.injectivity.invert import active_rank as active_rank
     from polyinj.injectivity.invert import inverse_lipschitz as inverse_lipschitz
     from polyinj.injectivity.invert import reconstruct as reconstruct
-    from polyinj.injectivity.layer import Box as Box
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
@@ -65,8 +66,8 @@ _HOMES = {
     "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate"],
     "polyinj.injectivity.decide": ["Decision", "Verdict", "decide_injectivity"],
     "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],
+    "polyinj.injectivity.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
-    "polyinj.injectivity.layer": ["Box"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],

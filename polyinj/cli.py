@@ -22,7 +22,8 @@ from polyinj.errors import CertificateError, InputError, PolyinjError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import Collision, load_certificate
 from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
-from polyinj.injectivity.layer import Box, Layer
+from polyinj.injectivity.domain import Box
+from polyinj.injectivity.layer import Layer
 from polyinj.networks.weights import read_array
 from polyinj.plots.theory import plot_threshold_ladder
 from polyinj.simulation.transition import Transition, estimate_transition

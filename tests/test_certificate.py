@@ -35,7 +35,8 @@ from reference import Refused, brute_force_injective, verify_proof
 from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.certificate import Collision, InjectivityProof, load_certificate
 from polyinj.injectivity.circuit_check import _is_circuit, _proved_in_doubles, check_circuits
-from polyinj.injectivity.layer import Box, read_layer
+from polyinj.injectivity.domain import Box
+from polyinj.injectivity.layer import read_layer
 
 PLUS_MINUS = [[1, 0], [0, 1], [-1, 0], [0, -1]]
 TRAP = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [1, 1, 0], [-1, -1, 0], [0, 0, 1]]

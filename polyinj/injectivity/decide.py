@@ -15,7 +15,7 @@ Every point is checked in exact arithmetic before it counts, and every circuit t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from fractions import Fraction
 
@@ -25,10 +25,12 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, STUCK, WITNESS
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry import exact
+from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.certificate import Claim, Collision, InjectivityProof
 from polyinj.injectivity.collide import collision_at
+from polyinj.injectivity.domain import Ball, Box, Cover
 from polyinj.injectivity.exact_search import search_exactly
-from polyinj.injectivity.layer import Box, Layer, read_layer
+from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.line import covering_circuit, uncovered_point
 from polyinj.injectivity.search import Limits, Outcome, Problem, search_count, search_rank
 from polyinj.injectivity.witness import Witness, fewest_active
@@ -98,7 +100,7 @@ def decide_injectivity(
     weights: ArrayLike,
     bias: ArrayLike | None = None,
     *,
-    domain: Box | None = None,
+    domain: Box | Ball | None = None,
     rank_proof: bool | None = None,
     certificate: bool = True,
     node_limit: int | None = None,
@@ -114,8 +116,8 @@ def decide_injectivity(
         Rows are neurons; float64, float32, int or Fraction, read exactly. Any real matrix.
     bias : array_like, shape (m,), optional
         None is no bias.
-    domain : Box, optional
-        Where the inputs lie: a box whose sides may be infinite; by default all of R^n.
+    domain : Box or Ball, optional
+        Where the inputs lie: a box whose sides may be infinite, or a ball; by default all of R^n.
     rank_proof : bool, optional
         True: INJECTIVE only with a proof that the active rows span everywhere. False: counting suffices, where nothing
         contradicts general position. None: the proof is tried for 4000 nodes, then counting suffices.
@@ -163,7 +165,8 @@ def decide_injectivity(
     started = time.monotonic()
     limits = Limits(node_limit, None if time_limit is None else started + time_limit)
     run = _Run(layer, limits, certificate, memory_limit, workers, started)
-    return run.decide(rank_proof)
+    on_ball = isinstance(layer.domain, Ball) and not layer.is_linear
+    return run.decide_on_ball(rank_proof) if on_ball else run.decide(rank_proof)
 
 
 @dataclass(slots=True)
@@ -188,7 +191,8 @@ class _Run:
         plain = problem.sides is None
         well_conditioned = problem.well_conditioned
         if not (plain and well_conditioned) and _rank_is_short(self.layer):
-            return self.not_injective(_interior_point(self.layer))
+            domain = self.layer.domain
+            return self.not_injective([Fraction(0)] * n if domain is None else domain.interior_point())
         corner = problem.corner() if len(self.layer.weights) <= n + 1 else None
         if corner is not None:
             return self.not_injective(problem.input(corner))
@@ -223,6 +227,23 @@ class _Run:
         if counted is not None and counted.status == EXHAUSTED and not degenerate and rank_proof is None:
             return self._injective("depth", counted)
         return self._decide_exactly(problem) if ranked.status == STUCK else self._undecided(problem)
+
+    def decide_on_ball(self, rank_proof: bool | None) -> Decision:
+        """Decide on polyhedra that contain the ball, until one decides; `limits` are for all of them together."""
+        cover = BallCover(self.layer)
+        while True:
+            left = replace(self.limits, nodes=None if self.limits.nodes is None else self.limits.leave(self.nodes))
+            inner = _Run(cover.layer, left, self.certificate, self.memory_limit, self.workers, self.started)
+            found = inner.decide(rank_proof)
+            self.nodes += inner.nodes
+            self.pivots += inner.pivots
+            if found.verdict is not Verdict.NOT_INJECTIVE:
+                proof = found.certificate
+                proof = cover.proof(proof) if isinstance(proof, InjectivityProof) else None
+                return replace(found, certificate=proof, best_witness=None, stats=self._stats(), layer=self.layer)
+            assert found.best_witness is not None
+            if (point := cover.exclude(found.best_witness.point)) is not None:
+                return self.not_injective(point)
 
     def _decide_exactly(self, problem: Problem) -> Decision:
         if problem.rows.size > _EXACT_ENTRIES:
@@ -270,7 +291,7 @@ class _Run:
     def not_injective(self, point: list[Fraction] | None) -> Decision:
         assert point is not None
         collision = None
-        if self.certificate:
+        if self.certificate and not isinstance(self.layer.domain, Cover):
             collision = collision_at(self.layer, point)
             assert collision is not None, "the active rows were checked not to span"
         witness = Witness.at(self.layer, point)
@@ -315,19 +336,6 @@ def _rank_is_short(layer: Layer) -> bool:
     # The backward error of the values is a small multiple of m n u: 1e-8 is far above it.
     far_from_zero = bool(singular[-1] > 1e-8 * singular[0])
     return not far_from_zero and exact.rank(exact.integer_rows(layer.weights)) < n
-
-
-def _interior_point(layer: Layer) -> list[Fraction]:
-    """A point in the interior of the domain."""
-    if layer.domain is None:
-        return [Fraction(0)] * layer.weights.shape[1]
-    point = []
-    for low, high in zip(layer.domain.lower, layer.domain.upper, strict=True):
-        if low is not None and high is not None:
-            point.append((low + high) / 2)
-        else:
-            point.append(low + 1 if low is not None else high - 1 if high is not None else Fraction(0))
-    return point
 
 
 def _has_parallel_rows(problem: Problem) -> bool:
