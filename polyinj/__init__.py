@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from polyinj.injectivity.certificate import Collision as Collision
     from polyinj.injectivity.certificate import InjectivityProof as InjectivityProof
     from polyinj.injectivity.certificate import load_certificate as load_certificate
-    from polyinj.injectivity.decide import Decision as Decision
-    from polyinj.injectivity.decide import Verdict as Verdict
     from polyinj.injectivity.decide import decide_injectivity as decide_injectivity
+    from polyinj.injectivity.decision import Decision as Decision
+    from polyinj.injectivity.decision import Verdict as Verdict
     from polyinj.injectivity.depth import DepthResult as DepthResult
     from polyinj.injectivity.depth import tukey_depth as tukey_depth
     from polyinj.injectivity.domain import Ball as Ball
@@ -64,7 +64,8 @@ _HOMES = {
     "polyinj.geometry.cone": ["Cone"],
     "polyinj.geometry.orthants": ["OrthantUnion"],
     "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate"],
-    "polyinj.injectivity.decide": ["Decision", "Verdict", "decide_injectivity"],
+    "polyinj.injectivity.decide": ["decide_injectivity"],
+    "polyinj.injectivity.decision": ["Decision", "Verdict"],
     "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],
     "polyinj.injectivity.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],

@@ -15,19 +15,19 @@ Every point is checked in exact arithmetic before it counts, and every circuit t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, STUCK, WITNESS
-from polyinj.errors import CertificateError, InputError
+from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
+from polyinj.errors import InputError
 from polyinj.geometry import exact
 from polyinj.injectivity.ball import BallCover
-from polyinj.injectivity.certificate import Claim, Collision, InjectivityProof
+from polyinj.injectivity.certificate import Claim, InjectivityProof
 from polyinj.injectivity.collide import collision_at
+from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
 from polyinj.injectivity.domain import Ball, Box, Cover
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.layer import Layer, read_layer
@@ -43,57 +43,6 @@ _EXACT_ENTRIES = 400
 _WALK_STEPS = 2
 # The bound on the depth that comes with UNDECIDED: so many nodes for each count.
 _BOUND_NODES = 200
-
-
-class Verdict(Enum):
-    """What is known; UNDECIDED is never a guess."""
-
-    INJECTIVE = "injective"
-    NOT_INJECTIVE = "not injective"
-    UNDECIDED = "undecided"
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What the searches used."""
-
-    nodes: int
-    pivots: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The verdict on one layer x -> ReLU(Wx + b) on its domain.
-
-    Attributes
-    ----------
-    verdict : Verdict
-    certificate : InjectivityProof, Collision or None
-        The proof of the verdict; None when undecided or not asked for.
-    assumes_general_position : bool
-        True when INJECTIVE rests on any n rows being independent: proven is then that at least n rows are active
-        everywhere. A verdict without this flag holds for the matrix as it is.
-    depth_lower_bound : int
-        Proven: at least so many rows with nonzero weights are active everywhere.
-    best_witness : Witness or None
-        The point with the fewest active rows that was met.
-    stats : Stats
-    """
-
-    verdict: Verdict
-    certificate: InjectivityProof | Collision | None
-    assumes_general_position: bool
-    depth_lower_bound: int
-    best_witness: Witness | None
-    stats: Stats
-    layer: Layer = field(repr=False)
-
-    def verify(self) -> None:
-        """Check the certificate in exact arithmetic; CertificateError when it fails or there is none."""
-        if self.certificate is None:
-            raise CertificateError(f"the verdict {self.verdict.value!r} carries no certificate")
-        self.certificate.verify(self.layer.weights, self.layer.bias, self.layer.domain)
 
 
 def decide_injectivity(
@@ -136,7 +85,7 @@ def decide_injectivity(
     -------
     Decision
         UNDECIDED when a limit is reached; without a witness, also for more than 60 inputs (59 with bias) and for large
-        numerically singular systems.
+        numerically singular systems. `stopped_by` says which, `advice` what to try.
 
     Raises
     ------
@@ -158,9 +107,12 @@ def decide_injectivity(
     >>> decide_injectivity([[1, 0], [0, 1], [-1, -1]]).certificate.x
     (Fraction(-1, 16), Fraction(-31, 32))
     """
-    for name, value in (("node_limit", node_limit), ("time_limit", time_limit), ("workers", workers)):
+    for name, value in (("node_limit", node_limit), ("time_limit", time_limit)):
         if value is not None and not value > 0:
-            raise InputError(f"{name} is {value}; expected a positive number" + (" or None" * (name != "workers")))
+            raise InputError(f"{name} is {value}; expected a positive number or None")
+    for name, number in (("memory_limit", memory_limit), ("workers", workers)):
+        if not number > 0:
+            raise InputError(f"{name} is {number}; expected a positive number")
     layer = read_layer(weights, bias, domain)
     started = time.monotonic()
     limits = Limits(node_limit, None if time_limit is None else started + time_limit)
@@ -204,7 +156,7 @@ class _Run:
                 return self.not_injective(problem.point(found))
             self.witness = Witness.at(self.layer, problem.point(direction))
         if problem.rows.shape[1] > LARGEST_DIMENSION:
-            return self._undecided(problem)
+            return self._undecided(problem, "size")
         degenerate = _has_parallel_rows(problem)
         counted: Outcome | None = None
         if not degenerate and rank_proof is not True:
@@ -213,7 +165,7 @@ class _Run:
                 return self.not_injective(problem.point(counted.direction))
             degenerate = counted.degenerate or counted.status == STUCK
             if counted.status != EXHAUSTED and not degenerate:
-                return self._undecided(problem)
+                return self._undecided(problem, self._limit_of(counted))
         if rank_proof is False and counted is not None and not degenerate:
             return self._injective("depth", counted)
         tries = self.limits
@@ -226,7 +178,9 @@ class _Run:
             return self._injective("spanning", ranked)
         if counted is not None and counted.status == EXHAUSTED and not degenerate and rank_proof is None:
             return self._injective("depth", counted)
-        return self._decide_exactly(problem) if ranked.status == STUCK else self._undecided(problem)
+        if ranked.status == STUCK:
+            return self._decide_exactly(problem)
+        return self._undecided(problem, self._limit_of(ranked))
 
     def decide_on_ball(self, rank_proof: bool | None) -> Decision:
         """Decide on polyhedra that contain the ball, until one decides; `limits` are for all of them together."""
@@ -247,12 +201,14 @@ class _Run:
 
     def _decide_exactly(self, problem: Problem) -> Decision:
         if problem.rows.size > _EXACT_ENTRIES:
-            return self._undecided(problem)
+            return self._undecided(problem, "size")
         outcome, direction = search_exactly(self.layer, self.limits, budget=None)
         self._add(outcome)
         if direction is not None:
             return self.not_injective(problem.input(direction))
-        return self._injective("spanning", outcome) if outcome.status == EXHAUSTED else self._undecided(problem)
+        if outcome.status == EXHAUSTED:
+            return self._injective("spanning", outcome)
+        return self._undecided(problem, self._limit_of(outcome))
 
     def _decide_on_a_line(self) -> Decision:
         point = uncovered_point(self.layer)
@@ -295,7 +251,7 @@ class _Run:
             collision = collision_at(self.layer, point)
             assert collision is not None, "the active rows were checked not to span"
         witness = Witness.at(self.layer, point)
-        return Decision(Verdict.NOT_INJECTIVE, collision, False, 0, witness, self._stats(), self.layer)
+        return Decision(Verdict.NOT_INJECTIVE, collision, False, 0, witness, self._stats(), None, self.layer)
 
     def _injective(self, claim: Claim, outcome: Outcome) -> Decision:
         n = self.layer.weights.shape[1]
@@ -310,9 +266,15 @@ class _Run:
                 trees=outcome.trees,
             )
         assumed = claim == "depth"
-        return Decision(Verdict.INJECTIVE, proof, assumed, n, self.witness, self._stats(), self.layer)
+        return Decision(Verdict.INJECTIVE, proof, assumed, n, self.witness, self._stats(), None, self.layer)
 
-    def _undecided(self, problem: Problem) -> Decision:
+    def _limit_of(self, outcome: Outcome) -> Stop:
+        if outcome.status == MEMORY:
+            return "memory_limit"
+        late = self.limits.deadline is not None and time.monotonic() >= self.limits.deadline
+        return "time_limit" if late else "node_limit"
+
+    def _undecided(self, problem: Problem, stop: Stop) -> Decision:
         bound = 0
         searchable = problem.well_conditioned and problem.rows.shape[1] <= LARGEST_DIMENSION
         while searchable and bound < problem.columns:
@@ -323,7 +285,7 @@ class _Run:
             if found.status != EXHAUSTED:
                 break
             bound += 1
-        return Decision(Verdict.UNDECIDED, None, False, bound, self.witness, self._stats(), self.layer)
+        return Decision(Verdict.UNDECIDED, None, False, bound, self.witness, self._stats(), stop, self.layer)
 
 
 def _rank_is_short(layer: Layer) -> bool:

@@ -161,9 +161,9 @@ class Ball:
         object.__setattr__(self, "radius", radius)
 
     @classmethod
-    def at_origin(cls, columns: int, radius: float | Fraction) -> Self:
+    def at_origin(cls, columns: int, radius: Fraction) -> Self:
         """The ball {x : |x| <= radius}."""
-        return cls((Fraction(0),) * columns, Fraction(read_number(radius, "radius")))
+        return cls((Fraction(0),) * columns, radius)
 
     @property
     def columns(self) -> int:
