@@ -545,7 +545,9 @@ def test_every_sign_pattern_is_told_apart():
 def test_the_examples_of_the_format_page(tmp_path):
     page = (Path(__file__).parents[1] / "docs" / "certificate-format.md").read_text()
     examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
-    spanning, depth, collision = examples
+    spanning, depth, collision, ball = examples
+    assert both_accept(ball, [[1, 0], [0, 1], [0, -1]], None, tmp_path)
+    assert not both_accept(ball | {"cuts": [["-5/4", "0/1"]]}, [[1, 0], [0, 1], [0, -1]], None, tmp_path)
     star = [[2, 0], [1, 2], [-2, 1], [-2, -1], [1, -2]]
     for example, claim in ((spanning, "spanning"), (depth, "depth")):
         assert example["claim"] == claim

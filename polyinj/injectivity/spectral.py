@@ -12,8 +12,8 @@ least tau in every cell:
         no such circuit: exact linear programming finds one, or a point where all free rows are negative. The POS rows
             are then the active ones of a cell. If its value is below tau, no more can be proved than that value
 
-Every cell of a node has its first POS row in exactly one child. Circuits come from a proof of injectivity to begin with,
-and hold for certain, as every circuit that is found on the way.
+Every cell of a node has its first POS row in exactly one child. Circuits come from a proof of injectivity to begin
+with, and hold for certain, as does every circuit that is found on the way.
 That no singular value is below tau is proved by a Cholesky factorisation in doubles of the Gram matrix G minus
 tau^2 + 2 (m + n + 4) 2^-53 trace(G) times the identity: if it runs to its end, G - tau^2 is positive semidefinite
 (Rump 2006, Verification of positive definiteness, BIT 46, Theorem 2.3: n + 2 of the units are for the factorisation,
