@@ -41,6 +41,7 @@ setup(
             extension("_core"),
             extension("_cells"),
             extension("_split"),
+            extension("_spectral"),
             extension("_search", "search.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c"),
         ],
         compiler_directives=DIRECTIVES,

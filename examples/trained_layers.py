@@ -27,7 +27,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
-from polyinj.injectivity.decide import Decision, decide_injectivity
+from polyinj.injectivity.decide import decide_injectivity
+from polyinj.injectivity.decision import Decision
 
 SEED = 0
 TIME_LIMIT = 20.0  # seconds a layer

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
     from polyinj.injectivity.certificate import Collision as Collision
     from polyinj.injectivity.certificate import InjectivityProof as InjectivityProof
     from polyinj.injectivity.certificate import load_certificate as load_certificate
-    from polyinj.injectivity.decide import Decision as Decision
-    from polyinj.injectivity.decide import Verdict as Verdict
     from polyinj.injectivity.decide import decide_injectivity as decide_injectivity
+    from polyinj.injectivity.decision import Decision as Decision
+    from polyinj.injectivity.decision import Verdict as Verdict
     from polyinj.injectivity.depth import DepthResult as DepthResult
     from polyinj.injectivity.depth import tukey_depth as tukey_depth
+    from polyinj.injectivity.domain import Ball as Ball
+    from polyinj.injectivity.domain import Box as Box
     from polyinj.injectivity.invert import active_rank as active_rank
     from polyinj.injectivity.invert import inverse_lipschitz as inverse_lipschitz
     from polyinj.injectivity.invert import reconstruct as reconstruct
-    from polyinj.injectivity.layer import Box as Box
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
@@ -63,10 +64,11 @@ _HOMES = {
     "polyinj.geometry.cone": ["Cone"],
     "polyinj.geometry.orthants": ["OrthantUnion"],
     "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate"],
-    "polyinj.injectivity.decide": ["Decision", "Verdict", "decide_injectivity"],
+    "polyinj.injectivity.decide": ["decide_injectivity"],
+    "polyinj.injectivity.decision": ["Decision", "Verdict"],
     "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],
+    "polyinj.injectivity.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
-    "polyinj.injectivity.layer": ["Box"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],

@@ -21,8 +21,10 @@ from polyinj import __version__
 from polyinj.errors import CertificateError, InputError, PolyinjError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import Collision, load_certificate
-from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
-from polyinj.injectivity.layer import Box, Layer
+from polyinj.injectivity.decide import decide_injectivity
+from polyinj.injectivity.decision import Decision, Verdict
+from polyinj.injectivity.domain import Ball, Box
+from polyinj.injectivity.layer import Layer
 from polyinj.networks.weights import read_array
 from polyinj.plots.theory import plot_threshold_ladder
 from polyinj.simulation.transition import Transition, estimate_transition
@@ -174,9 +176,13 @@ def check(
     bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
     transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
     nonnegative: Annotated[bool, typer.Option("--nonnegative", help="Inputs are >= 0, as behind a ReLU.")] = False,
+    ball: Annotated[float | None, typer.Option(help="Inputs lie in this radius around --ball-centre.")] = None,
+    ball_centre: Annotated[str | None, typer.Option(help="One number a column: 0,1.5,-2; by default 0.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Save the proof of the verdict: .json or .json.gz.")] = None,
     rank_proof: Annotated[bool, typer.Option("--rank-proof", help="Do not assume general position.")] = False,
     time_limit: Annotated[float | None, typer.Option(help="Seconds, then undecided.")] = None,
+    node_limit: Annotated[int | None, typer.Option(help="Nodes of a branch and bound, then undecided.")] = None,
+    memory_limit: Annotated[int, typer.Option(help="MiB for the circuits and the proof, then undecided.")] = 1024,
     workers: Annotated[int, typer.Option(help="Threads.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -184,15 +190,14 @@ def check(
     weights = read_array(file, key)
     weights = weights.T if transpose else weights
     shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None
-    box = None
-    if nonnegative:
-        box = Box.nonnegative(exact.read_matrix(weights).shape[1])
     decision = decide_injectivity(
         weights,
         shift,
-        domain=box,
+        domain=_domain(exact.read_matrix(weights).shape[1], nonnegative, ball, ball_centre),
         rank_proof=True if rank_proof else None,
+        node_limit=node_limit,
         time_limit=time_limit,
+        memory_limit=memory_limit << 20,
         workers=workers,
     )
     if certificate is not None and decision.certificate is not None:
@@ -206,6 +211,19 @@ def check(
         if certificate is not None and decision.certificate is not None:
             print(f"wrote {certificate}")
     raise typer.Exit(_EXIT_CODES[decision.verdict])
+
+
+def _domain(columns: int, nonnegative: bool, ball: float | None, centre: str | None) -> Box | Ball | None:
+    if ball is None:
+        if centre is not None:
+            raise InputError(f"--ball-centre is {centre!r} without a radius; add --ball RADIUS")
+        return Box.nonnegative(columns) if nonnegative else None
+    if nonnegative:
+        raise InputError("--nonnegative and --ball are two domains; expected one of them")
+    radius = exact.read_number(ball, "--ball")
+    if centre is None:
+        return Ball.at_origin(columns, radius)
+    return Ball(tuple(exact.read_number(x, "--ball-centre") for x in parse_list(centre, "--ball-centre")), radius)
 
 
 @app.command()
@@ -254,6 +272,7 @@ def _decision_json(decision: Decision) -> dict[str, object]:
         "fewest_active_found": decision.best_witness.active if decision.best_witness else None,
         "nodes": decision.stats.nodes,
         "seconds": decision.stats.seconds,
+        "stopped_by": decision.stopped_by,
     }
     if isinstance(decision.certificate, Collision):
         pair = decision.certificate.as_float64(decision.layer.weights, decision.layer.bias)
@@ -276,6 +295,7 @@ def _print_decision(decision: Decision) -> None:
     if decision.assumes_general_position:
         console.print(f"proven: at least {n} rows are active everywhere; --rank-proof tries to prove that they span")
     if decision.verdict is Verdict.UNDECIDED:
+        console.print(decision.advice)
         console.print(f"proven: at least {decision.depth_lower_bound} rows are active everywhere; {n} are needed")
     if decision.best_witness is not None:
         console.print(f"fewest active rows found at a point: {decision.best_witness.active}")

@@ -111,9 +111,9 @@ class RankProver(Prover):
         return [], False
 
 
-def count_proof(weights, bias=None, domain=None, *, blocks=1, budget=None):
+def count_proof(weights, bias=None, domain=None, *, blocks=1, budget=None, cuts=()):
     """An InjectivityProof with the claim "depth", or None; row i is in block i modulo the number of blocks."""
-    layer = read_layer(weights, bias, domain)
+    layer = read_layer(weights, bias, domain).covered(cuts)
     system = layer.system()
     circuits = signed_circuits(system)
     budget = system.columns - 1 if budget is None else budget
@@ -130,9 +130,9 @@ def count_proof(weights, bias=None, domain=None, *, blocks=1, budget=None):
     return _proof(layer, "depth", budget, parts, circuits, trees)
 
 
-def rank_proof(weights, bias=None, domain=None):
+def rank_proof(weights, bias=None, domain=None, *, cuts=()):
     """An InjectivityProof with the claim "spanning", or None."""
-    layer = read_layer(weights, bias, domain)
+    layer = read_layer(weights, bias, domain).covered(cuts)
     system = layer.system()
     circuits = signed_circuits(system)
     tree = RankProver(system, circuits).tree()

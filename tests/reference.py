@@ -6,7 +6,7 @@ import hashlib
 import struct
 import sys
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
 from math import lcm, prod
 
 
@@ -57,19 +57,30 @@ def verify_proof(document, weights, bias=None):
     write = (lambda x: struct.pack("<d", x)) if doubles else (lambda x: f"{ratio(x)}\n".encode())
     hashed = f"{m} {n} {'binary64' if doubles else 'ratios'}\n".encode() + b"".join(map(write, entries))
     hashed += b"" if bias is None else b"bias\n" + b"".join(map(write, shifts))
-    intervals = [] if domain is None else list(zip(domain["lower"], domain["upper"], strict=True))
-    box = " ".join(["box", *(f"{lower or '-inf'}:{upper or 'inf'}" for lower, upper in intervals)])
-    hashed += b"" if domain is None else f"domain\n{box}\n".encode()
+    ball = domain is not None and "radius" in domain
+    intervals = [] if domain is None or ball else list(zip(domain["lower"], domain["upper"], strict=True))
+    where = ["ball", domain["radius"], *domain["centre"]] if ball else ["box"]
+    where += [f"{lower or '-inf'}:{upper or 'inf'}" for lower, upper in intervals]
+    hashed += b"" if domain is None else f"domain\n{' '.join(where)}\n".encode()
     need(document["sha256"] == hashlib.sha256(hashed).hexdigest(), "another layer")
     need((document["rows"], document["columns"], document["bias"]) == (m, n, bias is not None), "another shape")
 
     lifted = bias is not None or any(side and Fraction(side) for pair in intervals for side in pair)
+    need(("cuts" in document) == ball, "a ball, and nothing else, has cuts")
+    cuts = [[*map(Fraction, cut)] for cut in document.get("cuts", [])]
+    if ball:
+        centre, radius = [*map(Fraction, domain["centre"])], Fraction(domain["radius"])
+        need(radius > 0 and len(centre) == n, "no ball")
+        lifted = lifted or dot(centre, centre) >= radius**2
+        need(lifted or not cuts, "directions are not cut")
+        need(all(len(cut) == n and dot(cut, cut) >= radius**2 for cut in cuts), "a cut is short")
     vectors = [[*map(Fraction, row)] + [Fraction(b)] * lifted for row, b in zip(weights, bias or [0] * m, strict=True)]
     vectors += [[Fraction(0)] * n + [Fraction(1)]] * lifted
     for j, pair in enumerate(intervals):
         for sign, side in zip((1, -1), pair, strict=True):
             if side is not None:
                 vectors.append([Fraction(sign * (i == j)) for i in range(n)] + [-sign * Fraction(side)] * lifted)
+    vectors += [[*(-entry for entry in cut), dot(cut, cut) + dot(cut, centre)] for cut in cuts]
 
     named = {i + 1 for i in range(m) if any(weights[i])}
     for clause in document["circuits"]:
@@ -216,3 +227,44 @@ def brute_force_injective(weights, bias=None, domain=None):
         for signs in cells(integers, n + lifted)
         if all(sign > 0 for sign in signs[: len(sides)])
     )
+
+
+def brute_force_injective_on_ball(weights, bias, centre, radius):
+    """Whether the active rows span R^n in every open cell that meets the open ball.
+
+    The point of a closed cell that is nearest to the centre is nearest to it also in the flat of the hyperplanes on
+    which it lies. So the nearest points of all flats are tried: is one of them in the open ball and in the closure of a
+    cell without span?
+    """
+    m, n = len(weights), len(weights[0])
+    bias = [0] * m if bias is None else bias
+    lifted = [[0] * n + [1], *([*row, b] for row, b in zip(weights, bias, strict=True))]
+    bad = [
+        signs[1:]
+        for signs in cells(lifted, n + 1)
+        if signs[0] > 0 and rank([weights[i] for i in range(m) if signs[i + 1] > 0]) < n
+    ]
+    for size in range(n + 1) if bad else ():
+        for chosen in combinations([i for i in range(m) if any(weights[i])], size):
+            near = nearest_in_flat([weights[i] for i in chosen], [bias[i] for i in chosen], centre)
+            if near is None or dot(gap := [a - b for a, b in zip(near, centre, strict=True)], gap) >= radius**2:
+                continue
+            values = [dot(row, near) + b for row, b in zip(weights, bias, strict=True)]
+            if any(all(sign * value >= 0 for sign, value in zip(signs, values, strict=True)) for signs in bad):
+                return False
+    return True
+
+
+def nearest_in_flat(rows, shifts, centre):
+    """The point of {x : row.x + shift = 0 for each row} nearest to the centre; None for dependent rows."""
+    if rank(rows) < len(rows):
+        return None
+    # x = centre + sum u_i row_i with (rows rows') u = -(rows centre + shifts)
+    right = [-dot(row, centre) - shift for row, shift in zip(rows, shifts, strict=True)]
+    _, system = eliminate([[*(dot(a, b) for b in rows), r] for a, r in zip(rows, right, strict=True)], len(rows))
+    weights = [Fraction(0)] * len(rows)
+    for i in reversed(range(len(rows))):
+        rest = sum((system[i][j] * weights[j] for j in range(i + 1, len(rows))), Fraction(0))
+        weights[i] = (system[i][-1] - rest) / Fraction(system[i][i])
+    moves = [sum((u * row[j] for u, row in zip(weights, rows, strict=True)), Fraction(0)) for j in range(len(centre))]
+    return [c + move for c, move in zip(centre, moves, strict=True)]

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
@@ -30,12 +31,13 @@ from naive_prover import (
     rank_proof,
     signed_circuits,
 )
-from reference import Refused, brute_force_injective, verify_proof
+from reference import Refused, brute_force_injective, brute_force_injective_on_ball, verify_proof
 
 from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.certificate import Collision, InjectivityProof, load_certificate
 from polyinj.injectivity.circuit_check import _is_circuit, _proved_in_doubles, check_circuits
-from polyinj.injectivity.layer import Box, read_layer
+from polyinj.injectivity.domain import Ball, Box
+from polyinj.injectivity.layer import LayerName, read_layer
 
 PLUS_MINUS = [[1, 0], [0, 1], [-1, 0], [0, -1]]
 TRAP = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [1, 1, 0], [-1, -1, 0], [0, 0, 1]]
@@ -53,6 +55,9 @@ def cases():
     shifted = [[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, 1]]
     offsets = [1, 0, Fraction(1, 2), 3, 1, 1]
     dependent = [*TRAP, [0, 0, -1]]
+    # On |x - (2, 0)| <= 13/10 the first row is active, and of the others one is.
+    split, split_bias, ball = [[1, 0], [0, 1], [0, -1]], [-Fraction(1, 2), 1, 1], Ball([2, 0], Fraction(13, 10))
+    around = [[Fraction(-27, 20), 0], [Fraction(6, 5), Fraction(3, 5)], [0, Fraction(4, 3)], [0, Fraction(-4, 3)]]
     return {
         "count": (count_proof(plane), plane, None),
         "two blocks": (count_proof(space, blocks=2), space, None),
@@ -65,6 +70,10 @@ def cases():
         "rank, box": (rank_proof(PLUS_MINUS, None, box), PLUS_MINUS, None),
         "rank, orthant": (rank_proof([[1, 0], [1, 2]], None, Box.nonnegative(2)), [[1, 0], [1, 2]], None),
         "count, bias": (count_proof(plane, np.ones(10)), plane, np.ones(10)),
+        "rank, bias, ball": (rank_proof(split, split_bias, ball, cuts=around), split, split_bias),
+        "rank, ball": (rank_proof([[1, 0], [0, 1], [0, -1]], None, ball, cuts=around), [[1, 0], [0, 1], [0, -1]], None),
+        "rank, ball around 0": (rank_proof(PLUS_MINUS, None, Ball([Fraction(1, 2), 0], 1)), PLUS_MINUS, None),
+        "count, bias, ball": (count_proof(split, split_bias, ball, cuts=around), split, split_bias),
         "count, float32": (count_proof(plane.astype(np.float32)), plane.astype(np.float32), None),
     }
 
@@ -227,6 +236,18 @@ def spoils(doc):
     yield spoil("budget", lambda d: d.__setitem__("budget", d["budget"] + 1))
     yield spoil("another matrix", lambda d: d.__setitem__("sha256", d["sha256"][::-1]))
     yield spoil("another domain", lambda d: d.__setitem__("domain", _other_domain(d)))
+    if doc.get("cuts"):
+        # The first cut is the one without which each of these layers loses information.
+        yield spoil("short cut", lambda d: d["cuts"].__setitem__(0, ["-1299999/1000000", "0/1"]))
+        yield spoil("turned cut", lambda d: d["cuts"].__setitem__(0, ["27/20", "0/1"]))
+        yield spoil("far cut", lambda d: d["cuts"].__setitem__(0, ["-5/1", "0/1"]))
+        yield spoil("cut dropped", lambda d: d["cuts"].pop(0))
+        yield spoil("cuts dropped", lambda d: d["cuts"].clear())
+        yield spoil("no field of cuts", lambda d: d.pop("cuts"))
+        yield spoil("cut of another length", lambda d: d["cuts"][-1].append("0/1"))
+        yield spoil("larger radius", lambda d: d["domain"].__setitem__("radius", "27/20"))
+        yield spoil("smaller radius", lambda d: d["domain"].__setitem__("radius", "1/1"))
+        yield spoil("moved centre", lambda d: d["domain"]["centre"].__setitem__(0, "0/1"))
     if doc["blocks"]:
         yield spoil("block overlap", lambda d: d["blocks"][0].append(d["blocks"][-1][0]))
         yield spoil("block of no row", lambda d: d["blocks"][0].append(d["rows"]))
@@ -242,6 +263,30 @@ def test_spoilt_proofs_are_refused(name, tmp_path):
     proof, weights, bias = CASES[name]
     for what, spoilt in spoils(document(proof, tmp_path)):
         assert not both_accept(spoilt, weights, bias, tmp_path), what
+
+
+@pytest.mark.parametrize("name", ["rank, bias, ball", "rank, ball", "count, bias, ball"])
+def test_a_proof_holds_for_smaller_balls_only(name, tmp_path):
+    # With the right hash for each ball, so that the lengths of the cuts have to decide.
+    proof, weights, bias = CASES[name]
+    centre, shortest = proof.layer.domain.centre, min(sum(x * x for x in cut) for cut in proof.cuts)
+    for radius, accepted in ((Fraction(1, 2), True), (Fraction(4, 3), True), (Fraction(27, 20), False), (2, False)):
+        assert (shortest >= radius**2) == accepted
+        renamed = replace(proof, layer=LayerName.of(read_layer(weights, bias, Ball(centre, radius))))
+        assert both_accept(document(renamed, tmp_path), weights, bias, tmp_path) == accepted
+        if not accepted:
+            with pytest.raises(CertificateError, match="shorter than the radius"):
+                renamed.verify_depth(weights, bias)
+
+
+def test_directions_are_not_cut(tmp_path):
+    # Around 0 a layer without bias is decided on R^n: a file with cuts there is malformed.
+    proof, weights, _ = CASES["rank, ball around 0"]
+    assert proof.cuts == ()
+    doc = document(proof, tmp_path) | {"cuts": [["2/1", "0/1"]]}
+    assert not both_accept(doc, weights, None, tmp_path)
+    with pytest.raises(CertificateError, match="no ball"):
+        replace(CASES["rank"][0], cuts=((1, 0, 0),))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -267,7 +312,12 @@ def test_random_spoils_divide_no_checkers(data, tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("spoilt")
     doc = document(proof, tmp_path)
     for _ in range(data.draw(st.integers(1, 3))):
-        field = data.draw(st.sampled_from(["circuits", "trees", "trees", "blocks"]))
+        field = data.draw(st.sampled_from(["circuits", "trees", "trees", "blocks", "cuts"]))
+        if field == "cuts":
+            cut = data.draw(st.sampled_from(doc.get("cuts") or [["0/1"]]))
+            ratios = st.fractions(-2, 2, max_denominator=5).map(lambda x: f"{x.numerator}/{x.denominator}")
+            cut[data.draw(st.integers(0, len(cut) - 1))] = data.draw(ratios)
+            continue
         lists = [part for part in doc[field] if part]
         if not lists:
             continue
@@ -299,8 +349,11 @@ def test_clauses_that_change_places_divide_no_checkers(data, tmp_path_factory):
     at = data.draw(st.sampled_from(list(clause_positions(tree))))
     tree[at] = data.draw(st.integers(0, len(doc["circuits"]) - 1))
     if both_accept(doc, weights, bias, tmp_path) and doc["claim"] == "spanning":
-        box = proof.layer.domain
-        assert brute_force_injective([exact(row) for row in weights], exact(bias), box)
+        domain, rows = proof.layer.domain, [exact(row) for row in weights]
+        if isinstance(domain, Ball):
+            assert brute_force_injective_on_ball(rows, exact(bias), domain.centre, domain.radius)
+        else:
+            assert brute_force_injective(rows, exact(bias), domain)
 
 
 def test_counting_does_not_prove_the_trap(tmp_path):
@@ -492,7 +545,9 @@ def test_every_sign_pattern_is_told_apart():
 def test_the_examples_of_the_format_page(tmp_path):
     page = (Path(__file__).parents[1] / "docs" / "certificate-format.md").read_text()
     examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
-    spanning, depth, collision = examples
+    spanning, depth, collision, ball = examples
+    assert both_accept(ball, [[1, 0], [0, 1], [0, -1]], None, tmp_path)
+    assert not both_accept(ball | {"cuts": [["-5/4", "0/1"]]}, [[1, 0], [0, 1], [0, -1]], None, tmp_path)
     star = [[2, 0], [1, 2], [-2, 1], [-2, -1], [1, -2]]
     for example, claim in ((spanning, "spanning"), (depth, "depth")):
         assert example["claim"] == claim
@@ -520,6 +575,14 @@ def test_the_examples_of_the_format_page(tmp_path):
         {"domain": {"lower": ["0/1", "0/1"], "upper": ["0/1", None]}},
         {"domain": {"lower": ["2/4", None], "upper": [None, None]}},
         {"domain": {"lower": [None], "upper": [None]}},
+        {"domain": {"centre": ["0/1", "0/1"]}},
+        {"domain": {"centre": ["0/1", "0/1"], "radius": "0/1"}, "cuts": []},
+        {"domain": {"centre": ["0/1", "0/1"], "radius": 1}, "cuts": []},
+        {"domain": {"centre": ["0/1"], "radius": "1/1"}, "cuts": []},
+        {"domain": {"centre": ["0/1", "0/1"], "radius": "1/1"}},
+        {"domain": {"centre": ["0/1", "0/1"], "radius": "1/1"}, "cuts": [[1, 0]]},
+        {"domain": {"centre": ["0/1", "0/1"], "radius": "1/1"}, "cuts": ["1/1"]},
+        {"cuts": []},
         {"claim": "injective"},
         {"assumes_general_position": False},
         {"budget": 1.0},
@@ -583,3 +646,26 @@ def test_file_names(tmp_path, collision):
 def test_boxes_without_interior(lower, upper):
     with pytest.raises(InputError):
         Box(lower, upper)
+
+
+@pytest.mark.parametrize(
+    ("centre", "radius"),
+    [([], 1), ([0], 0), ([0], -1), ([0], float("nan")), ([float("inf")], 1), (["0"], 1), ([0], "1")],
+)
+def test_no_balls(centre, radius):
+    with pytest.raises(InputError):
+        Ball(centre, radius)
+
+
+def test_a_collision_lies_in_its_ball(tmp_path):
+    weights, bias = [[1, 0], [0, 1]], [0, 1]
+    layer = read_layer(weights, bias, Ball([-1, 0], 1))
+    pair = Collision.of(layer, [Fraction(-8, 5), Fraction(4, 5)], [-1, Fraction(4, 5)])
+    pair.verify(weights, bias, Ball([-1, 0], 1))
+    pair.save(tmp_path / "pair.json")
+    assert load_certificate(tmp_path / "pair.json") == pair
+    for x in ([Fraction(-8, 5), Fraction(4, 5) + Fraction(1, 10**9)], [Fraction(-17, 10), Fraction(4, 5)]):
+        with pytest.raises(CertificateError, match="outside the domain"):
+            Collision.of(layer, x, [-1, x[1]]).verify(weights, bias)
+    with pytest.raises(CertificateError, match="domain"):
+        pair.verify(weights, bias, Ball([-1, 0], 2))

@@ -178,6 +178,43 @@ def test_bad_certificates(tmp_path, run_main):
     assert run_main("verify", tmp_path / "c.json", tmp_path / "w.npy").returncode == 1
 
 
+def test_a_ball_of_inputs(tmp_path, run_main):
+    # Information is lost where 3 x + 4 y < -25, at distance 5 from 0 and 4 from (3/5, 4/5) - (6/5, 8/5).
+    np.save(tmp_path / "w.npy", np.array([[3, 4], [-4, 3], [4, -3]]))
+    np.save(tmp_path / "b.npy", np.array([25, 99, 99]))
+    layer = (tmp_path / "w.npy", "--bias", tmp_path / "b.npy")
+    certificate = tmp_path / "proof.json"
+    assert run_main("check", *layer, "--ball", 5, "--certificate", certificate).returncode == 0
+    assert run_main("verify", certificate, *layer).returncode == 0
+    beyond = run_main("check", *layer, "--ball", 5.0001, "--certificate", certificate)
+    assert beyond.returncode == 1
+    assert "collision" in beyond.stdout
+    assert run_main("verify", certificate, *layer).returncode == 0
+    assert run_main("check", *layer, "--ball", 4, "--ball-centre", "-0.5,-0.75").returncode == 0
+    assert run_main("check", *layer, "--ball", 4.2, "--ball-centre", "-0.5,-0.75").returncode == 1
+    for options, message in (
+        (("--ball", 0), "radius is 0"),
+        (("--ball", "nan"), "--ball is nan"),
+        (("--ball", 1, "--ball-centre", "1,2,3"), "dimension 2"),
+        (("--ball", 1, "--ball-centre", "1,nan"), "--ball-centre is nan"),
+        (("--ball-centre", "1,2"), "without a radius"),
+        (("--ball", 1, "--nonnegative"), "two domains"),
+    ):
+        refused = run_main("check", *layer, *options)
+        assert refused.returncode == 2
+        assert message in refused.stderr
+        assert refused.stderr.count("\n") == 1
+
+
+def test_what_stopped_the_search_is_shown(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", gaussian(126, 18))
+    for option, value, name in (("--node-limit", 50, "node_limit"), ("--memory-limit", 1, "memory_limit")):
+        run = run_main("check", tmp_path / "w.npy", option, value)
+        assert run.returncode == 3
+        assert f"stopped by {name}: " in run.stdout
+        assert json.loads(run_main("check", tmp_path / "w.npy", option, value, "--json").stdout)["stopped_by"] == name
+
+
 def test_nonnegative_inputs(tmp_path, run_main):
     np.save(tmp_path / "w.npy", np.eye(3))
     assert run_main("check", tmp_path / "w.npy").returncode == 1

@@ -242,11 +242,33 @@ def test_limits_leave_the_verdict_open():
     for limit in ({"node_limit": 50}, {"time_limit": 0.05}, {"memory_limit": 100_000}):
         decision = decide_injectivity(weights, **limit)
         assert decision.verdict is Verdict.UNDECIDED
+        assert [decision.stopped_by] == list(limit)
+        assert decision.advice.startswith(f"stopped by {decision.stopped_by}: ")
+        assert f"stopped_by={decision.stopped_by!r}" in repr(decision)
         assert decision.certificate is None
         assert 1 <= decision.depth_lower_bound <= decision.best_witness.active
-        with pytest.raises(CertificateError, match="carries no certificate"):
+        with pytest.raises(CertificateError, match=f"carries no certificate; stopped by {decision.stopped_by}"):
             decision.verify()
-    assert decide_injectivity(gaussian(70, 10), node_limit=10**6).verdict is Verdict.INJECTIVE
+    decided = decide_injectivity(gaussian(70, 10), node_limit=10**6)
+    assert (decided.verdict, decided.stopped_by, decided.advice) == (Verdict.INJECTIVE, None, "")
+    assert decide_injectivity(gaussian(30, 10)).stopped_by is None
+
+
+def test_layers_beyond_the_search_say_so():
+    many = np.vstack([np.eye(61), -np.eye(61)])
+    singular = np.vander(np.linspace(0.5, 1.5, 40), 20)
+    for weights in (many, singular, np.vstack([singular, -singular])):
+        decision = decide_injectivity(weights)
+        assert decision.verdict is not Verdict.UNDECIDED or decision.stopped_by == "size"
+    assert decide_injectivity(many).stopped_by == "size"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rank_searches_and_threads_say_what_stopped_them(workers):
+    weights = gaussian(98, 14)
+    for limit in ({"node_limit": 5_000}, {"time_limit": 0.2}, {"memory_limit": 100_000}):
+        decision = decide_injectivity(weights, rank_proof=True, workers=workers, **limit)
+        assert (decision.verdict, [decision.stopped_by]) == (Verdict.UNDECIDED, list(limit))
 
 
 def test_time_limit_is_kept():
@@ -283,6 +305,7 @@ def test_ctrl_c_is_answered(workers):
         ({"node_limit": 0}, "node_limit is 0"),
         ({"time_limit": -1.0}, "time_limit is -1.0"),
         ({"workers": 0}, "workers is 0"),
+        ({"memory_limit": 0}, "memory_limit is 0"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -93,14 +93,53 @@ def test_inverse_lipschitz_bounds_distances():
     assert ratio.min() >= constant / 2
 
 
-def test_inverse_lipschitz_interval():
-    weights = np.random.default_rng(0).standard_normal((20, 3))
-    exact, bounded = inverse_lipschitz(weights), inverse_lipschitz(weights, cell_limit=10)
-    assert not bounded.exact
-    assert bounded.lower <= exact.lower <= bounded.upper
-    active = weights[list(bounded.active_rows)]
+@pytest.mark.parametrize(("m", "n", "seed"), [(20, 3, 0), (14, 2, 1), (26, 4, 2), (66, 2, 0)])
+def test_inverse_lipschitz_by_branch_and_bound_equals_enumeration(m, n, seed):
+    weights = np.random.default_rng(seed).standard_normal((m, n)) * 2.0**300
+    exact, bounded = inverse_lipschitz(weights), inverse_lipschitz(weights, cell_limit=1)
+    assert bounded.exact
+    assert bounded.upper == pytest.approx(exact.upper, rel=1e-12)
+    assert exact.upper * (1 - 2e-6) <= bounded.lower <= exact.upper
+    active = weights[list(bounded.active_rows)] if bounded.upper else np.zeros((n, n))
     assert np.linalg.svd(active, compute_uv=False)[-1] == pytest.approx(bounded.upper)
-    assert "random" in bounded.method
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_inverse_lipschitz_intervals_of_degenerate_rows(seed):
+    random = np.random.default_rng(seed)
+    half = random.integers(-2, 3, (4, 3))
+    weights = np.concatenate([half, -half, random.integers(-2, 3, (2, 3)), np.zeros((1, 3), dtype=int)])
+    found = inverse_lipschitz(weights, cell_limit=1)
+    truth = brute_force_constant(weights)
+    assert found.exact
+    assert found.lower <= truth * (1 + 1e-12)
+    assert found.upper == pytest.approx(truth, rel=1e-9, abs=1e-13)
+    assert found.lower >= truth * (1 - 2e-6)
+
+
+@pytest.mark.parametrize("limit", [1, 10, 100, 1000])
+def test_inverse_lipschitz_is_an_interval_within_every_limit(limit):
+    weights = np.random.default_rng(0).standard_normal((30, 4))
+    truth = inverse_lipschitz(weights).upper
+    found = inverse_lipschitz(weights, cell_limit=1, node_limit=limit)
+    assert found.lower <= truth <= found.upper * (1 + 1e-12)
+    assert found.exact == ("not all" not in found.method)
+    assert repr(inverse_lipschitz(weights, cell_limit=1, node_limit=limit)) == repr(found)
+
+
+def test_inverse_lipschitz_beyond_enumeration():
+    weights = np.random.default_rng(0).standard_normal((45, 6))
+    found = inverse_lipschitz(weights, node_limit=30_000)
+    assert 0 < found.lower < found.upper
+    # No cell of many random ones is below the lower end, or below what the descent found.
+    for x in np.random.default_rng(1).standard_normal((2000, 6)):
+        assert np.linalg.svd(weights[weights @ x > 0], compute_uv=False)[-1] >= found.upper * (1 - 1e-9)
+    assert inverse_lipschitz(weights, time_limit=0.2).lower <= found.upper
+    lossy = inverse_lipschitz(weights[:15], cell_limit=1)
+    assert (lossy.lower, lossy.upper, lossy.exact) == (0.0, 0.0, True)
+    assert np.linalg.matrix_rank(weights[list(lossy.active_rows)]) < 6
+    with pytest.raises(InputError, match="node_limit is 0"):
+        inverse_lipschitz(weights, node_limit=0)
 
 
 def test_inverse_lipschitz_scales_and_rotates():

@@ -14,11 +14,12 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj.errors import CertificateError
+from polyinj.errors import CertificateError, InputError
 from polyinj.geometry.exact import fractions, read_number
 from polyinj.injectivity.certificate_file import (
     COLLISION,
     PROOF,
+    domain_document,
     integers,
     padded,
     ratios,
@@ -26,7 +27,8 @@ from polyinj.injectivity.certificate_file import (
     write_document,
 )
 from polyinj.injectivity.circuit_check import check_circuits
-from polyinj.injectivity.layer import Box, Layer, LayerName
+from polyinj.injectivity.domain import Ball, Cover, Domain, Point
+from polyinj.injectivity.layer import Layer, LayerName
 from polyinj.injectivity.tree_check import check_count_trees, check_rank_tree
 
 Claim = Literal["depth", "spanning"]
@@ -80,14 +82,14 @@ class Collision:
         """A collision of a layer read by `polyinj.injectivity.layer.read_layer`; not verified here."""
         return cls(tuple(x), tuple(y), LayerName.of(layer))
 
-    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | None = None) -> None:
+    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Domain | None = None) -> None:
         """Check in rationals that x != y, both in the domain, have the same image under the layer.
 
         Parameters
         ----------
         weights : array_like, shape (m, n)
         bias : array_like, shape (m,), optional
-        domain : Box, optional
+        domain : Box or Ball, optional
             Where given, it must be the domain of the certificate.
 
         Raises
@@ -149,6 +151,9 @@ class InjectivityProof:
         Literals of each clause, padded by zeros.
     trees : tuple of ndarray of int32
         One a block, or one alone when the claim is "spanning".
+    cuts : tuple of tuples of Fraction
+        Of a ball as domain: vectors d, none shorter than the radius. The ball lies in each half-space
+        d.(x - centre) <= d.d, and these are the sides that clauses name. Empty for other domains.
 
     Raises
     ------
@@ -162,6 +167,7 @@ class InjectivityProof:
     blocks: tuple[tuple[int, ...], ...]
     circuits: NDArray[np.int32]
     trees: tuple[NDArray[np.int32], ...]
+    cuts: tuple[Point, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(
@@ -169,6 +175,10 @@ class InjectivityProof:
         )
         object.__setattr__(self, "circuits", integers(self.circuits, 2, "circuits"))
         object.__setattr__(self, "trees", tuple(integers(tree, 1, "a tree") for tree in self.trees))
+        cuts = (tuple(read_number(entry, f"cuts[{k}]") for entry in cut) for k, cut in enumerate(self.cuts))
+        object.__setattr__(self, "cuts", tuple(cuts))
+        if self.cuts and not isinstance(self.layer.domain, Ball):
+            raise CertificateError(f"there are {len(self.cuts)} cuts and the domain is {self.layer.domain}, no ball")
         if self.claim not in ("depth", "spanning"):
             raise CertificateError(f'the claim is {self.claim!r}; expected "depth" or "spanning"')
         if self.budget < 0:
@@ -190,8 +200,8 @@ class InjectivityProof:
         circuits: ArrayLike,
         trees: Sequence[ArrayLike],
     ) -> Self:
-        """A proof about a layer read by `polyinj.injectivity.layer.read_layer`; not verified here."""
-        parts: Any = (blocks, circuits, trees)
+        """A proof about a layer read by `read_layer`, or about a ball that is covered by cuts; not verified here."""
+        parts: Any = (blocks, circuits, trees, layer.domain.cuts if isinstance(layer.domain, Cover) else ())
         return cls(LayerName.of(layer), claim, budget, *parts)
 
     @property
@@ -199,14 +209,14 @@ class InjectivityProof:
         """Whether "injective" follows only if any n rows are independent: so for the claim "depth"."""
         return self.claim == "depth"
 
-    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | None = None) -> None:
+    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Domain | None = None) -> None:
         """Check the proof in exact arithmetic; see `assumes_general_position` for what then follows.
 
         Parameters
         ----------
         weights : array_like, shape (m, n)
         bias : array_like, shape (m,), optional
-        domain : Box, optional
+        domain : Box or Ball, optional
             Where given, it must be the domain of the certificate.
 
         Raises
@@ -223,15 +233,19 @@ class InjectivityProof:
             )
         self._check(weights, bias, domain)
 
-    def verify_depth(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | None = None) -> None:
+    def verify_depth(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Domain | None = None) -> None:
         """Check in exact arithmetic that everywhere more than `budget` rows with nonzero weights are active.
 
         The same as `verify`, for any budget: so the proof of a lower bound on the Tukey depth is checked.
         """
         self._check(weights, bias, domain)
 
-    def _check(self, weights: ArrayLike, bias: ArrayLike | None, domain: Box | None) -> None:
-        system = self.layer.match(weights, bias, domain).system()
+    def _check(self, weights: ArrayLike, bias: ArrayLike | None, domain: Domain | None) -> None:
+        layer = self.layer.match(weights, bias, domain)
+        try:
+            system = layer.covered(self.cuts).system()
+        except InputError as error:
+            raise CertificateError(str(error)) from None
         check_circuits(system, self.circuits)
         if self.claim == "spanning":
             check_rank_tree(system, self.circuits, self.trees)
@@ -248,6 +262,8 @@ class InjectivityProof:
             "circuits": [[literal for literal in clause if literal] for clause in self.circuits.tolist()],
             "trees": [tree.tolist() for tree in self.trees],
         }
+        if isinstance(self.layer.domain, Ball):
+            proof["cuts"] = [ratios(cut) for cut in self.cuts]
         write_document(path, PROOF, _describe(self.layer) | proof)
 
     @classmethod
@@ -289,13 +305,14 @@ def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
         fields.integer("rows"),
         fields.integer("columns"),
         fields.flag("bias"),
-        fields.box("domain"),
+        fields.domain("domain"),
     )
     certificate: Collision | InjectivityProof
     if fields.kind == COLLISION:
         certificate = Collision(fields.point("x"), fields.point("y"), layer)
     else:
         parts: Any = (fields.lists("blocks"), padded(fields.lists("circuits")), fields.lists("trees"))
+        parts += (fields.points("cuts") if isinstance(layer.domain, Ball) else (),)
         claim: Any = fields.text("claim")
         certificate = InjectivityProof(layer, claim, fields.integer("budget"), *parts)
         if fields.flag("assumes_general_position") != certificate.assumes_general_position:
@@ -305,13 +322,12 @@ def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
 
 
 def _describe(layer: LayerName) -> dict[str, object]:
-    domain = layer.domain
     return {
         "sha256": layer.sha256,
         "rows": layer.rows,
         "columns": layer.columns,
         "bias": layer.biased,
-        "domain": None if domain is None else {"lower": ratios(domain.lower), "upper": ratios(domain.upper)},
+        "domain": domain_document(layer.domain),
     }
 
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry.exact import format_ratio, parse_ratio
-from polyinj.injectivity.layer import Box
+from polyinj.injectivity.domain import Ball, Box
 
 COLLISION = "polyinj collision"
 PROOF = "polyinj injectivity proof"
@@ -39,6 +39,13 @@ def write_document(path: str | os.PathLike[str], kind: str, fields: dict[str, ob
 def ratios(entries: Iterable[Fraction | None]) -> list[str | None]:
     """Rationals as strings p/q, None as it is."""
     return [None if entry is None else format_ratio(entry) for entry in entries]
+
+
+def domain_document(domain: Box | Ball | None) -> dict[str, object] | None:
+    """The field `domain`, as `Fields.domain` reads it."""
+    if isinstance(domain, Ball):
+        return {"centre": ratios(domain.centre), "radius": format_ratio(domain.radius)}
+    return None if domain is None else {"lower": ratios(domain.lower), "upper": ratios(domain.upper)}
 
 
 def read_document(path: str | os.PathLike[str]) -> Fields:
@@ -102,20 +109,28 @@ class Fields:
     def point(self, key: str) -> tuple[Fraction, ...]:
         return tuple(self._ratio(key, entry) for entry in self._list(key, self._take(key)))
 
-    def box(self, key: str) -> Box | None:
+    def points(self, key: str) -> tuple[tuple[Fraction, ...], ...]:
+        cuts = self._list(key, self._take(key))
+        return tuple(tuple(self._ratio(key, entry) for entry in self._list(key, cut)) for cut in cuts)
+
+    def domain(self, key: str) -> Box | Ball | None:
         value = self._take(key)
         if value is None:
             return None
-        if not isinstance(value, dict) or set(value) != {"lower", "upper"}:
-            raise self._fault(key, value, 'null or {"lower": [...], "upper": [...]}')
-        lower, upper = (
-            tuple(None if entry is None else self._ratio(key, entry) for entry in self._list(key, value[side]))
-            for side in ("lower", "upper")
-        )
+        names = set(value) if isinstance(value, dict) else set()
         try:
-            return Box(lower, upper)
+            if names == {"centre", "radius"}:
+                centre = tuple(self._ratio(key, entry) for entry in self._list(key, value["centre"]))
+                return Ball(centre, self._ratio(key, value["radius"]))
+            if names == {"lower", "upper"}:
+                lower, upper = (
+                    tuple(None if entry is None else self._ratio(key, entry) for entry in self._list(key, value[side]))
+                    for side in ("lower", "upper")
+                )
+                return Box(lower, upper)
         except InputError as error:
             raise CertificateError(f"{self.path}: {error}") from None
+        raise self._fault(key, value, 'null, {"lower": [...], "upper": [...]} or {"centre": [...], "radius": ...}')
 
     def lists(self, key: str) -> list[list[int]]:
         """A list of lists of integers."""

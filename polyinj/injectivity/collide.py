@@ -8,6 +8,7 @@ ends are pulled a little towards z, where those rows are negative, and rounded; 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -16,10 +17,13 @@ from scipy.optimize import linprog
 from polyinj.errors import CertificateError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import Collision
+from polyinj.injectivity.domain import Ball, Box
 from polyinj.injectivity.layer import Layer
 
 _PULL = Fraction(1, 16)
 _BITS = (6, 10, 16, 24, 40, 64, 128)
+# Ends of a collision may lie beyond the ball by this share of its radius before they are pulled into it.
+_BALL_EXCESS, _BALL_ROUNDS = 0.01, 25
 
 
 def active_rows(layer: Layer, point: Sequence[Fraction | int]) -> list[int]:
@@ -53,6 +57,9 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | N
     -------
     Collision, verified in exact arithmetic, or None
     """
+    if layer.is_linear and isinstance(layer.domain, Ball):
+        found = collision_at(replace(layer, domain=None), point)
+        return None if found is None else _shrunk(layer, layer.domain, found)
     columns = layer.weights.shape[1]
     active = active_rows(layer, point)
     rows = exact.integer_rows(layer.weights)
@@ -60,7 +67,7 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | N
     if not directions:
         return None
     z = [Fraction(entry) for entry in point]
-    if layer.bias is None and (layer.domain is None or layer.domain.is_cone):
+    if layer.is_linear:
         size = max(map(abs, z)) or Fraction(1)
         z = [entry / size for entry in z]
     inactive = sorted(set(range(len(rows))) - set(active))
@@ -71,6 +78,14 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | N
         if found is not None:
             return found
     return _beside(layer, z, v)
+
+
+def _shrunk(layer: Layer, ball: Ball, pair: Collision) -> Collision:
+    """A collision of a layer without bias, made small enough for a ball around 0."""
+    step = Fraction(1 << max(0, int(2 * ball.radius).bit_length()))
+    while not all(ball.contains([step * entry for entry in end]) for end in (pair.x, pair.y)):
+        step /= 2
+    return Collision.of(layer, *([step * entry for entry in end] for end in (pair.x, pair.y)))
 
 
 def _towards(z: list[Fraction], directions: list[list[int]]) -> list[Fraction]:
@@ -98,25 +113,40 @@ def _far_ends(
     direction = np.array(v, dtype=np.float64)
     radius = 1.0 if layer.bias is None else 2 * max(1.0, *(abs(float(entry)) for entry in z))
     low, high = np.full(columns, -radius), np.full(columns, radius)
-    if layer.domain is not None:
+    if isinstance(layer.domain, Box):
         low = np.maximum(low, [-np.inf if a is None else float(a) for a in layer.domain.lower])
         high = np.minimum(high, [np.inf if b is None else float(b) for b in layer.domain.upper])
+    elif isinstance(layer.domain, Ball):
+        low = np.array([c - layer.domain.radius for c in layer.domain.centre], dtype=np.float64)
+        high = np.array([c + layer.domain.radius for c in layer.domain.centre], dtype=np.float64)
     rows = layer.weights[inactive].astype(np.float64)
     shifts = np.zeros(len(inactive)) if layer.bias is None else layer.bias[inactive].astype(np.float64)
     sizes = np.abs(rows).max(axis=1, initial=0)
     rows, shifts = rows / np.where(sizes, sizes, 1)[:, None], shifts / np.where(sizes, sizes, 1)
     identity = np.eye(columns)
     one_end = np.vstack([rows, identity, -identity])
-    along = one_end @ direction
     limits = np.concatenate([-shifts, high, -low])
-    program = linprog(
-        np.append(np.zeros(columns), -1.0),
-        A_ub=np.vstack([np.column_stack([one_end, 0 * along]), np.column_stack([one_end, along])]),
-        b_ub=np.concatenate([limits, limits]),
-        bounds=[(None, None)] * columns + [(0, None)],
-    )
-    if program.status != 0 or not np.isfinite(program.x).all():
-        return z, Fraction(0)
+    for _ in range(_BALL_ROUNDS if isinstance(layer.domain, Ball) else 1):
+        along = one_end @ direction
+        program = linprog(
+            np.append(np.zeros(columns), -1.0),
+            A_ub=np.vstack([np.column_stack([one_end, 0 * along]), np.column_stack([one_end, along])]),
+            b_ub=np.concatenate([limits, limits]),
+            bounds=[(None, None)] * columns + [(0, None)],
+        )
+        if program.status != 0 or not np.isfinite(program.x).all():
+            return z, Fraction(0)
+        if isinstance(layer.domain, Ball):
+            # A ball is cut from its cube, by the planes that touch it below the ends found so far.
+            centre, radius = np.array(layer.domain.centre, dtype=np.float64), float(layer.domain.radius)
+            ends = program.x[:columns] - centre + np.outer([0.0, program.x[columns]], direction)
+            lengths = np.linalg.norm(ends, axis=1)
+            if (beyond := lengths > radius * (1 + _BALL_EXCESS)).any():
+                touching = ends[beyond] / lengths[beyond, None]
+                one_end = np.vstack([one_end, touching])
+                limits = np.concatenate([limits, touching @ centre + radius])
+                continue
+        break
     return [Fraction(entry) for entry in program.x[:columns].tolist()], Fraction(float(program.x[columns]))
 
 

@@ -15,20 +15,22 @@ Every point is checked in exact arithmetic before it counts, and every circuit t
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, STUCK, WITNESS
-from polyinj.errors import CertificateError, InputError
+from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
+from polyinj.errors import InputError
 from polyinj.geometry import exact
-from polyinj.injectivity.certificate import Claim, Collision, InjectivityProof
+from polyinj.injectivity.ball import BallCover
+from polyinj.injectivity.certificate import Claim, InjectivityProof
 from polyinj.injectivity.collide import collision_at
+from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
+from polyinj.injectivity.domain import Ball, Box, Cover
 from polyinj.injectivity.exact_search import search_exactly
-from polyinj.injectivity.layer import Box, Layer, read_layer
+from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.line import covering_circuit, uncovered_point
 from polyinj.injectivity.run import Limits, Outcome
 from polyinj.injectivity.search import Problem, search_count, search_rank
@@ -44,62 +46,11 @@ _WALK_STEPS = 1
 _BOUND_NODES = 200
 
 
-class Verdict(Enum):
-    """What is known; UNDECIDED is never a guess."""
-
-    INJECTIVE = "injective"
-    NOT_INJECTIVE = "not injective"
-    UNDECIDED = "undecided"
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """What the searches used."""
-
-    nodes: int
-    pivots: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """The verdict on one layer x -> ReLU(Wx + b) on its domain.
-
-    Attributes
-    ----------
-    verdict : Verdict
-    certificate : InjectivityProof, Collision or None
-        The proof of the verdict; None when undecided or not asked for.
-    assumes_general_position : bool
-        True when INJECTIVE rests on any n rows being independent: proven is then that at least n rows are active
-        everywhere. A verdict without this flag holds for the matrix as it is.
-    depth_lower_bound : int
-        Proven: at least so many rows with nonzero weights are active everywhere.
-    best_witness : Witness or None
-        The point with the fewest active rows that was met.
-    stats : Stats
-    """
-
-    verdict: Verdict
-    certificate: InjectivityProof | Collision | None
-    assumes_general_position: bool
-    depth_lower_bound: int
-    best_witness: Witness | None
-    stats: Stats
-    layer: Layer = field(repr=False)
-
-    def verify(self) -> None:
-        """Check the certificate in exact arithmetic; CertificateError when it fails or there is none."""
-        if self.certificate is None:
-            raise CertificateError(f"the verdict {self.verdict.value!r} carries no certificate")
-        self.certificate.verify(self.layer.weights, self.layer.bias, self.layer.domain)
-
-
 def decide_injectivity(
     weights: ArrayLike,
     bias: ArrayLike | None = None,
     *,
-    domain: Box | None = None,
+    domain: Box | Ball | None = None,
     rank_proof: bool | None = None,
     certificate: bool = True,
     node_limit: int | None = None,
@@ -115,8 +66,8 @@ def decide_injectivity(
         Rows are neurons; float64, float32, int or Fraction, read exactly. Any real matrix.
     bias : array_like, shape (m,), optional
         None is no bias.
-    domain : Box, optional
-        Where the inputs lie: a box whose sides may be infinite; by default all of R^n.
+    domain : Box or Ball, optional
+        Where the inputs lie: a box whose sides may be infinite, or a ball; by default all of R^n.
     rank_proof : bool, optional
         True: INJECTIVE only with a proof that the active rows span everywhere. False: counting suffices, where nothing
         contradicts general position. None: the proof is tried for 4000 nodes, then counting suffices.
@@ -135,7 +86,7 @@ def decide_injectivity(
     -------
     Decision
         UNDECIDED when a limit is reached; without a witness, also for more than 60 inputs (59 with bias) and for large
-        numerically singular systems.
+        numerically singular systems. `stopped_by` says which, `advice` what to try.
 
     Raises
     ------
@@ -157,14 +108,18 @@ def decide_injectivity(
     >>> decide_injectivity([[1, 0], [0, 1], [-1, -1]]).certificate.x
     (Fraction(-1, 16), Fraction(-31, 32))
     """
-    for name, value in (("node_limit", node_limit), ("time_limit", time_limit), ("workers", workers)):
+    for name, value in (("node_limit", node_limit), ("time_limit", time_limit)):
         if value is not None and not value > 0:
-            raise InputError(f"{name} is {value}; expected a positive number" + (" or None" * (name != "workers")))
+            raise InputError(f"{name} is {value}; expected a positive number or None")
+    for name, number in (("memory_limit", memory_limit), ("workers", workers)):
+        if not number > 0:
+            raise InputError(f"{name} is {number}; expected a positive number")
     layer = read_layer(weights, bias, domain)
     started = time.monotonic()
     limits = Limits(node_limit, None if time_limit is None else started + time_limit)
     run = _Run(layer, limits, certificate, memory_limit, workers, started)
-    return run.decide(rank_proof)
+    on_ball = isinstance(layer.domain, Ball) and not layer.is_linear
+    return run.decide_on_ball(rank_proof) if on_ball else run.decide(rank_proof)
 
 
 @dataclass(slots=True)
@@ -189,7 +144,8 @@ class _Run:
         plain = problem.sides is None
         well_conditioned = problem.well_conditioned
         if not (plain and well_conditioned) and _rank_is_short(self.layer):
-            return self.not_injective(_interior_point(self.layer))
+            domain = self.layer.domain
+            return self.not_injective([Fraction(0)] * n if domain is None else domain.interior_point())
         corner = problem.corner() if len(self.layer.weights) <= n + 1 else None
         if corner is not None:
             return self.not_injective(problem.input(corner))
@@ -201,7 +157,7 @@ class _Run:
                 return self.not_injective(problem.point(found))
             self.witness = Witness.along(problem, direction)
         if problem.rows.shape[1] > LARGEST_DIMENSION:
-            return self._undecided(problem)
+            return self._undecided(problem, "size")
         degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
         counted: Outcome | None = None
         if not degenerate and rank_proof is not True:
@@ -210,7 +166,7 @@ class _Run:
                 return self.not_injective(problem.point(counted.direction))
             degenerate = counted.degenerate or counted.status == STUCK
             if counted.status != EXHAUSTED and not degenerate:
-                return self._undecided(problem)
+                return self._undecided(problem, self._limit_of(counted))
         if rank_proof is False and counted is not None and not degenerate:
             return self._injective("depth", counted)
         tries = self.limits
@@ -223,16 +179,37 @@ class _Run:
             return self._injective("spanning", ranked)
         if counted is not None and counted.status == EXHAUSTED and not degenerate and rank_proof is None:
             return self._injective("depth", counted)
-        return self._decide_exactly(problem) if ranked.status == STUCK else self._undecided(problem)
+        if ranked.status == STUCK:
+            return self._decide_exactly(problem)
+        return self._undecided(problem, self._limit_of(ranked))
+
+    def decide_on_ball(self, rank_proof: bool | None) -> Decision:
+        """Decide on polyhedra that contain the ball, until one decides; `limits` are for all of them together."""
+        cover = BallCover(self.layer)
+        while True:
+            left = replace(self.limits, nodes=None if self.limits.nodes is None else self.limits.leave(self.nodes))
+            inner = _Run(cover.layer, left, self.certificate, self.memory_limit, self.workers, self.started)
+            found = inner.decide(rank_proof)
+            self.nodes += inner.nodes
+            self.pivots += inner.pivots
+            if found.verdict is not Verdict.NOT_INJECTIVE:
+                proof = found.certificate
+                proof = cover.proof(proof) if isinstance(proof, InjectivityProof) else None
+                return replace(found, certificate=proof, best_witness=None, stats=self._stats(), layer=self.layer)
+            assert found.best_witness is not None
+            if (point := cover.exclude(found.best_witness.point)) is not None:
+                return self.not_injective(point)
 
     def _decide_exactly(self, problem: Problem) -> Decision:
         if problem.rows.size > _EXACT_ENTRIES:
-            return self._undecided(problem)
+            return self._undecided(problem, "size")
         outcome, direction = search_exactly(self.layer, self.limits, budget=None)
         self._add(outcome)
         if direction is not None:
             return self.not_injective(problem.input(direction))
-        return self._injective("spanning", outcome) if outcome.status == EXHAUSTED else self._undecided(problem)
+        if outcome.status == EXHAUSTED:
+            return self._injective("spanning", outcome)
+        return self._undecided(problem, self._limit_of(outcome))
 
     def _decide_on_a_line(self) -> Decision:
         point = uncovered_point(self.layer)
@@ -271,11 +248,11 @@ class _Run:
     def not_injective(self, point: list[Fraction] | None) -> Decision:
         assert point is not None
         collision = None
-        if self.certificate:
+        if self.certificate and not isinstance(self.layer.domain, Cover):
             collision = collision_at(self.layer, point)
             assert collision is not None, "the active rows were checked not to span"
         witness = Witness.at(self.layer, point)
-        return Decision(Verdict.NOT_INJECTIVE, collision, False, 0, witness, self._stats(), self.layer)
+        return Decision(Verdict.NOT_INJECTIVE, collision, False, 0, witness, self._stats(), None, self.layer)
 
     def _injective(self, claim: Claim, outcome: Outcome) -> Decision:
         n = self.layer.weights.shape[1]
@@ -290,9 +267,15 @@ class _Run:
                 trees=outcome.trees,
             )
         assumed = claim == "depth"
-        return Decision(Verdict.INJECTIVE, proof, assumed, n, self.witness, self._stats(), self.layer)
+        return Decision(Verdict.INJECTIVE, proof, assumed, n, self.witness, self._stats(), None, self.layer)
 
-    def _undecided(self, problem: Problem) -> Decision:
+    def _limit_of(self, outcome: Outcome) -> Stop:
+        if outcome.status == MEMORY:
+            return "memory_limit"
+        late = self.limits.deadline is not None and time.monotonic() >= self.limits.deadline
+        return "time_limit" if late else "node_limit"
+
+    def _undecided(self, problem: Problem, stop: Stop) -> Decision:
         bound = 0
         searchable = problem.well_conditioned and problem.rows.shape[1] <= LARGEST_DIMENSION
         while searchable and bound < problem.columns:
@@ -303,7 +286,7 @@ class _Run:
             if found.status != EXHAUSTED:
                 break
             bound += 1
-        return Decision(Verdict.UNDECIDED, None, False, bound, self.witness, self._stats(), self.layer)
+        return Decision(Verdict.UNDECIDED, None, False, bound, self.witness, self._stats(), stop, self.layer)
 
 
 def _rank_is_short(layer: Layer) -> bool:
@@ -316,19 +299,6 @@ def _rank_is_short(layer: Layer) -> bool:
     # The backward error of the values is a small multiple of m n u: 1e-8 is far above it.
     far_from_zero = bool(singular[-1] > 1e-8 * singular[0])
     return not far_from_zero and exact.rank(exact.integer_rows(layer.weights)) < n
-
-
-def _interior_point(layer: Layer) -> list[Fraction]:
-    """A point in the interior of the domain."""
-    if layer.domain is None:
-        return [Fraction(0)] * layer.weights.shape[1]
-    point = []
-    for low, high in zip(layer.domain.lower, layer.domain.upper, strict=True):
-        if low is not None and high is not None:
-            point.append((low + high) / 2)
-        else:
-            point.append(low + 1 if low is not None else high - 1 if high is not None else Fraction(0))
-    return point
 
 
 def _has_parallel_rows(problem: Problem) -> bool:

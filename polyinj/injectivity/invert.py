@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,9 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.errors import InputError
 from polyinj.geometry.arrangement import Arrangement
 from polyinj.geometry.exact import integer_rows, rank, read_matrix, read_vector
+from polyinj.injectivity.certificate import InjectivityProof
+from polyinj.injectivity.collide import active_rows
+from polyinj.injectivity.decide import decide_injectivity
+from polyinj.injectivity.decision import Verdict
+from polyinj.injectivity.layer import Layer, read_layer
+from polyinj.injectivity.run import Limits
+from polyinj.injectivity.spectral import bound_below
+from polyinj.injectivity.spectral_descent import descend
 
 _UNIT = 2.0**-53
 _CHUNK = 1024
+_RESTARTS = 20
 
 
 def reconstruct(
@@ -90,8 +100,9 @@ class InverseLipschitz:
     lower, upper : float
         It lies between these; both the same when exact.
     exact : bool
-        Whether every cell was covered; the value is then right up to the rounding of one singular value
-        decomposition, a small multiple of 2^-52 times the largest singular value.
+        Whether every cell was covered. After enumeration the ends are equal, and right up to the rounding of one
+        singular value decomposition, a small multiple of 2^-52 times the largest singular value; after branch and
+        bound they differ by a millionth.
     method : str
         How each end was got.
     active_rows : tuple of int
@@ -105,7 +116,14 @@ class InverseLipschitz:
     active_rows: tuple[int, ...]
 
 
-def inverse_lipschitz(weights: ArrayLike, *, cell_limit: int = 200_000, seed: int = 0) -> InverseLipschitz:
+def inverse_lipschitz(
+    weights: ArrayLike,
+    *,
+    cell_limit: int = 200_000,
+    node_limit: int = 400_000,
+    time_limit: float | None = None,
+    seed: int = 0,
+) -> InverseLipschitz:
     """The least smallest singular value s of the active rows over all cells of a layer x -> ReLU(W x).
 
     It is the best constant in a small neighbourhood of every point inside a cell, and everywhere
@@ -119,30 +137,70 @@ def inverse_lipschitz(weights: ArrayLike, *, cell_limit: int = 200_000, seed: in
     weights : array_like, shape (m, n)
     cell_limit : int
         Cells are enumerated when there are at most so many, 2 (C(m-1, 0) + ... + C(m-1, n-1)) in general position.
-        Beyond it, the upper end comes from cells that random directions meet, and the lower end is 0.
+        Beyond it, the upper end comes from a descent over cells, and branch and bound over signs of rows proves the
+        lower one, a share 1/16, 1/4, 1/2, 3/4, 9/10 or 1 of the upper one, as far as the limits allow; see
+        `polyinj.injectivity.spectral`. A layer that is not injective has 0.
+    node_limit : int
+        Nodes of all branch and bounds together.
+    time_limit : float, optional
+        Seconds, positive, for all of it.
     seed : int
-        Seed of those directions.
+        Seed of the descent.
+
+    Returns
+    -------
+    InverseLipschitz
+        Both ends hold for certain; the lower one allows for rounding, as stated in `polyinj.injectivity.spectral`, the
+        upper one is right up to the rounding of one singular value decomposition.
+
+    Raises
+    ------
+    InputError
+        Unreadable weights, limits that are not positive.
 
     Examples
     --------
     >>> inverse_lipschitz([[1, 0], [0, 1], [-1, 0], [0, -2]]).upper
     1.0
     """
+    for name, value in (("node_limit", node_limit), ("time_limit", time_limit)):
+        if value is not None and not value > 0:
+            raise InputError(f"{name} is {value}; expected a positive number" + " or None" * (name == "time_limit"))
     exact = read_matrix(weights)
     matrix = exact.astype(np.float64)
     rows, columns = matrix.shape
     if rank(integer_rows(exact)) < columns:
         return InverseLipschitz(0.0, 0.0, True, "the weights have rank below the number of columns", ())
     if 2 * sum(comb(rows - 1, k) for k in range(columns)) <= cell_limit:
-        value, chosen = _least_singular_value(matrix, _active_sets(exact))
+        least, chosen = _least_singular_value(matrix, _active_sets(exact))
         if chosen.sum() < columns or rank(integer_rows(exact[chosen])) < columns:
-            value = 0.0
-        return InverseLipschitz(value, value, True, "every cell", _indices(chosen))
-    value, chosen = _least_singular_value(matrix, _sampled_active_sets(matrix, seed))
-    method = (
-        f"upper: the least of {_CHUNK} cells met by random directions, seed {seed}; lower: singular values are >= 0"
-    )
-    return InverseLipschitz(0.0, value, value == 0.0, method, _indices(chosen))
+            least = 0.0
+        return InverseLipschitz(least, least, True, "every cell", _indices(chosen))
+    limits = Limits(node_limit, None if time_limit is None else time.monotonic() + time_limit)
+    return _interval(read_layer(weights), matrix, limits, seed)
+
+
+def _interval(layer: Layer, matrix: NDArray[np.float64], limits: Limits, seed: int) -> InverseLipschitz:
+    left = None if limits.deadline is None else max(limits.deadline - time.monotonic(), 1e-3)
+    decision = decide_injectivity(layer.weights, node_limit=limits.nodes, time_limit=left)
+    if decision.verdict is Verdict.NOT_INJECTIVE:
+        assert decision.best_witness is not None
+        rows = tuple(active_rows(layer, decision.best_witness.point))
+        return InverseLipschitz(0.0, 0.0, True, "a point whose active rows do not span", rows)
+    # Largest entry about 1, by a power of two, so that no square overflows.
+    _, exponent = np.frexp(np.abs(matrix).max())
+    scaled = np.ldexp(matrix, -exponent)
+    starts = []
+    if decision.best_witness is not None:
+        starts = [np.array([Fraction(entry) for entry in decision.best_witness.point], dtype=np.float64)]
+    found = descend(scaled, starts, _RESTARTS, seed, limits)
+    proof = decision.certificate
+    circuits = proof.circuits if isinstance(proof, InjectivityProof) else np.zeros((0, 1), dtype=np.int32)
+    bound = bound_below(layer.system(), scaled, circuits, found, limits)
+    share = f"; lower: branch and bound over signs of rows, {bound.nodes} nodes, {'all' if bound.closed else 'not all'}"
+    method = f"upper: descent over cells from few active rows and {_RESTARTS} random points, seed {seed}{share} closed"
+    lower, upper = (float(np.ldexp(value, exponent)) for value in (bound.lower, bound.best.value))
+    return InverseLipschitz(min(lower, upper), upper, bound.closed, method, _indices(bound.best.active))
 
 
 def _indices(mask: NDArray[np.bool_]) -> tuple[int, ...]:
@@ -161,13 +219,6 @@ def _least_singular_value(
         if values.min() < best:
             best, chosen = float(values.min()), masks[int(np.argmin(values))]
     return best, chosen
-
-
-def _sampled_active_sets(matrix: NDArray[np.float64], seed: int) -> Iterator[NDArray[np.bool_]]:
-    lengths = np.linalg.norm(matrix, axis=1, keepdims=True)
-    directions = np.random.default_rng(seed).standard_normal((_CHUNK, matrix.shape[1]))
-    directions[0] = -(matrix / np.where(lengths > 0, lengths, 1.0)).sum(axis=0)
-    yield directions @ matrix.T >= 0
 
 
 def _active_sets(matrix: NDArray[Any]) -> Iterator[NDArray[np.bool_]]:

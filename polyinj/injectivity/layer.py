@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Self
 
@@ -11,98 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import CertificateError, InputError
-from polyinj.geometry.exact import (
-    IntegerRows,
-    digest,
-    format_ratio,
-    integer_rows,
-    read_matrix,
-    read_number,
-    read_vector,
-)
-
-Side = Fraction | None
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """The closed box {x : lower_j <= x_j <= upper_j}; it must have interior.
-
-    Parameters
-    ----------
-    lower, upper : sequences of n numbers
-        Finite floats, int and Fraction are read exactly; None or an infinite float stands for no bound on that side.
-
-    Raises
-    ------
-    InputError
-        Different lengths, no entry, NaN, or lower_j >= upper_j.
-
-    Examples
-    --------
-    >>> Box([0, -1.5], [float("inf"), 1.5])
-    Box('[0/1, inf) x [-3/2, 3/2]')
-    >>> Box.nonnegative(2).contains([Fraction(0), Fraction(1, 3)])
-    True
-    """
-
-    lower: tuple[Side, ...]
-    upper: tuple[Side, ...]
-
-    def __post_init__(self) -> None:
-        lower = tuple(_read_side(side, -np.inf, f"lower[{j}]") for j, side in enumerate(self.lower))
-        upper = tuple(_read_side(side, np.inf, f"upper[{j}]") for j, side in enumerate(self.upper))
-        if len(lower) != len(upper) or not lower:
-            raise InputError(
-                f"the box has {len(lower)} lower and {len(upper)} upper sides; expected one of each a column"
-            )
-        for j, (a, b) in enumerate(zip(lower, upper, strict=True)):
-            if a is not None and b is not None and a >= b:
-                raise InputError(
-                    f"side {j} of the box is [{a}, {b}]; expected lower < upper; "
-                    "to fix an input, drop its column and add the column times its value to the bias"
-                )
-        object.__setattr__(self, "lower", lower)
-        object.__setattr__(self, "upper", upper)
-
-    @classmethod
-    def nonnegative(cls, columns: int) -> Self:
-        """The orthant {x : x >= 0}, where the output of every hidden ReLU layer lies."""
-        return cls((Fraction(0),) * columns, (None,) * columns)
-
-    @property
-    def is_cone(self) -> bool:
-        """Whether every finite side is 0: then the box contains every nonnegative multiple of its points."""
-        return all(not side for side in (*self.lower, *self.upper))
-
-    def contains(self, point: Sequence[Fraction]) -> bool:
-        """Whether the point lies in the closed box."""
-        return all(
-            (a is None or a <= entry) and (b is None or entry <= b)
-            for a, entry, b in zip(self.lower, point, self.upper, strict=True)
-        )
-
-    def describe(self) -> str:
-        """The text that is hashed: `box`, then `lower:upper` of each column, `-inf` and `inf` for no bound."""
-        sides = zip(self.lower, self.upper, strict=True)
-        return " ".join(["box", *(f"{_text(a, '-inf')}:{_text(b, 'inf')}" for a, b in sides)])
-
-    def __repr__(self) -> str:
-        intervals = (
-            f"{'(' if a is None else '['}{_text(a, '-inf')}, {_text(b, 'inf')}{')' if b is None else ']'}"
-            for a, b in zip(self.lower, self.upper, strict=True)
-        )
-        return f"Box({' x '.join(intervals)!r})"
-
-
-def _read_side(side: Any, infinity: float, name: str) -> Side:
-    if side is None or (isinstance(side, float) and side == infinity):
-        return None
-    return read_number(side, name)
-
-
-def _text(side: Side, infinity: str) -> str:
-    return infinity if side is None else format_ratio(side)
+from polyinj.geometry.exact import IntegerRows, digest, integer_rows, read_matrix, read_vector
+from polyinj.injectivity.domain import Ball, Box, Cover, Domain, Point
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +44,7 @@ class Layer:
 
     weights: NDArray[Any]
     bias: NDArray[Any] | None
-    domain: Box | None
+    domain: Domain | None
 
     def sha256(self) -> str:
         """SHA-256 of the exact values of weights, bias and domain; see `polyinj.geometry.exact.digest`."""
@@ -142,8 +52,8 @@ class Layer:
 
     @property
     def is_linear(self) -> bool:
-        """Whether points are directions: no bias, on all of R^n or on a box that is a cone."""
-        return self.bias is None and (self.domain is None or self.domain.is_cone)
+        """Whether points are directions: no bias, on R^n, a box that is a cone, or a ball around 0."""
+        return self.bias is None and (self.domain is None or self.domain.acts_as_cone)
 
     def lifted(self) -> NDArray[Any]:
         """The rows w_i of a linear layer, else (w_i, b_i), shape (m, n + 1); entries as `read_matrix` returns them."""
@@ -157,31 +67,46 @@ class Layer:
 
     def sides(self) -> IntegerRows:
         """The side rows of `system`."""
-        if self.is_linear:
-            return [side[:-1] for side in _facets(self.domain)]
-        return [[0] * self.weights.shape[1] + [1], *_facets(self.domain)]
+        facets = [] if self.domain is None else self.domain.facets()
+        return [side[:-1] for side in facets] if self.is_linear else [[0] * self.weights.shape[1] + [1], *facets]
 
     def system(self) -> System:
         """The inequalities in homogeneous form.
 
-        Without bias, on all of R^n or on a box that is a cone, z is the input itself. Otherwise z = t (x, 1), t > 0:
-        S_0 = (0, ..., 0, 1), and the sides of the box follow, column by column, the lower one first.
+        Of a linear layer, z is the input itself. Otherwise z = t (x, 1), t > 0: S_0 = (0, ..., 0, 1), and the facets of
+        the domain follow. A ball has none: the system is that of R^n, or of the polyhedron of `covered`.
         """
         return System(integer_rows(self.lifted()), self.sides(), self.weights.shape[1])
 
+    def input(self, z: Sequence[Fraction]) -> list[Fraction]:
+        """The input that an admissible direction of the homogeneous system stands for."""
+        if not self.is_linear:
+            return [entry / z[-1] for entry in z[:-1]]
+        step = Fraction(1)
+        while isinstance(self.domain, Ball) and not self.domain.surrounds([step * entry for entry in z]):
+            step /= 2
+        return [step * entry for entry in z]
 
-def _facets(box: Box | None) -> IntegerRows:
-    facets = []
-    for j, sides in enumerate([] if box is None else zip(box.lower, box.upper, strict=True)):
-        for sign, side in zip((1, -1), sides, strict=True):
-            if side is not None:
-                facet = [0] * (len(box.lower) + 1 if box is not None else 0)
-                facet[j], facet[-1] = sign * side.denominator, -sign * side.numerator
-                facets.append(facet)
-    return facets
+    def covered(self, cuts: Iterable[Point]) -> Layer:
+        """The layer on the polyhedron of the cuts, which contains the ball that is the domain.
+
+        Raises
+        ------
+        InputError
+            Cuts of another length, or shorter than the radius; cuts where there is nothing to cut: the domain is no
+            ball, or the layer is linear.
+        """
+        cuts = tuple(cuts)
+        if isinstance(self.domain, Ball) and not self.is_linear:
+            return replace(self, domain=Cover(self.domain, cuts))
+        if cuts:
+            raise InputError(
+                f"there are {len(cuts)} cuts; only a ball is cut, and none where bias is absent and 0 inside"
+            )
+        return self
 
 
-def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | None = None) -> Layer:
+def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | Ball | None = None) -> Layer:
     """Read a layer without rounding it.
 
     Parameters
@@ -189,7 +114,7 @@ def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | 
     weights : array_like, shape (m, n)
         One row a neuron; see `polyinj.geometry.exact.read_matrix` for what is read.
     bias : array_like, shape (m,), optional
-    domain : Box with n sides, optional
+    domain : Box or Ball in R^n, optional
         Where the inputs lie; all of R^n when None.
 
     Raises
@@ -204,9 +129,9 @@ def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | 
     """
     matrix = read_matrix(weights)
     rows, columns = matrix.shape
-    if domain is not None and (not isinstance(domain, Box) or len(domain.lower) != columns):
+    if domain is not None and (not isinstance(domain, Box | Ball) or domain.columns != columns):
         raise InputError(
-            f"domain is {domain!r}; expected None or a Box with {columns} sides, one a column of the weights"
+            f"domain is {domain!r}; expected None, or a Box or Ball of dimension {columns}, one a column of the weights"
         )
     return Layer(matrix, None if bias is None else read_vector(bias, rows), domain)
 
@@ -225,25 +150,26 @@ class LayerName:
     rows: int
     columns: int
     biased: bool
-    domain: Box | None
+    domain: Box | Ball | None
 
     def __post_init__(self) -> None:
         if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
             raise CertificateError(f"sha256 is {self.sha256[:80]!r}; expected 64 lower-case hexadecimal digits")
         if self.rows < 1 or self.columns < 1:
             raise CertificateError(f"the layer has shape ({self.rows}, {self.columns}); expected one or more of each")
-        if self.domain is not None and len(self.domain.lower) != self.columns:
+        if self.domain is not None and self.domain.columns != self.columns:
             raise CertificateError(
-                f"the domain has {len(self.domain.lower)} sides; the layer has {self.columns} columns"
+                f"the domain has dimension {self.domain.columns}; the layer has {self.columns} columns"
             )
 
     @classmethod
     def of(cls, layer: Layer) -> Self:
-        """The name of a layer."""
+        """The name of a layer; a cover goes by the name of its ball."""
         rows, columns = layer.weights.shape
-        return cls(layer.sha256(), rows, columns, layer.bias is not None, layer.domain)
+        domain = layer.domain.ball if isinstance(layer.domain, Cover) else layer.domain
+        return cls(layer.sha256(), rows, columns, layer.bias is not None, domain)
 
-    def match(self, weights: ArrayLike, bias: ArrayLike | None, domain: Box | None) -> Layer:
+    def match(self, weights: ArrayLike, bias: ArrayLike | None, domain: Domain | None) -> Layer:
         """Read the layer on the domain of the certificate; CertificateError when the certificate is for another one."""
         if domain is not None and domain != self.domain:
             raise CertificateError(f"the certificate is for the domain {self.domain}, not {domain}")

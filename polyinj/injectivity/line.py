@@ -27,7 +27,8 @@ def uncovered_point(layer: Layer) -> list[Fraction] | None:
             low = end if low is None else max(low, end)
     if low is not None and high is not None:
         return [(low + high) / 2] if low < high else None
-    return [low + 1 if low is not None else high - 1 if high is not None else Fraction(0)]
+    point = [low + 1 if low is not None else high - 1 if high is not None else Fraction(0)]
+    return layer.input(point) if layer.is_linear else point
 
 
 def covering_circuit(layer: Layer) -> NDArray[np.int32]:
@@ -50,7 +51,10 @@ def covering_circuit(layer: Layer) -> NDArray[np.int32]:
 
 
 def _domain(layer: Layer) -> tuple[Fraction | None, Fraction | None]:
-    return (None, None) if layer.domain is None else (layer.domain.lower[0], layer.domain.upper[0])
+    facets = [] if layer.domain is None else layer.domain.facets()
+    low = [Fraction(-shift, slope) for slope, shift in facets if slope > 0]
+    high = [Fraction(-shift, slope) for slope, shift in facets if slope < 0]
+    return max(low, default=None), min(high, default=None)
 
 
 def _weights_and_biases(layer: Layer, keep_zeros: bool = False) -> list[tuple[Fraction, Fraction]]:

@@ -107,11 +107,7 @@ class _Team(Limits):
                     self.outcome.direction = direction
                 self.stop.set()
             elif self.record:
-                circuits, trees = search.proof()
-                if number is not None:
-                    self.proofs[number] = circuits, trees[rotation]
-                if not self.under_way and not self.waiting:
-                    self._splice()
+                self._keep_proof(number, rotation, search)
             self.changed.notify_all()
 
     def _share(self, search: Any) -> bool:
@@ -129,6 +125,11 @@ class _Team(Limits):
                     self.changed.notify()
         return False
 
-    def _splice(self) -> None:
-        circuits, trees = self.root.proof()
-        self.outcome.circuits, self.outcome.trees = splice(circuits, trees, self.proofs)
+    def _keep_proof(self, number: int | None, rotation: int, search: Any) -> None:
+        """Of one part; of the whole where it is the last."""
+        if number is not None:
+            circuits, trees = search.proof()
+            self.proofs[number] = circuits, trees[rotation]
+        if self.outcome.status == EXHAUSTED and not self.under_way and not self.waiting:
+            circuits, trees = self.root.proof()
+            self.outcome.circuits, self.outcome.trees = splice(circuits, trees, self.proofs)

@@ -74,7 +74,7 @@ class Problem:
         """The same for an exact direction."""
         if any(sum((a * b for a, b in zip(side, z, strict=True)), Fraction(0)) <= 0 for side in self.layer.sides()):
             return None
-        return z if self.layer.is_linear else [entry / z[-1] for entry in z[:-1]]
+        return self.layer.input(z)
 
     def witness(self, direction: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
         """The direction, or one beside it, if it is admissible and its active rows do not span R^n: exactly; else None.

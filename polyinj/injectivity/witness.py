@@ -16,8 +16,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj._search import WitnessSearch
 from polyinj.errors import InputError
+from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.layer import Box, Layer, read_layer
+from polyinj.injectivity.domain import Ball, Box
+from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.run import Limits
 from polyinj.injectivity.search import Problem
 
@@ -47,7 +49,7 @@ def find_witness(
     weights: ArrayLike,
     bias: ArrayLike | None = None,
     *,
-    domain: Box | None = None,
+    domain: Box | Ball | None = None,
     seed: int,
     time_limit: float,
 ) -> Witness | None:
@@ -57,7 +59,7 @@ def find_witness(
     ----------
     weights : array_like, shape (m, n), of rank n
     bias : array_like, shape (m,), optional
-    domain : Box, optional
+    domain : Box or Ball, optional
     seed : int
         Seed of the restarts, at least 0.
     time_limit : float
@@ -82,13 +84,30 @@ def find_witness(
     """
     if seed < 0 or not time_limit > 0:
         raise InputError(f"seed is {seed} and time_limit {time_limit}; expected seed >= 0 and time_limit > 0")
-    problem = Problem.of(read_layer(weights, bias, domain))
+    layer = read_layer(weights, bias, domain)
+    limits = Limits(deadline=time.monotonic() + time_limit)
+    if isinstance(domain, Ball) and not layer.is_linear:
+        return _witness_in_ball(layer, limits, seed)
+    problem = Problem.of(layer)
     corner = problem.corner()
     if corner is not None:
         return Witness.at(problem.layer, problem.input(corner))
-    limits = Limits(deadline=time.monotonic() + time_limit)
     direction = fewest_active(problem, limits, stop_at=problem.columns - 1, seed=seed)
     return Witness.at(problem.layer, problem.point(problem.witness(direction)))
+
+
+def _witness_in_ball(layer: Layer, limits: Limits, seed: int) -> Witness | None:
+    """Walk in polyhedra around the ball, each cut from the last where the walk ended in a witness outside."""
+    cover = BallCover(layer)
+    while limits.leave(0):
+        problem = Problem.of(cover.layer)
+        direction = fewest_active(problem, limits, stop_at=problem.columns - 1, seed=seed)
+        point = problem.point(problem.witness(direction))
+        if point is None:
+            return None
+        if (found := cover.exclude(point)) is not None:
+            return Witness.at(layer, found)
+    return None
 
 
 def fewest_active(

@@ -11,7 +11,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from polyinj.geometry.arrangement import Arrangement
-from polyinj.injectivity.decide import Verdict, decide_injectivity
+from polyinj.injectivity.decide import decide_injectivity
+from polyinj.injectivity.decision import Verdict
 from polyinj.injectivity.depth import tukey_depth
 
 

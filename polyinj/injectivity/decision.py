@@ -1,0 +1,82 @@
+"""What a decision about one layer says: the verdict, its certificate, and what stopped the search if there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Literal
+
+from polyinj.errors import CertificateError
+from polyinj.injectivity.certificate import Collision, InjectivityProof
+from polyinj.injectivity.layer import Layer
+from polyinj.injectivity.witness import Witness
+
+
+class Verdict(Enum):
+    """What is known; UNDECIDED is never a guess."""
+
+    INJECTIVE = "injective"
+    NOT_INJECTIVE = "not injective"
+    UNDECIDED = "undecided"
+
+
+Stop = Literal["node_limit", "time_limit", "memory_limit", "size"]
+_ADVICE: dict[Stop, str] = {
+    "node_limit": "more nodes are needed: try a larger node_limit, or None",
+    "time_limit": "more time is needed: try a larger time_limit, or workers=2 or more",
+    "memory_limit": "the circuits and the recorded proof do not fit: try a larger memory_limit, or certificate=False",
+    "size": "more than 60 inputs (59 with bias), or large and numerically singular: only witnesses can be found there; "
+    "try find_witness",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What the searches used."""
+
+    nodes: int
+    pivots: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict on one layer x -> ReLU(Wx + b) on its domain.
+
+    Attributes
+    ----------
+    verdict : Verdict
+    certificate : InjectivityProof, Collision or None
+        The proof of the verdict; None when undecided or not asked for.
+    assumes_general_position : bool
+        True when INJECTIVE rests on any n rows being independent: proven is then that at least n rows are active
+        everywhere. A verdict without this flag holds for the matrix as it is.
+    depth_lower_bound : int
+        Proven: at least so many rows with nonzero weights are active everywhere.
+    best_witness : Witness or None
+        The point with the fewest active rows that was met.
+    stats : Stats
+    stopped_by : "node_limit", "time_limit", "memory_limit", "size" or None
+        Why the verdict is UNDECIDED: the limit that was reached, or a layer beyond the search. None when it is decided.
+    """
+
+    verdict: Verdict
+    certificate: InjectivityProof | Collision | None
+    assumes_general_position: bool
+    depth_lower_bound: int
+    best_witness: Witness | None
+    stats: Stats
+    stopped_by: Stop | None
+    layer: Layer = field(repr=False)
+
+    @property
+    def advice(self) -> str:
+        """What stopped the search and what to try, in one line; empty when the verdict is known."""
+        return "" if self.stopped_by is None else f"stopped by {self.stopped_by}: {_ADVICE[self.stopped_by]}"
+
+    def verify(self) -> None:
+        """Check the certificate in exact arithmetic; CertificateError when it fails or there is none."""
+        if self.certificate is None:
+            why = f"; {self.advice}" if self.stopped_by else ""
+            raise CertificateError(f"the verdict {self.verdict.value!r} carries no certificate{why}")
+        self.certificate.verify(self.layer.weights, self.layer.bias, self.layer.domain)
