@@ -179,7 +179,7 @@ def test_a_tiny_ball_far_away(tmp_path):
 
 def test_cuts_hold_the_ball_and_exclude_the_cell():
     rng = np.random.default_rng(1)
-    for _ in range(30):
+    for _ in range(8):
         n = int(rng.integers(2, 6))
         layer = read_layer(rng.standard_normal((3 * n, n)), rng.standard_normal(3 * n) + 1, Ball([0.25] * n, 1.5))
         cover = BallCover(layer)

@@ -26,7 +26,7 @@ from polyinj.injectivity.spectral_descent import descend
 
 _UNIT = 2.0**-53
 _CHUNK = 1024
-_RESTARTS = 20
+_RESTARTS = 60
 
 
 def reconstruct(
@@ -120,7 +120,7 @@ def inverse_lipschitz(
     weights: ArrayLike,
     *,
     cell_limit: int = 200_000,
-    node_limit: int = 400_000,
+    node_limit: int = 1_000_000,
     time_limit: float | None = None,
     seed: int = 0,
 ) -> InverseLipschitz:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from polyinj.injectivity.run import Limits
 
-_LINES_WITHOUT_GAIN = 15
+_LINES_WITHOUT_GAIN = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
