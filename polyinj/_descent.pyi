@@ -26,14 +26,17 @@ class Descent:
         """Begin at points (N, STARTS), of any length but zero: scales first, first * ratio, ... of the count at the
         steps to come. friction: the share of the velocity that a step keeps."""
 
-    def run(self, max_steps: int, target: int) -> NDArray[np.float64] | None:
-        """Step on; as soon as a point has at most `target` active rows, that point (N,), which has not moved yet.
-        None after max_steps."""
+    def run(self, max_steps: int, target: int) -> bool:
+        """Step on; True as soon as best_count falls and is at most `target`, False after max_steps."""
 
     @property
     def steps(self) -> int:
         """Steps since `start`."""
 
     @property
-    def counts(self) -> list[int]:
-        """Active rows of each point at the last step."""
+    def best_count(self) -> int:
+        """Fewest active rows of a point since `start`, as single precision counts them."""
+
+    @property
+    def best_point(self) -> NDArray[np.float64]:
+        """Where that was, shape (N,)."""

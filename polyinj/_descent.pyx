@@ -1,6 +1,7 @@
 """Descent of a smoothed count of active rows; csrc/descent.c does the work and says how. The contract: _descent.pyi."""
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
+from libc.string cimport memcpy
 
 import numpy as np
 
@@ -8,15 +9,14 @@ cdef extern from "descent.h" nogil:
     enum:
         POINTS
     ctypedef struct descent:
-        float *point
         float scale
         float ratio
         float margin
         float rate
         float friction
         int64_t step
-        int filling
-        int32_t count[POINTS]
+        int best_count
+        float *best
     int descent_open(descent *d, int dimension, int rows, const float *row)
     void descent_close(descent *d)
     void descent_start(descent *d, const float *point)
@@ -52,19 +52,18 @@ cdef class Descent:
         cdef int found
         with nogil:
             found = descent_run(&self._d, max_steps, target)
-        if found < 0:
-            return None
-        point = np.empty(self._dimension)
-        cdef double[::1] entry = point
-        cdef int k
-        for k in range(self._dimension):
-            entry[k] = self._d.point[k * POINTS + found]
-        return point
+        return found == 1
 
     @property
     def steps(self):
         return self._d.step
 
     @property
-    def counts(self):
-        return [self._d.count[p] - self._d.filling for p in range(POINTS)]
+    def best_count(self):
+        return self._d.best_count
+
+    @property
+    def best_point(self):
+        cdef float[::1] point = np.empty(self._dimension, dtype=np.float32)
+        memcpy(&point[0], self._d.best, sizeof(float) * self._dimension)
+        return np.asarray(point, dtype=np.float64)

@@ -22,7 +22,8 @@ int descent_open(descent *d, int dimension, int rows, const float *row)
     d->point = aligned_zeros(n * POINTS, sizeof(float));
     d->velocity = aligned_zeros(n * POINTS, sizeof(float));
     d->force = aligned_zeros(n * POINTS, sizeof(float));
-    if (!d->row || !d->point || !d->velocity || !d->force)
+    d->best = aligned_zeros(n, sizeof(float));
+    if (!d->row || !d->point || !d->velocity || !d->force || !d->best)
         return -1;
     for (int r = 0; r < rows; r++)
         for (size_t k = 0; k < n; k++)
@@ -36,6 +37,7 @@ void descent_close(descent *d)
     free(d->point);
     free(d->velocity);
     free(d->force);
+    free(d->best);
     memset(d, 0, sizeof *d);
 }
 
@@ -120,20 +122,36 @@ void descent_start(descent *d, const float *point)
     memcpy(d->point, point, size);
     memset(d->velocity, 0, size);
     d->step = 0;
+    d->best_count = INT32_MAX;
     /* A step without force or velocity only takes the points to the sphere. */
     memset(d->force, 0, size);
     move(d);
 }
 
+/* Whether some point has fewer active rows than any before. */
+static int keep_best(descent *d)
+{
+    int found = -1;
+    for (int p = 0; p < POINTS; p++)
+        if (d->count[p] - d->filling < d->best_count) {
+            d->best_count = d->count[p] - d->filling;
+            found = p;
+        }
+    for (int k = 0; k < d->dimension && found >= 0; k++)
+        d->best[k] = d->point[k * POINTS + found];
+    return found >= 0;
+}
+
 int descent_run(descent *d, int64_t max_steps, int target)
 {
-    for (const int64_t last = d->step + max_steps; d->step < last; d->step++) {
+    for (const int64_t last = d->step + max_steps; d->step < last;) {
         count_and_pull(d);
-        for (int p = 0; p < POINTS; p++)
-            if (d->count[p] - d->filling <= target)
-                return p;
+        const int better = keep_best(d);
         move(d);
         d->scale *= d->ratio;
+        d->step++;
+        if (better && d->best_count <= target)
+            return 1;
     }
-    return -1;
+    return 0;
 }

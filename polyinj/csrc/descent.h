@@ -20,7 +20,9 @@ typedef struct {
     float scale, ratio, margin, rate, friction;
     int64_t step;
     int filling;     /* zero rows added, which count as active everywhere */
-    int32_t count[POINTS]; /* active rows of each point at the last step */
+    int32_t count[POINTS]; /* active rows of each point at the last step, in single precision */
+    int best_count;  /* fewest since the start, */
+    float *best;     /* and where: dimension */
 } descent;
 
 /* 0, or -1 when memory is short. Rows of length sqrt(dimension) make values of order 1. */
@@ -30,8 +32,7 @@ void descent_close(descent *d);
 /* Begin at these points, dimension x POINTS, of any length but 0; scale, ratio, margin, rate and friction are set. */
 void descent_start(descent *d, const float *point);
 
-/* Step until some point has at most `target` active rows, and answer it, or -1 after max_steps: the points have not
-   moved since their rows were counted, in single precision. */
+/* Step until a point with fewer active rows than any before has at most `target` of them: 1; else 0 after max_steps. */
 int descent_run(descent *d, int64_t max_steps, int target);
 
 #endif

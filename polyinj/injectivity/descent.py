@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
@@ -20,7 +21,7 @@ from polyinj._descent import STARTS, Descent
 from polyinj._search import conditioned
 from polyinj.injectivity.search import Limits, Problem
 
-# In units of the spread of w_i.x over the rows at random x. What reached the fewest active rows at (n, m) = (200, 1300).
+# In units of the spread of w_i.x over the rows at random x; what met the fewest active rows at (n, m) = (200, 1300).
 _FIRST_SCALE, _LAST_SCALE = 0.45, 0.012
 _MARGIN = 0.25
 _RATE, _FRICTION = 1.0, 0.95
@@ -33,21 +34,30 @@ _WELL_CONDITIONED = 10.0
 Direction = NDArray[np.float64]
 
 
-def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, workers: int) -> Direction | None:
-    """A witness of a layer on R^n that anneals of so many steps in all meet; None if they meet none.
+@dataclass(frozen=True, slots=True)
+class _Anneal:
+    """What an anneal met: the fewest active rows, where, and whether that is a witness."""
 
-    A step moves 16 points. Anneals are numbered and the first one that succeeds gives the answer, so that it does not
-    depend on `workers`, the number of threads. A bias is left aside: far out on the ray of a witness of the weights
-    alone it changes no sign.
+    active: int
+    direction: Direction
+    is_witness: bool
+
+
+def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, workers: int) -> Direction | None:
+    """The direction with the fewest active rows that anneals of so many steps in all meet; the first witness ends them.
+
+    A step moves 16 points. Anneals are numbered and results taken in that order, so that the answer does not depend on
+    `workers`, the number of threads. A bias is left aside: far out on the ray of a witness of the weights alone it
+    changes no sign.
     """
     weights = problem.rows[:, : problem.columns]
-    weights = weights[weights.any(axis=1)]
-    vectors, back = _scaled(weights)
+    vectors, back = _scaled(weights[weights.any(axis=1)])
+    slice_steps = max(1, int(_SLICE_OPERATIONS / (4 * vectors.size * STARTS)))
 
-    def accept(point: Direction) -> Direction | None:
-        return problem.witness(_far_out(problem, np.linalg.solve(back, point)))
+    def direction(point: Direction) -> Direction:
+        return _far_out(problem, point if back is None else np.linalg.solve(back, point))
 
-    def anneal(number: int, length: int) -> Direction | None:
+    def anneal(number: int, length: int) -> _Anneal:
         search = Descent(vectors)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
         search.start(
@@ -58,18 +68,15 @@ def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, w
             rate=_RATE,
             friction=_FRICTION,
         )
-        pause = max(1, int(_SLICE_OPERATIONS / (4 * vectors.size * STARTS)))
         while search.steps < length and limits.leave(0):
-            point = search.run(min(pause, length - search.steps), problem.columns - 1)
-            if point is None:
-                continue
-            if (witness := accept(point)) is not None:
-                return witness
-            # Single precision took a row for inactive that is not: go on from here.
-            search.run(1, -1)
-        return None
+            if search.run(min(slice_steps, length - search.steps), problem.columns - 1):
+                # Single precision may have taken a row for inactive that is not: then the anneal goes on.
+                witness = problem.witness(direction(search.best_point))
+                if witness is not None:
+                    return _Anneal(search.best_count, witness, True)
+        return _Anneal(search.best_count, direction(search.best_point), False)
 
-    return _first(anneal, _lengths(steps), limits, workers)
+    return _best(anneal, _lengths(steps), limits, workers)
 
 
 def _lengths(steps: int | None) -> Iterator[int]:
@@ -83,35 +90,39 @@ def _lengths(steps: int | None) -> Iterator[int]:
         steps = None if steps is None else steps - length
 
 
-def _first(
-    anneal: Callable[[int, int], Direction | None], lengths: Iterator[int], limits: Limits, workers: int
+def _best(
+    anneal: Callable[[int, int], _Anneal], lengths: Iterator[int], limits: Limits, workers: int
 ) -> Direction | None:
-    """The answer of the first anneal, in the order of their numbers, that has one."""
+    """The first witness in the order of the anneals, else the direction with the fewest active rows."""
     numbered = enumerate(lengths)
-    running: deque[Future[Direction | None]] = deque()
+    running: deque[Future[_Anneal]] = deque()
+    best: _Anneal | None = None
     with ThreadPoolExecutor(workers) as pool:
         try:
             while limits.leave(0):
                 while len(running) < workers and (task := next(numbered, None)) is not None:
                     running.append(pool.submit(anneal, *task))
                 if not running:
-                    return None
-                if (found := running.popleft().result()) is not None:
-                    return found
-            return None
+                    break
+                found = running.popleft().result()
+                if found.is_witness or best is None or found.active < best.active:
+                    best = found
+                if found.is_witness:
+                    break
         finally:
             # A witness, a limit and Ctrl-C end the other anneals at their next slice.
             limits.stop.set()
+    return None if best is None else best.direction
 
 
-def _scaled(weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Rows of length sqrt(n) for the descent, and the matrix R by which x = R^-1 z leads back from their points z."""
+def _scaled(weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+    """Rows of length sqrt(n) for the descent, and R if x = R^-1 z leads back from their points z; None for x = z."""
     columns = weights.shape[1]
     unit = weights / np.abs(weights).max(axis=1, keepdims=True)
     unit /= np.sqrt((unit * unit).sum(axis=1, keepdims=True))
-    singular = np.linalg.svd(unit, compute_uv=False)
-    back = np.eye(columns)
-    if singular[0] > _WELL_CONDITIONED * singular[-1]:
+    back = None
+    spectrum = np.linalg.eigvalsh(unit.T @ unit)
+    if spectrum[-1] > _WELL_CONDITIONED**2 * spectrum[0]:
         unit, back = conditioned(weights)
     return np.ascontiguousarray(unit * np.sqrt(columns), dtype=np.float32), back
 

@@ -1,6 +1,8 @@
 """Look for a point where few rows are active, fast, without proof that there is no better one.
 
-From 12 inputs on, on all of R^n, by descent of a smoothed count (descent.py); else by a walk on rays. A ray on which n - 1 independent rows are zero stands for the cell beside it where those are negative. A step leaves
+On R^n with 12 inputs or more a smoothed count of active rows descends (descent.py); else a walk on rays looks.
+
+A ray on which n - 1 independent rows are zero stands for the cell beside it where those are negative. A step leaves
 one of them; the others span a pencil, in which one sort by angle counts the active rows of every ray, and the walk
 takes the best that no recent step forbids (csrc/witness.c). It starts at -mean of the normalised rows, later anywhere.
 """
@@ -87,7 +89,7 @@ def find_witness(
     >>> import numpy as np
     >>> weights = np.random.default_rng(0).standard_normal((600, 100))
     >>> find_witness(weights, seed=0, steps=10_000).active
-    99
+    98
     """
     _check_limits(seed, time_limit, steps, workers)
     problem = Problem.of(read_layer(weights, bias, domain))
@@ -95,12 +97,27 @@ def find_witness(
     if corner is not None:
         return Witness.at(problem.layer, problem.input(corner))
     limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
-    if domain is None and problem.columns >= _DESCENT_FROM:
-        direction = descend(problem, limits, seed=seed, steps=steps, workers=workers)
-    else:
-        found = fewest_active(problem, limits, stop_at=problem.columns - 1, seed=seed, steps=steps or 2**62)
-        direction = problem.witness(found)
-    return Witness.at(problem.layer, problem.point(direction))
+    direction = _search(problem, limits, seed, steps, workers)
+    return Witness.at(problem.layer, problem.point(problem.witness(direction)))
+
+
+def closest_to_witness(weights: ArrayLike, *, seed: int, steps: int) -> Witness:
+    """The point with the fewest active rows, n or more as it may be, that the search of `find_witness` meets."""
+    _check_limits(seed, None, steps, 1)
+    problem = Problem.of(read_layer(weights))
+    corner = problem.corner()
+    found = Witness.at(problem.layer, corner or problem.point(_search(problem, Limits(), seed, steps, 1)))
+    assert found is not None, "on R^n every direction is admissible"
+    return found
+
+
+def _search(problem: Problem, limits: Limits, seed: int, steps: int | None, workers: int) -> NDArray[np.float64] | None:
+    """The direction with the fewest active rows met, by the method that suits the size."""
+    if not problem.rows[:, : problem.columns].any():
+        raise InputError(f"weights is zero; expected rank {problem.columns}")
+    if problem.layer.domain is None and problem.columns >= _DESCENT_FROM:
+        return descend(problem, limits, seed=seed, steps=steps, workers=workers)
+    return fewest_active(problem, limits, stop_at=problem.columns - 1, seed=seed, steps=steps or 2**62)
 
 
 def _check_limits(seed: int, time_limit: float | None, steps: int | None, workers: int) -> None:
