@@ -212,12 +212,12 @@ def _transition_of_witnesses(result: WitnessSweep, out: Path) -> None:
             f"{point.half_low:.3f} .. {point.half_high:.3f}" if seen else "-",
             f"{point.largest_found:.2f}" if point.largest_found == point.largest_found else "none",
         )
-    console = Console()
+    console = Console(soft_wrap=True)
     console.print(cells)
     console.print(reached)
     ladder = {row.name: row.lower for row in known_thresholds() if row.name in LADDER}
-    console.print("Beside it: " + ", ".join(f"{name} {value:.3f}" for name, value in ladder.items()), highlight=False)
-    console.print("One-sided evidence: each witness is exact; where none was found, nothing is proved.")
+    console.print("beside it: " + ", ".join(f"{name} {value:.3f}" for name, value in ladder.items()), highlight=False)
+    console.print("one-sided evidence: each witness is exact; where none was found, nothing is proved")
     console.print(f"wrote {', '.join(str(path) for path in paths)}")
 
 

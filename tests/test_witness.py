@@ -289,7 +289,7 @@ def test_a_sweep_is_the_same_whatever_the_workers():
 
 
 def test_a_sweep_saves_and_loads(tmp_path):
-    sweep = estimate_witnesses([12], [4, 12], 2, steps=250, seed=0, workers=1, progress=False)
+    sweep = estimate_witnesses([12], [4, 8], 2, steps=100, seed=0, workers=1, progress=False)
     paths = sweep.save(tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
     assert repr(WitnessSweep.load(tmp_path / "new")) == repr(sweep)

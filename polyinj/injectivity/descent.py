@@ -55,7 +55,7 @@ def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, w
     slice_steps = max(1, int(_SLICE_OPERATIONS / (4 * vectors.size * STARTS)))
 
     def direction(point: Direction) -> Direction:
-        return _far_out(problem, point if back is None else np.linalg.solve(back, point))
+        return _far_out(problem, point if back is None else np.linalg.solve(back, point).astype(np.float64))
 
     def anneal(number: int, length: int) -> _Anneal:
         search = Descent(vectors)

@@ -163,14 +163,14 @@ class WitnessSweep:
             if data["format"] != "polyinj witnesses":
                 raise KeyError("format")
             rows = tuple(WitnessRow(**row) for row in data["rows"])
-            nan = float("nan")
-            thresholds = tuple(
-                AlgorithmicThreshold(**{key: nan if value is None else value for key, value in row.items()})
-                for row in data["thresholds"]
-            )
+            thresholds = tuple(AlgorithmicThreshold(**_numbers(row)) for row in data["thresholds"])
             return cls(rows, thresholds, int(data["steps"]), int(data["seed"]), str(data["version"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is no saved sweep ({error}); expected a file that save() wrote") from None
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: float("nan") if value is None else value for key, value in row.items()}
 
 
 def estimate_witnesses(
