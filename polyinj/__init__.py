@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from polyinj.simulation.estimate import simulate as simulate
     from polyinj.simulation.transition import Transition as Transition
     from polyinj.simulation.transition import estimate_transition as estimate_transition
+    from polyinj.simulation.witnesses import WitnessSweep as WitnessSweep
+    from polyinj.simulation.witnesses import estimate_witnesses as estimate_witnesses
     from polyinj.theory.bounds import gordon_bound as gordon_bound
     from polyinj.theory.bounds import sufficient_width as sufficient_width
     from polyinj.theory.crossing import euler_crossing as euler_crossing
@@ -74,6 +76,7 @@ _HOMES = {
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
     "polyinj.simulation.transition": ["Transition", "estimate_transition"],
+    "polyinj.simulation.witnesses": ["WitnessSweep", "estimate_witnesses"],
     "polyinj.theory.bounds": ["gordon_bound", "sufficient_width"],
     "polyinj.theory.crossing": ["euler_crossing"],
     "polyinj.theory.deep": ["deep_sufficient_expansivity", "deep_sufficient_width"],

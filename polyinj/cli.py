@@ -28,6 +28,7 @@ from polyinj.injectivity.layer import Layer
 from polyinj.networks.weights import read_array
 from polyinj.plots.theory import plot_threshold_ladder
 from polyinj.simulation.transition import Transition, estimate_transition
+from polyinj.simulation.witnesses import LADDER, WitnessSweep, estimate_witnesses
 from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import (
@@ -125,9 +126,26 @@ def transition(
     seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
     workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
     chi_max_n: Annotated[int, typer.Option(help="Largest n for which the Euler characteristic is computed.")] = 5,
+    witness_only: Annotated[
+        bool, typer.Option("--witness-only", help="Look for witnesses only: n up to 1000.")
+    ] = False,
+    steps: Annotated[int, typer.Option(help="With --witness-only: steps of each search.")] = 4000,
     out: Annotated[Path, typer.Option(help="Folder for transition.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Estimate where random Gaussian layers become injective, beside what theory predicts."""
+    if witness_only:
+        _transition_of_witnesses(
+            estimate_witnesses(
+                parse_integers(n, "--n"),
+                parse_list(aspect_ratios, "--aspect-ratios"),
+                trials,
+                steps=steps,
+                seed=seed,
+                workers=workers,
+            ),
+            out,
+        )
+        return
     result = estimate_transition(
         parse_integers(n, "--n"),
         parse_list(aspect_ratios, "--aspect-ratios"),
@@ -166,6 +184,43 @@ def _cells_table(result: Transition) -> Table:
         if row is not result.rows[-1] and result.rows[result.rows.index(row) + 1].n != row.n:
             table.add_section()
     return table
+
+
+def _transition_of_witnesses(result: WitnessSweep, out: Path) -> None:
+    paths = result.save(out)
+    trials = " or ".join(sorted({str(row.trials) for row in result.rows}))
+    cells = Table(
+        title=f"Gaussian layers, {trials} a shape, searches of {result.steps} steps, seed {result.seed}",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for header in ("n", "m", "m/n", "P(witness found)", "95% interval", "fewest active / n"):
+        cells.add_column(header, justify="right", no_wrap=True)
+    for row, after in zip(result.rows, (*result.rows[1:], None), strict=True):
+        cells.add_row(
+            *(str(row.n), str(row.m), f"{row.aspect_ratio:.2f}", f"{row.p_found:.3f}"),
+            f"{row.p_low:.3f} .. {row.p_high:.3f}",
+            f"{row.mean_active:.3f}",
+            end_section=after is not None and after.n != row.n,
+        )
+    reached = Table(title="Algorithmic threshold: m/n where ...", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in ("n", "P(found) = 1/2", "95% interval (bootstrap)", "largest found"):
+        reached.add_column(header, justify="right", no_wrap=True)
+    for point in result.thresholds:
+        seen = point.half == point.half
+        reached.add_row(
+            str(point.n),
+            f"{point.half:.3f}" if seen else "outside the grid",
+            f"{point.half_low:.3f} .. {point.half_high:.3f}" if seen else "-",
+            f"{point.largest_found:.2f}" if point.largest_found == point.largest_found else "none",
+        )
+    console = Console(soft_wrap=True)
+    console.print(cells)
+    console.print(reached)
+    ladder = {row.name: row.lower for row in known_thresholds() if row.name in LADDER}
+    console.print("beside it: " + ", ".join(f"{name} {value:.3f}" for name, value in ladder.items()), highlight=False)
+    console.print("one-sided evidence: each witness is exact; where none was found, nothing is proved")
+    console.print(f"wrote {', '.join(str(path) for path in paths)}")
 
 
 @app.command()

@@ -13,7 +13,7 @@ ROOT = Path(polyinj.__file__).parent
 SHARED = {"polyinj", "polyinj.errors"}
 CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer", "domain"}
 STRANDS = {"geometry", "injectivity", "theory", "simulation", "networks"}
-KERNELS = {"_core", "_cells", "_split", "_search", "_spectral"}
+KERNELS = {"_core", "_cells", "_split", "_search", "_spectral", "_descent"}
 # What the modules of a room may import, beside SHARED and their own room.
 ALLOWED = {
     "errors": set(),

@@ -82,6 +82,19 @@ def test_transition_writes_its_three_files(tmp_path):
     ]
 
 
+def test_witnesses_alone(run_main, tmp_path):
+    options = ("--n", "12", "--aspect-ratios", "4,8", "--trials", 2, "--steps", 100, "--workers", 1)
+    run = run_main("transition", "--witness-only", *options, "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    assert "searches of 100 steps, seed 0" in run.stdout
+    assert "where none was found, nothing is proved" in run.stdout
+    assert "full-rsb 6.698" in run.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["witnesses.csv", "witnesses.json", "witnesses.png"]
+    run = run_main("transition", "--witness-only", "--n", "12", "--steps", 0, "--out", tmp_path)
+    assert run.returncode == 2
+    assert "steps is 0" in run.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -13,15 +13,6 @@ static const float PRICE_TOLERANCE = 3e-6f;
 static const float PIVOT_TOLERANCE = 2e-5f;
 static const float DEGENERATE = 1e-6f;
 
-void *aligned_zeros(size_t count, size_t size)
-{
-    size_t bytes = (count * size + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
-    void *memory = aligned_alloc(ALIGNMENT, bytes);
-    if (memory != NULL)
-        memset(memory, 0, bytes);
-    return memory;
-}
-
 static int padded(int length)
 {
     return (length + LANES - 1) / LANES * LANES;

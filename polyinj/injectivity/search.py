@@ -161,10 +161,10 @@ class Problem:
 
         Such a system has no circuit, so no search is needed (nor possible).
         """
+        if len(self.rows) + (0 if self.sides is None else len(self.sides)) > self.rows.shape[1]:
+            return None
         system = self.layer.system()
         vectors = [*system.rows, *system.sides]
-        if len(vectors) > system.dimension:
-            return None
         right = [-1] * len(system.rows) + [1] * len(system.sides)
         solved = flint.fmpq_mat(flint.fmpz_mat(vectors)).solve(flint.fmpq_mat(len(vectors), 1, right))
         return [Fraction(int(solved[i, 0].p), int(solved[i, 0].q)) for i in range(len(vectors))]

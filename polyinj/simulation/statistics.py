@@ -6,6 +6,7 @@ breaks it raises.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from polyinj.geometry.arrangement import Arrangement
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Verdict
 from polyinj.injectivity.depth import tukey_depth
+from polyinj.injectivity.witness import closest_to_witness
 
 
 def decision(matrix: NDArray[Any]) -> dict[str, float]:
@@ -58,3 +60,27 @@ def face_counts(matrix: NDArray[Any]) -> dict[str, float]:
     n = matrix.shape[1]
     counts = Arrangement(matrix).face_counts(n - 1)
     return {f"F[{d},{p}]": int(counts[d, p]) for d in range(1, n + 1) for p in range(n) if p < counts.shape[1]}
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessFound:
+    """Whether a search of so many steps finds a witness: columns found (0 or 1) and active.
+
+    active is the fewest active rows met, divided by n; the search ends at a witness, so it is below 1 exactly where one
+    was found, by no more than it took. Exact counts; a witness not found proves nothing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights = np.random.default_rng(0).standard_normal((120, 20))
+    >>> WitnessFound(steps=1000)(weights)
+    {'found': True, 'active': 0.95}
+    """
+
+    steps: int
+    seed: int = 0
+
+    def __call__(self, matrix: NDArray[Any]) -> dict[str, float]:
+        columns = matrix.shape[1]
+        active = closest_to_witness(matrix, seed=self.seed, steps=self.steps).active
+        return {"found": active < columns, "active": active / columns}

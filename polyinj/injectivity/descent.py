@@ -1,0 +1,138 @@
+"""Look for a point where few rows are active in many dimensions: descent of a smoothed count, annealed.
+
+The count of active rows is replaced by a sum of E((w_i.x) / s + margin), smooth, bounded, zero where a row is well
+inactive (csrc/descent.h). At a large scale s the sum is nearly convex; as s falls, rows are given up one by one, and
+the count follows. A slow fall ends lower, as in simulated annealing; so anneals from random starts take turns, each
+twice as long as the one before, until one meets a witness or the steps are used up.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj._descent import STARTS, Descent
+from polyinj._search import conditioned
+from polyinj.injectivity.run import Limits
+from polyinj.injectivity.search import Problem
+
+# In units of the spread of w_i.x over the rows at random x; what met the fewest active rows at (n, m) = (200, 1300).
+_FIRST_SCALE, _LAST_SCALE = 0.45, 0.012
+_MARGIN = 0.25
+_RATE, _FRICTION = 1.0, 0.95
+_SHORTEST_ANNEAL = 250
+_SLICE_OPERATIONS = 1e8
+# Largest ratio of singular values at which rows are only scaled: Gaussian layers do not depend on the linear algebra
+# library, not even by a rounding.
+_WELL_CONDITIONED = 10.0
+
+Direction = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Anneal:
+    """What an anneal met: the fewest active rows, where, and whether that is a witness."""
+
+    active: int
+    direction: Direction
+    is_witness: bool
+
+
+def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, workers: int) -> Direction | None:
+    """The direction with the fewest active rows that anneals of so many steps in all meet; the first witness ends them.
+
+    A step moves 16 points. Anneals are numbered and results taken in that order, so that the answer does not depend on
+    `workers`, the number of threads. A bias is left aside: far out on the ray of a witness of the weights alone it
+    changes no sign.
+    """
+    weights = problem.rows[:, : problem.columns]
+    vectors, back = _scaled(weights[weights.any(axis=1)])
+    slice_steps = max(1, int(_SLICE_OPERATIONS / (4 * vectors.size * STARTS)))
+
+    def direction(point: Direction) -> Direction:
+        return _far_out(problem, point if back is None else np.linalg.solve(back, point).astype(np.float64))
+
+    def anneal(number: int, length: int) -> _Anneal:
+        search = Descent(vectors)
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+        search.start(
+            rng.standard_normal((problem.columns, STARTS), dtype=np.float32),
+            _FIRST_SCALE,
+            (_LAST_SCALE / _FIRST_SCALE) ** (1 / length),
+            margin=_MARGIN,
+            rate=_RATE,
+            friction=_FRICTION,
+        )
+        while search.steps < length and limits.leave(0):
+            if search.run(min(slice_steps, length - search.steps), problem.columns - 1):
+                # Single precision may have taken a row for inactive that is not: then the anneal goes on.
+                witness = problem.witness(direction(search.best_point))
+                if witness is not None:
+                    return _Anneal(search.best_count, witness, True)
+        return _Anneal(search.best_count, direction(search.best_point), False)
+
+    return _best(anneal, _lengths(steps), limits, workers)
+
+
+def _lengths(steps: int | None) -> Iterator[int]:
+    """Lengths of the anneals, doubling; the last one takes what is left of the steps."""
+    for number in count():
+        length = _SHORTEST_ANNEAL << number
+        if steps is not None and steps < 3 * length:
+            yield steps
+            return
+        yield length
+        steps = None if steps is None else steps - length
+
+
+def _best(
+    anneal: Callable[[int, int], _Anneal], lengths: Iterator[int], limits: Limits, workers: int
+) -> Direction | None:
+    """The first witness in the order of the anneals, else the direction with the fewest active rows."""
+    numbered = enumerate(lengths)
+    running: deque[Future[_Anneal]] = deque()
+    best: _Anneal | None = None
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while limits.leave(0):
+                while len(running) < workers and (task := next(numbered, None)) is not None:
+                    running.append(pool.submit(anneal, *task))
+                if not running:
+                    break
+                found = running.popleft().result()
+                if found.is_witness or best is None or found.active < best.active:
+                    best = found
+                if found.is_witness:
+                    break
+        finally:
+            # A witness, a limit and Ctrl-C end the other anneals at their next slice.
+            limits.stop.set()
+    return None if best is None else best.direction
+
+
+def _scaled(weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:
+    """Rows of length sqrt(n) for the descent, and R if x = R^-1 z leads back from their points z; None for x = z."""
+    columns = weights.shape[1]
+    unit = weights / np.abs(weights).max(axis=1, keepdims=True)
+    unit /= np.sqrt((unit * unit).sum(axis=1, keepdims=True))
+    back = None
+    spectrum = np.linalg.eigvalsh(unit.T @ unit)
+    if spectrum[-1] > _WELL_CONDITIONED**2 * spectrum[0]:
+        unit, back = conditioned(weights)
+    return np.ascontiguousarray(unit * np.sqrt(columns), dtype=np.float32), back
+
+
+def _far_out(problem: Problem, x: Direction) -> Direction:
+    """x as a direction of the homogeneous system, so near infinity that a bias keeps inactive rows inactive."""
+    if problem.layer.is_linear:
+        return x
+    values, bias = problem.rows[:, : problem.columns] @ x, problem.rows[:, problem.columns]
+    against = (values < 0) & (bias > 0)
+    height = (-values[against] / bias[against]).min(initial=1.0) / 2
+    return np.append(x, height)

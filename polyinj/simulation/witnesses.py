@@ -1,0 +1,262 @@
+"""The algorithmic threshold: up to which m/n a search of stated length finds witnesses of random layers.
+
+One-sided evidence: a witness proves that its layer is not injective, in exact arithmetic; a search that ends without
+one proves nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj import __version__
+from polyinj.errors import InputError
+from polyinj.simulation.ensembles import GaussianEnsemble
+from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
+from polyinj.simulation.executors import local_processes
+from polyinj.simulation.intervals import clopper_pearson, half_crossing
+from polyinj.simulation.statistics import WitnessFound
+from polyinj.theory.replica import replica_energy
+from polyinj.theory.thresholds import known_thresholds
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ENERGIES = 6
+LADDER = ("mean-direction", "full-rsb", "gordon")
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessRow:
+    """One cell of the design: `trials` Gaussian matrices of shape (m, n); mean_active is the mean over all of them of
+    the fewest active rows met, divided by n."""
+
+    n: int
+    m: int
+    aspect_ratio: float
+    trials: int
+    found: int
+    p_found: float
+    p_low: float
+    p_high: float
+    mean_active: float
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmicThreshold:
+    """For one n: the aspect ratio where P(found) = 1/2, with an interval, and the largest one where one was found.
+
+    half is nan where the grid does not show the crossing, largest_found where none was found.
+    """
+
+    n: int
+    half: float
+    half_low: float
+    half_high: float
+    largest_found: float
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSweep:
+    """Result of `estimate_witnesses`.
+
+    Attributes
+    ----------
+    rows : tuple of WitnessRow
+        One row a pair (n, m), ordered. p_low..p_high are Clopper-Pearson intervals of level 0.95 of the probability
+        that this search finds a witness: a lower bound of P(not injective), and nothing about the other side.
+    thresholds : tuple of AlgorithmicThreshold
+        One row an n.
+    steps : int
+        Budget of each search.
+    seed : int
+        Repeats the run.
+    version : str
+        The version of polyinj that made it.
+    """
+
+    rows: tuple[WitnessRow, ...]
+    thresholds: tuple[AlgorithmicThreshold, ...]
+    steps: int
+    seed: int
+    version: str
+
+    def __repr__(self) -> str:
+        ns = sorted({row.n for row in self.rows})
+        trials = sum(row.trials for row in self.rows)
+        return f"WitnessSweep(n={ns}, {len(self.rows)} shapes, {trials} matrices; steps={self.steps}, seed={self.seed})"
+
+    def column(self, name: str) -> NDArray[Any]:
+        """One column of the table, shape (rows,)."""
+        names = [field.name for field in fields(WitnessRow)]
+        if name not in names:
+            raise InputError(f"column is {name!r}; allowed are {', '.join(names)}")
+        return np.array([getattr(row, name) for row in self.rows])
+
+    def plot(self) -> Figure:
+        """P(found) and the fewest active rows against m/n, beside theory, as a matplotlib figure."""
+        from polyinj.plots.witnesses import plot_witnesses
+
+        ratios = self.column("aspect_ratio")
+        grid = np.linspace(ratios.min(), ratios.max(), _ENERGIES)
+        # Two steps of symmetry breaking: within 0.001 of the limit, the width of the line.
+        energies = [replica_energy(alpha, 2).value for alpha in grid]
+        return plot_witnesses(self, [row for row in known_thresholds() if row.name in LADDER], grid, energies)
+
+    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write witnesses.csv, .json and .png; each appears whole or not at all. Returns the paths."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        figure = self.plot()
+        targets = [folder / f"witnesses.{kind}" for kind in ("csv", "json", "png")]
+        temporary = [target.with_name(f".{os.getpid()}-{target.name}") for target in targets]
+        try:
+            with temporary[0].open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, [field.name for field in fields(WitnessRow)])
+                writer.writeheader()
+                writer.writerows(asdict(row) for row in self.rows)
+            temporary[1].write_text(json.dumps(self._as_json(), indent=1) + "\n", encoding="utf-8")
+            figure.savefig(temporary[2], dpi=200)
+            for source, target in zip(temporary, targets, strict=True):
+                source.replace(target)
+        finally:
+            for path in temporary:
+                path.unlink(missing_ok=True)
+        return targets
+
+    def _as_json(self) -> dict[str, Any]:
+        def plain(row: WitnessRow | AlgorithmicThreshold) -> dict[str, Any]:
+            return {key: None if value != value else value for key, value in asdict(row).items()}
+
+        return {
+            "format": "polyinj witnesses",
+            "evidence": "one-sided: found witnesses are exact, absence proves nothing",
+            "version": self.version,
+            "seed": self.seed,
+            "steps": self.steps,
+            "rows": [plain(row) for row in self.rows],
+            "thresholds": [plain(row) for row in self.thresholds],
+        }
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> WitnessSweep:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            No readable witnesses.json there.
+        """
+        path = Path(directory) / "witnesses.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["format"] != "polyinj witnesses":
+                raise KeyError("format")
+            rows = tuple(WitnessRow(**row) for row in data["rows"])
+            thresholds = tuple(AlgorithmicThreshold(**_numbers(row)) for row in data["thresholds"])
+            return cls(rows, thresholds, int(data["steps"]), int(data["seed"]), str(data["version"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is no saved sweep ({error}); expected a file that save() wrote") from None
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: float("nan") if value is None else value for key, value in row.items()}
+
+
+def estimate_witnesses(
+    n: Sequence[int],
+    aspect_ratios: Sequence[float],
+    trials: int,
+    *,
+    steps: int,
+    seed: int | None,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> WitnessSweep:
+    """Estimate up to which aspect ratio a search of so many steps finds witnesses of Gaussian layers.
+
+    Parameters
+    ----------
+    n : sequence of int
+        Input dimensions, each at least 2.
+    aspect_ratios : sequence of float
+        Values of m/n, above 1; duplicates after rounding m are dropped.
+    trials : int
+        Matrices for each shape, at least 1: the same as `estimate_transition` draws from this seed.
+    steps : int
+        Steps of each search; see `polyinj.find_witness`.
+    seed : int or None
+        Same seed, same table, whatever the workers; None draws one and stores it.
+    workers : int, optional
+        Processes on this machine; by default one a core.
+    executor : concurrent.futures.Executor, optional
+        Runs the trials instead.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Raises
+    ------
+    InputError
+        An empty or invalid list, trials < 1, steps < 1, a negative seed.
+
+    Examples
+    --------
+    >>> run = estimate_witnesses([16], [4, 9], 5, steps=500, seed=0, workers=1, progress=False)
+    >>> run
+    WitnessSweep(n=[16], 2 shapes, 10 matrices; steps=500, seed=0)
+    >>> [row.found for row in run.rows]
+    [5, 0]
+    """
+    shapes = _design(n, aspect_ratios)
+    if steps < 1:
+        raise InputError(f"steps is {steps}; expected an integer >= 1")
+    if seed is None:
+        seed = secrets.randbits(63)
+    jobs = [Job(GaussianEnsemble(m, k), WitnessFound(steps), trials) for k, m in shapes]
+    if executor is not None:
+        simulations = simulate_jobs(jobs, seed=seed, executor=executor, progress=progress)
+    else:
+        with local_processes(workers) as processes:
+            simulations = simulate_jobs(jobs, seed=seed, executor=processes, progress=progress)
+    rows = tuple(_row(k, m, simulation) for (k, m), simulation in zip(shapes, simulations, strict=True))
+    thresholds = tuple(_threshold(k, [row for row in rows if row.n == k], seed) for k in sorted({k for k, _ in shapes}))
+    return WitnessSweep(rows, thresholds, steps, seed, __version__)
+
+
+def _design(ns: Sequence[int], aspect_ratios: Sequence[float]) -> list[tuple[int, int]]:
+    if not len(ns) or not len(aspect_ratios):
+        raise InputError("n or aspect_ratios is empty; expected at least one value of each")
+    for k in ns:
+        if k < 2:
+            raise InputError(f"n is {k}; expected integers >= 2")
+    for ratio in aspect_ratios:
+        if not (np.isfinite(ratio) and ratio >= 1):
+            raise InputError(f"aspect ratio is {ratio}; expected finite numbers >= 1")
+    return sorted({(int(k), round(ratio * k)) for k in ns for ratio in aspect_ratios})
+
+
+def _row(n: int, m: int, simulation: Simulation) -> WitnessRow:
+    trials, found = len(simulation.values), int(simulation.column("found").sum())
+    low, high = clopper_pearson(found, trials)
+    return WitnessRow(n, m, m / n, trials, found, found / trials, low, high, float(simulation.column("active").mean()))
+
+
+def _threshold(n: int, rows: list[WitnessRow], seed: int) -> AlgorithmicThreshold:
+    ratios = np.array([row.aspect_ratio for row in rows])
+    trials = np.array([row.trials for row in rows])
+    missed = trials - np.array([row.found for row in rows])
+    crossing = half_crossing(ratios, missed, np.zeros_like(missed), trials, seed)
+    seen = ratios[missed < trials]
+    largest = float(seen.max()) if len(seen) else float("nan")
+    return AlgorithmicThreshold(n, crossing.value, crossing.low, crossing.high, largest)
