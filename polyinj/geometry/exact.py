@@ -106,14 +106,17 @@ def integer_rows(matrix: NDArray[Any]) -> IntegerRows:
 
     Positive scaling of a row changes no sign, no rank and no flat; it keeps the integers short.
     """
-    return [_coprime(_scaled_floats(row) if matrix.dtype == np.float64 else _scaled(row)) for row in matrix]
+    return [_coprime(row) for row in (_scaled_floats(matrix) if matrix.dtype == np.float64 else map(_scaled, matrix))]
 
 
-def _scaled_floats(row: NDArray[np.float64]) -> list[int]:
-    mantissa, exponent = np.frexp(row)
-    integers = np.ldexp(mantissa, 53).astype(np.int64).tolist()
-    lowest = int(exponent[mantissa != 0].min(initial=2000))
-    return [value << (int(e) - lowest) if value else 0 for value, e in zip(integers, exponent, strict=True)]
+def _scaled_floats(matrix: NDArray[np.float64]) -> IntegerRows:
+    mantissa, exponent = np.frexp(matrix)
+    lowest = np.where(mantissa != 0, exponent, 2000).min(axis=1, keepdims=True)
+    integers, shifts = np.ldexp(mantissa, 53).astype(np.int64).tolist(), (exponent - lowest).tolist()
+    return [
+        [value << shift if value else 0 for value, shift in zip(*row, strict=True)]
+        for row in zip(integers, shifts, strict=True)
+    ]
 
 
 def _scaled(row: Sequence[Fraction]) -> list[int]:

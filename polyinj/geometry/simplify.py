@@ -87,7 +87,7 @@ def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrang
     drop = int(affine)
     return SimpleArrangement(
         matrix=reduced,
-        rows=exact.integer_rows(reduced),
+        rows=[integers[j] for j in kept] if len(columns) == matrix.shape[1] else exact.integer_rows(reduced),
         row_of=place[row_of[drop:]],
         sign_of=sign_of[drop:],
         columns=tuple(columns),
