@@ -150,8 +150,8 @@ def threads():
             two, _ = best(lambda run=run: run(2), time.perf_counter)
             work, serial = min(cpu_times(lambda run=run: run(2)) for _ in range(REPEATS))
             print(
-                f"({m}, {n}) {name} wall clock: 1 thread {one:.3f} s, 2 threads {two:.3f} s: {one / two:.2f}x; CPU time "
-                f"of two threads {work:.3f} s, beside them {serial:.3f} s: at most {work / (work / 2 + serial):.2f}x"
+                f"({m}, {n}) {name} wall clock: 1 thread {one:.3f} s, 2 threads {two:.3f} s: {one / two:.2f}x; CPU "
+                f"time of two threads {work:.3f} s, beside them {serial:.3f} s: at most {work / (work / 2 + serial):.2f}x"
             )
 
 
