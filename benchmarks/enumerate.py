@@ -149,10 +149,9 @@ def threads():
             one, _ = best(lambda run=run: run(1), time.perf_counter)
             two, _ = best(lambda run=run: run(2), time.perf_counter)
             work, serial = min(cpu_times(lambda run=run: run(2)) for _ in range(REPEATS))
-            print(
-                f"({m}, {n}) {name} wall clock: 1 thread {one:.3f} s, 2 threads {two:.3f} s: {one / two:.2f}x; CPU "
-                f"time of two threads {work:.3f} s, beside them {serial:.3f} s: at most {work / (work / 2 + serial):.2f}x"
-            )
+            print(f"({m}, {n}) {name} wall clock: 1 thread {one:.3f} s, 2 threads {two:.3f} s: {one / two:.2f}x")
+            print(f"  CPU time of two threads {work:.3f} s, of their caller {serial:.3f} s, the serial part")
+            print(f"  on two idle cores at most {work / (work / 2 + serial):.2f}x")
 
 
 def cpu_times(run):

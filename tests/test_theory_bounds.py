@@ -200,6 +200,6 @@ def more_than(m, p):
     ],
 )
 def test_the_lemma_on_rays(n, m, named, expected):
-    """2 prod P(K_k > p_k), against exact counts; six standard errors are a false alarm below 1e-7 in all eight cases."""
+    """2 prod P(K_k > p_k), against exact counts; six standard errors: false alarm below 1e-7 in all eight cases."""
     counts = count_rays(n, m, named, 20_000, np.random.default_rng(11))
     assert abs(counts.mean() - expected) <= 6 * counts.std() / math.sqrt(len(counts))

@@ -11,37 +11,38 @@ number of rays on which they all vanish and none of the layers 1, ..., l-1 is de
 
 at most 2: what it would be for n - 1 flat hyperplanes.
 
-Proof. Where N vanishes its neurons pass nothing on, so leave them out of the network: that changes no zero of z_N, layer
-by layer, and h then depends on the other rows only. Given h, z_N on a ray x is Gaussian with independent entries of
-deviations |h_{k-1}(x)|. On the open cones where h is linear and alive the Kac-Rice formula holds; n - 1 such forms have
-no common zero in the lower dimensional rest, and no degenerate one (probability 0). The derivative of z_N at a zero has
-the rows g B_{k-1} |h_{k-1}|, as a row of W_k that annihilates h_{k-1} is Gaussian on its complement. So the number is
+Proof. Where N vanishes its neurons pass nothing on, so leave them out of the network: that changes no zero of z_N,
+layer by layer, and h then depends on the other rows only. Given h, z_N on a ray x is Gaussian with independent entries
+of deviations |h_{k-1}(x)|. On the open cones where h is linear and alive the Kac-Rice formula holds; n - 1 such forms
+have no common zero in the lower dimensional rest, and no degenerate one (probability 0). The derivative of z_N at a
+zero has the rows g B_{k-1} |h_{k-1}|, as a row of W_k that annihilates h_{k-1} is Gaussian on its complement. So the
+number is
 
     int_{S^(n-1)} (2 pi)^(-(n-1)/2) E |det of the rows g B_{k-1}, n_k of them for each k| dx,
 
-g standard Gaussian vectors, B_k = (derivative of h_k in the n - 1 directions orthogonal to x, made orthogonal to h_k) /
-|h_k|, B_0 = 1.
+g standard Gaussian vectors, B_k = (derivative of h_k in the n - 1 directions orthogonal to x, made orthogonal to h_k)
+/ |h_k|, B_0 = 1.
 
-One layer. Fix x and the layers before k, with unit vector e along h_{k-1}. A row w of W_k is positive at x when w.e > 0:
-K ~ Bin(m - n_k, 1/2) rows are. Their values w.e are a vector a of half normal entries, R^2 = |a|^2 ~ chi^2_K, and h_k =
-|h_{k-1}| a. Their parts orthogonal to e are Gaussian and independent of a. The derivative of h_k along e goes along a,
-which the projection removes. What is left is B_k = G B_{k-1} / R, with G the K orthogonal parts projected orthogonally
-to a: a (K-1)-row Gaussian matrix independent of R. Let vol be the product of singular values. As E chi_j = sqrt 2
-Gamma((j+1)/2) / Gamma(j/2) telescopes, for every fixed T with p columns
+One layer. Fix x and the layers before k, with unit vector e along h_{k-1}. A row w of W_k is positive at x when w.e >
+0: K ~ Bin(m - n_k, 1/2) rows are. Their values w.e are a vector a of half normal entries, R^2 = |a|^2 ~ chi^2_K, and
+h_k = |h_{k-1}| a. Their parts orthogonal to e are Gaussian and independent of a. The derivative of h_k along e goes
+along a, which the projection removes. What is left is B_k = G B_{k-1} / R, with G the K orthogonal parts projected
+orthogonally to a: a (K-1)-row Gaussian matrix independent of R. Let vol be the product of singular values. As E chi_j
+= sqrt 2 Gamma((j+1)/2) / Gamma(j/2) telescopes, for every fixed T with p columns
 
     E vol(G T) / R^p = vol(T) E(chi_{K-1}) ... E(chi_{K-p}) E(chi_K^-p) = vol(T)    for K > p,  0 otherwise.
 
 All layers, from the top. Suppose that averaging over the layers above k, and over the rows of layer k outside N, has
 left vol([M; H B]) vol(B U), times constants, where B = B_{k-1}, M are the rows of N below layer k, H the n_k Gaussian
-rows of layer k, and U is an orthonormal basis of the kernel of [M; H B]. (In layer l it is |det [M; H B]|, U empty.) Let
-V be an orthonormal basis of the kernel of M, of p_{k-1} = n_k + p_k vectors, and T = B V made square by an isometry,
-which H absorbs. Then vol([M; H B]) = vol(M) vol(H T), and U = V u with u an orthonormal basis of the kernel of H T, so
-vol(B U) = vol(T u). By Jacobi's complementary minors vol(H T) vol(T u) = vol(H) |det T|: T u spans the kernel of H, and
-for e an orthonormal basis of that, vol(T u) = 1 / vol(T^-1 e). So vol(M) vol(H) vol(B V) is left. M and V do not depend
-on the rows of layer k - 1 outside N; averaging over them, B = G B_{k-2} / R, leaves P(K_{k-1} > p_{k-1}) vol(M)
-vol(B_{k-2} V), the same one layer below, times E vol(H). At the bottom B_0 = 1, and the means of the n_k x p_{k-1}
-matrices H have multiplied to E(chi_1) ... E(chi_{n-1}), that of |det| for a square Gaussian matrix. This times
-(2 pi)^(-(n-1)/2) and the area of the sphere is 2. QED
+rows of layer k, and U is an orthonormal basis of the kernel of [M; H B]. (In layer l it is |det [M; H B]|, U empty.)
+Let V be an orthonormal basis of the kernel of M, of p_{k-1} = n_k + p_k vectors, and T = B V made square by an
+isometry, which H absorbs. Then vol([M; H B]) = vol(M) vol(H T), and U = V u with u an orthonormal basis of the kernel
+of H T, so vol(B U) = vol(T u). By Jacobi's complementary minors vol(H T) vol(T u) = vol(H) |det T|: T u spans the
+kernel of H, and for e an orthonormal basis of that, vol(T u) = 1 / vol(T^-1 e). So vol(M) vol(H) vol(B V) is left. M
+and V do not depend on the rows of layer k - 1 outside N; averaging over them, B = G B_{k-2} / R, leaves P(K_{k-1} >
+p_{k-1}) vol(M) vol(B_{k-2} V), the same one layer below, times E vol(H). At the bottom B_0 = 1, and the means of the
+n_k x p_{k-1} matrices H have multiplied to E(chi_1) ... E(chi_{n-1}), that of |det| for a square Gaussian matrix. This
+times (2 pi)^(-(n-1)/2) and the area of the sphere is 2. QED
 
 **Bound.** Suppose layers 1, ..., l-1 (l >= 2) are injective on the images before them and layer l is not; m >= 2n.
 
@@ -50,13 +51,14 @@ matrices H have multiplied to E(chi_1) ... E(chi_{n-1}), that of |det| for a squ
    2n of its rows are injective on the sum of two such spans. So fewer than 2n rows are positive at u and v; say u is
    not 0.
 2. Say u = h_{l-1}(x), with x in the relative interior of the face F of the cones of layers 1, ..., l-1. h_{l-1} is
-   linear and injective on F, so the rows that vanish at u are linearly independent on the span of h_{l-1}(F) (probability
-   1): move x inside F so that they become negative and the others keep their signs, then off F into an open cone. This
-   is a full cone of layers 1, ..., l in which fewer than 2n rows of W_l are positive. It is pointed (so are the cones of
-   layer 1), has at least n extreme rays, and on each no more rows are positive. None of the layers 1, ..., l-1 is dead
-   on them: injective, they map only 0 to 0.
-3. On an extreme ray n - 1 neurons of layers 1, ..., l vanish, say j of layer l. The signs of the other m - j rows of W_l
-   there are fair coins, independent of the ray. As there are n such rays at least, by the lemma and Markov's inequality
+   linear and injective on F, so the rows that vanish at u are linearly independent on the span of h_{l-1}(F)
+   (probability 1): move x inside F so that they become negative and the others keep their signs, then off F into an
+   open cone. This is a full cone of layers 1, ..., l in which fewer than 2n rows of W_l are positive. It is pointed
+   (so are the cones of layer 1), has at least n extreme rays, and on each no more rows are positive. None of the
+   layers 1, ..., l-1 is dead on them: injective, they map only 0 to 0.
+3. On an extreme ray n - 1 neurons of layers 1, ..., l vanish, say j of layer l. The signs of the other m - j rows of
+   W_l there are fair coins, independent of the ray. As there are n such rays at least, by the lemma and Markov's
+   inequality
 
        P(layer l fails first) <= (2/n) sum_{j<n} C(m, j) C((l-1) m, n-1-j) P(Bin(m-j, 1/2) < 2n).
 
