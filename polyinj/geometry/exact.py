@@ -171,6 +171,12 @@ def kernel(rows: Sequence[Sequence[int]], columns: int) -> list[list[int]]:
     return [_coprime([int(basis[i, j]) for i in range(columns)]) for j in range(nullity)]
 
 
+def pivot_columns(rows: Sequence[Sequence[int]]) -> list[int]:
+    """The lexicographically first independent columns of an integer matrix."""
+    reduced, _, rank = flint.fmpz_mat([list(row) for row in rows]).rref()
+    return [next(j for j in range(reduced.ncols()) if reduced[i, j] != 0) for i in range(rank)]
+
+
 def product(rows: Sequence[Sequence[int]], x: Sequence[int]) -> list[int]:
     """The integers rows x."""
     return [sum(a * b for a, b in zip(row, x, strict=True)) for row in rows]
