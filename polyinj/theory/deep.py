@@ -81,7 +81,8 @@ from flint import arb, ctx, fmpz
 
 from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.domain import read_count, read_real, read_sizes
-from polyinj.theory.euler import binomial_sum_ball, noninjectivity_bound, round_up
+from polyinj.theory.euler import noninjectivity_bound, round_up
+from polyinj.theory.euler_sum import binomial_sum_ball
 from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 from polyinj.theory.thresholds import enclose_threshold
 
