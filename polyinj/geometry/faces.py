@@ -16,7 +16,7 @@ from polyinj._core import DONE, RUNNING, UNCERTAIN
 from polyinj.errors import PolyinjError
 from polyinj.geometry import exact
 from polyinj.geometry.simplify import SimpleArrangement
-from polyinj.geometry.sweep import PENCILS_A_RUN, Walk, draw_forms
+from polyinj.geometry.sweep import Walk, draw_forms
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
 
 _CHUNK_BYTES = 1 << 22
@@ -57,7 +57,7 @@ def _unreported_chunks(
         if max_positive is None or max_positive >= 0:
             yield simple.expand(np.zeros((1, m), dtype=np.int8))
         return
-    parts = [_WriterPart(simple, dimension, max_positive, part, walk.threads) for part in range(walk.threads)]
+    parts = [_WriterPart(simple, dimension, max_positive, part, walk) for part in range(walk.threads)]
     if walk.threads == 1:
         while parts[0].is_running:
             yield from parts[0].advance()
@@ -83,7 +83,7 @@ class _WriterPart:
     """One thread's share of the walk."""
 
     def __init__(
-        self, simple: SimpleArrangement, dimension: int, max_positive: int | None, part: int, parts: int
+        self, simple: SimpleArrangement, dimension: int, max_positive: int | None, part: int, walk: Walk
     ) -> None:
         floats, error = exact.float_rows(simple.matrix)
         m, n = floats.shape
@@ -95,20 +95,21 @@ class _WriterPart:
         flats = 1 if simple.affine else n - dimension + 1
         forms = self._forms / 2.0**50
         self._cursor = FaceWriter(
-            floats, error, forms, flats, dimension, part, parts, dimension, self._limit, not simple.affine
+            floats, error, forms, flats, dimension, part, walk.threads, dimension, self._limit, not simple.affine
         )
         self._room = 2 * comb(n - 1, (n - 1) // 2) * (m + 1)
+        few = _CHUNK_BYTES // m if walk.max_cells is None else min(_CHUNK_BYTES // m, walk.max_cells + 1)
+        self._rows, self._pencils = max(few, 2 * self._room), walk.pencils
         self.is_running = True
 
     def advance(self) -> list[Signs]:
         """The next chunks, none after the last; the cursor runs without the GIL."""
         if not self.is_running:
             return []
-        m = len(self._simple.rows)
-        chunk = np.empty((max(_CHUNK_BYTES // m, 2 * self._room), m), dtype=np.int8)
+        chunk = np.empty((self._rows, len(self._simple.rows)), dtype=np.int8)
         filled, state = 0, RUNNING
         while state == RUNNING and filled + self._room <= len(chunk):
-            state, written = self._cursor.fill(chunk[filled:], PENCILS_A_RUN)
+            state, written = self._cursor.fill(chunk[filled:], self._pencils)
             filled += written
             if written == 0:
                 break

@@ -66,6 +66,11 @@ class Walk:
     max_cells: int | None = None
     progress: Callable[[int], object] | None = None
 
+    @property
+    def pencils(self) -> int:
+        """Pencils in one slice of a walk: some hundredths of a second, and not far past the budget."""
+        return PENCILS_A_RUN if self.max_cells is None else min(PENCILS_A_RUN, self.max_cells + 1)
+
     def report(self, cells: int) -> None:
         """Call the progress hook; raise BudgetExceeded past the budget."""
         if self.progress is not None:
@@ -169,7 +174,7 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
     fewest: tuple[int, tuple[int, ...]] = (m + 1, ())
     counted = [0] * len(cursors)
     with ThreadPoolExecutor(walk.threads) as pool:
-        running = {pool.submit(cursor.run, PENCILS_A_RUN): part for part, cursor in enumerate(cursors)}
+        running = {pool.submit(cursor.run, walk.pencils): part for part, cursor in enumerate(cursors)}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 part, state = running.pop(future), future.result()
@@ -186,7 +191,7 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
                     if not vertex.is_simple:
                         degenerate = min(degenerate or zeros, zeros)
                 if state != DONE:
-                    running[pool.submit(cursor.run, PENCILS_A_RUN)] = part
+                    running[pool.submit(cursor.run, walk.pencils)] = part
                 # Each ray of flat 0 is the lowest vertex of one cell.
                 walk.report((2 - simple.affine) * (int(above[-1].sum()) + sum(counted)))
     histogram = sum((cursor.histogram for cursor in cursors[1:]), start=cursors[0].histogram)
