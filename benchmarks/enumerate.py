@@ -140,14 +140,26 @@ def threads():
         one, _ = best(lambda: [hashlib.sha256(block).digest() for block in blocks], time.perf_counter)
         two, _ = best(lambda: list(pool.map(lambda block: hashlib.sha256(block).digest(), blocks)), time.perf_counter)
     print(f"control: two threads of SHA-256 gain {one / two:.2f}x here (2 on two idle cores)")
-    rows = np.random.default_rng(0).standard_normal((50, 6))
-    for name, run in [
-        ("F[d, p]", lambda t: Arrangement(rows, threads=t).face_counts()),
-        ("int8", lambda t: sum(len(c) for c in Arrangement(rows, threads=t).iter_cells())),
-    ]:
-        one, _ = best(lambda run=run: run(1), time.perf_counter)
-        two, _ = best(lambda run=run: run(2), time.perf_counter)
-        print(f"(50, 6) {name}, wall clock: 1 thread {one:.3f} s, 2 threads {two:.3f} s: {one / two:.2f}x")
+    for m, n in ((50, 6), (50, 7)):
+        rows = np.random.default_rng(0).standard_normal((m, n))
+        for name, run in [
+            ("F[d, p]", lambda t, rows=rows: Arrangement(rows, threads=t).face_counts()),
+            ("int8   ", lambda t, rows=rows: sum(len(c) for c in Arrangement(rows, threads=t).iter_cells())),
+        ]:
+            one, _ = best(lambda run=run: run(1), time.perf_counter)
+            two, _ = best(lambda run=run: run(2), time.perf_counter)
+            work, serial = min(cpu_times(lambda run=run: run(2)) for _ in range(REPEATS))
+            print(f"({m}, {n}) {name} wall clock: 1 thread {one:.3f} s, 2 threads {two:.3f} s: {one / two:.2f}x")
+            print(f"  CPU time of two threads {work:.3f} s, of their caller {serial:.3f} s, the serial part")
+            print(f"  on two idle cores at most {work / (work / 2 + serial):.2f}x")
+
+
+def cpu_times(run):
+    """CPU seconds of the threads that a run starts, and of the caller's: the serial part."""
+    every, own = time.process_time(), time.thread_time()
+    run()
+    own = time.thread_time() - own
+    return time.process_time() - every - own, own
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from libc.stdint cimport int8_t, int64_t
 
 from polyinj._core cimport DONE_, RUNNING_, UNCERTAIN_, RaySweep, Status, bounds
 
+from polyinj._core import apart
+
 
 cdef extern from "signs.h" nogil:
     int sign_ray(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t t, bounds known,
@@ -27,16 +29,17 @@ cdef class FaceWriter(RaySweep):
     cdef int8_t[:, ::1] out, ray
     cdef int8_t[::1] slopes
     cdef int64_t[::1] tight, raised
+    cdef char end[128]
 
     def __init__(self, const double[:, ::1] rows, double error, const double[:, ::1] forms, int64_t flats,
                  int64_t slices, int64_t part, int64_t parts, int64_t face_dimension, int64_t max_positive,
                  bint antipodes):
         RaySweep.__init__(self, rows, error, forms, flats, slices, part, parts)
         self.face_dimension, self.max_positive, self.antipodes = face_dimension, max_positive, antipodes
-        self.ray = np.zeros((1, self.m), dtype=np.int8)
-        self.slopes = np.zeros(self.n, dtype=np.int8)
-        self.tight = np.zeros(self.n, dtype=np.int64)
-        self.raised = np.zeros(self.n, dtype=np.int64)
+        self.ray = apart((1, self.m), np.int8)
+        self.slopes = apart(self.n, np.int8)
+        self.tight = apart(self.n, np.int64)
+        self.raised = apart(self.n, np.int64)
 
     def fill(self, int8_t[:, ::1] out, int64_t pencils):
         """Write faces to the rows of `out`, for at most so many pencils; returns (status, rows written).

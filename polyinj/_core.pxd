@@ -30,23 +30,27 @@ cdef inline int64_t padded(int64_t columns) noexcept nogil:
 
 
 cdef class RaySweep:
+    # Cursors of different threads must not share a cache line.
+    cdef char before[128]
     cdef readonly int64_t m, n, flat, slice, flats, slices, fewest_positives
     cdef readonly object histogram
     cdef readonly bint fewest_antipode
-    cdef int64_t base_width, width, dimension, depth, prefix_length, part, parts, turn
+    cdef int64_t base_width, width, dimension, depth, prefix_length, part, parts
     cdef double error
     cdef bint chart_is_open
     cdef double[:, ::1] source
     cdef double[:, :, ::1] bases, levels
     cdef int64_t[:, :, :, ::1] counts
-    cdef int64_t[::1] chosen, fewest_chosen
+    cdef int64_t[::1] chosen, fewest_chosen, loads
     cdef int32_t[::1] positives, ascents
     cdef bounds known[64]
+    cdef char after[128]
 
     cdef Status walk(self, int64_t pencils) noexcept nogil
     cdef bint open_chart(self) noexcept nogil
     cdef Status walk_chart(self, int64_t *pencils) noexcept nogil
     cdef void restore_tight_columns(self) noexcept nogil
+    cdef bint takes_unit(self, int64_t rest) noexcept nogil
     cdef int64_t first_free(self) noexcept nogil
     cdef Status visit_pencil(self) noexcept nogil
     cdef Status visit_point(self) noexcept nogil

@@ -10,14 +10,28 @@ from libc.stdint cimport int32_t, int64_t
 
 DONE, RUNNING, UNCERTAIN, FULL = DONE_, RUNNING_, UNCERTAIN_, FULL_
 
+# Two cache lines: processors fetch them in pairs.
+cdef int64_t APART = 128
+
+
+def apart(shape, dtype=np.float64):
+    """Zeros that share no cache line with other memory, and start one: cursors write side by side in several threads."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + 2 * APART, dtype=np.uint8)
+    start = -raw.ctypes.data % APART
+    return raw[start:start + size].view(dtype).reshape(shape)
+
 
 cdef class RaySweep:
     """A cursor over all rays of all charts of one matrix.
 
     Chart (flat, slice) has dimension d = n - flat - slice; its rays are the (d-1)-subsets of rows flat+1..m-1. Subsets
     are chosen depth first, `chosen[:depth]` being the rows eliminated so far; the last row of a subset runs inside the
-    pencil of the others. Charts with flat >= flats or slice >= slices are left out; of the pencils of a chart, cursor
-    `part` of `parts` takes each parts-th.
+    pencil of the others. Charts with flat >= flats or slice >= slices are left out.
+
+    Of `parts` cursors each walks a share: all subsets that begin alike, up to the last two rows, are one unit, and a
+    unit goes to the cursor with the fewest rays so far (all cursors keep the same books). The units get smaller as a
+    chart goes on, so the shares end up even; charts of dimension 2 and less are left to cursor 0.
     """
 
     def __init__(self, const double[:, ::1] rows, double error, const double[:, ::1] forms, int64_t flats,
@@ -26,20 +40,21 @@ cdef class RaySweep:
         self.m, self.n, self.error = m, n, error
         self.flats, self.slices, self.part, self.parts = flats, slices, part, parts
         self.base_width, self.width = padded(m + n - 1), padded(m + 2)
-        self.source = np.zeros((n, self.base_width))
+        self.source = apart((n, self.base_width))
         for i in range(n):
             for j in range(m):
                 self.source[i, j] = rows[j, i]
             for j in range(n - 1):
                 self.source[i, m + j] = forms[j, i]
-        self.bases = np.zeros((2, n, self.base_width))
-        self.levels = np.zeros((max(n - 1, 1), n, self.width))
-        self.histogram = np.zeros((n, n, m + 1, n), dtype=np.int64)
+        self.bases = apart((2, n, self.base_width))
+        self.levels = apart((max(n - 1, 1), n, self.width))
+        self.histogram = apart((n, n, m + 1, n), np.int64)
         self.counts = self.histogram
-        self.chosen = np.zeros(n, dtype=np.int64)
-        self.fewest_chosen = np.zeros(n, dtype=np.int64)
-        self.positives = np.zeros(m, dtype=np.int32)
-        self.ascents = np.zeros(m, dtype=np.int32)
+        self.chosen = apart(n, np.int64)
+        self.fewest_chosen = apart(n, np.int64)
+        self.positives = apart(m, np.int32)
+        self.ascents = apart(m, np.int32)
+        self.loads = apart(parts, np.int64)
         self.fewest_positives = m + 1
 
     @property
@@ -64,7 +79,6 @@ cdef class RaySweep:
         while self.flat < self.flats:
             if not self.chart_is_open:
                 self.chart_is_open = True
-                self.turn = 0
                 if not self.open_chart():
                     self.depth = -1
                     self.prefix_length = 0
@@ -118,7 +132,7 @@ cdef class RaySweep:
         return True
 
     cdef Status walk_chart(self, int64_t *pencils) noexcept nogil:
-        cdef int64_t d = self.dimension, e
+        cdef int64_t d = self.dimension, unit_level = max(d - 4, 0), e
         cdef Status status
         while self.depth >= 0:
             e = self.depth
@@ -138,19 +152,26 @@ cdef class RaySweep:
             if self.chosen[e] > self.m - (d - 1 - e):
                 self.depth = e - 1
                 continue
-            if e == d - 3:
-                self.turn += 1
-                if self.turn % self.parts != self.part:
-                    continue
+            if e == unit_level and not self.takes_unit(self.m - 1 - self.chosen[e]):
+                continue
             if eliminate(&self.levels[e + 1, 0, 0], &self.levels[e, 0, 0], d, self.width, e, self.chosen[e],
                          self.known[e], &self.known[e + 1]):
                 self.depth = e + 1
                 self.chosen[e + 1] = self.chosen[e]
-            elif e == d - 3 or self.part == 0:
-                # Above the last level all cursors fail alike; the first one reports it.
+            elif e >= unit_level or self.part == 0:
+                # Above the units all cursors fail alike; the first one reports it.
                 self.prefix_length = e + 1
                 return UNCERTAIN_
         return DONE_
+
+    cdef bint takes_unit(self, int64_t rest) noexcept nogil:
+        """Whether the next unit, with `rest` rows behind those chosen, is this cursor's."""
+        cdef int64_t part, least = 0
+        for part in range(1, self.parts):
+            if self.loads[part] < self.loads[least]:
+                least = part
+        self.loads[least] += rest if self.dimension == 3 else rest * (rest - 1) // 2
+        return least == self.part
 
     cdef int64_t first_free(self) noexcept nogil:
         """The first row that the open pencil adds to its prefix."""

@@ -6,6 +6,7 @@
 import itertools
 import math
 import os
+import threading
 from fractions import Fraction
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyinj import Arrangement, BudgetExceeded, InputError, PolyinjError
+from polyinj._core import DONE, RaySweep
 from polyinj._split import ConeSplitter
 from polyinj.geometry import exact, faces, pruned, sweep
 from polyinj.testing import integer_matrices
@@ -285,6 +287,30 @@ def test_threads_give_the_same_cells():
     assert (one.face_counts() == two.face_counts()).all()
     assert sorted(all_faces(one, 5)) == sorted(all_faces(two, 5))
     assert all_faces(two, 4) == all_faces(Arrangement(rows, threads=2), 4)
+
+
+@pytest.mark.parametrize(("m", "n", "parts"), [(40, 3, 2), (30, 4, 3), (25, 5, 2), (20, 6, 4)])
+def test_threads_share_the_rays_evenly(m, n, parts):
+    floats, error = exact.float_rows(np.random.default_rng(3).standard_normal((m, n)))
+    forms = sweep.draw_forms(n, 0) / 2.0**50
+    whole = RaySweep(floats, error, forms, n, n, 0, 1)
+    shares = [RaySweep(floats, error, forms, n, n, part, parts) for part in range(parts)]
+    assert [cursor.run(10**9) for cursor in (whole, *shares)] == [DONE] * (parts + 1)
+    assert (sum(cursor.histogram for cursor in shares) == whole.histogram).all()
+    rays = [int(cursor.histogram.sum()) for cursor in shares]
+    assert max(rays) - min(rays) < 0.05 * max(rays) + n * n * m
+
+
+def test_a_walk_in_threads_can_be_left():
+    """Half way, and by an exception out of the walk itself."""
+    rows = np.random.default_rng(2).standard_normal((26, 6))
+    cells = Arrangement(rows, threads=2).iter_cells()
+    next(cells)
+    cells.close()
+    with pytest.raises(BudgetExceeded) as caught:
+        Arrangement(rows, threads=2, max_cells=1000).face_counts()
+    assert caught.value.counted > 1000
+    assert threading.active_count() == 1
 
 
 def test_packed_cells():

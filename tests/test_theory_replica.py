@@ -124,13 +124,13 @@ def test_two_and_three_steps():
 
 
 def test_one_step_is_found_from_random_starts():
-    from polyinj.theory import replica
+    from polyinj.theory import replica_search
 
     best = replica_energy(7.0, 1)
     rng = np.random.default_rng(5)
     for _ in range(10):
         start = rng.uniform([-4, -1.5, -1], [1, 1.5, 3])
-        found = replica._optimise(start, 7.0, 0.0)
+        found = replica_search._optimise(start, 7.0, 0.0)
         assert found is None or found.value <= best.value + 1e-9
 
 

@@ -8,6 +8,8 @@
 #define MULTIVERSION
 #endif
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* Rows of matrices are padded to this many doubles. */
 #define LANES 8
 

@@ -16,6 +16,14 @@
 #define SLACK 1.0001
 #define TINY 1e-290
 
+INLINE double largest_lane(const double *lane)
+{
+    double top = 0;
+    for (int k = 0; k < LANES; k++)
+        top = lane[k] > top ? lane[k] : top;
+    return top;
+}
+
 /* Largest magnitude in row[0..width); width is a multiple of LANES. */
 MULTIVERSION
 static double largest(const double *row, int64_t width)
@@ -26,25 +34,34 @@ static double largest(const double *row, int64_t width)
             double v = fabs(row[j + k]);
             lane[k] = v > lane[k] ? v : lane[k];
         }
-    double top = 0;
-    for (int k = 0; k < LANES; k++)
-        top = lane[k] > top ? lane[k] : top;
-    return top;
+    return largest_lane(lane);
 }
 
-/* target[j] = source[j] - factor * pivot[j]. */
-MULTIVERSION
-static void subtract_multiple(double *target, const double *source, const double *pivot, double factor, int64_t width)
+/* target[j] = source[j] - factor * pivot[j]; returns the largest magnitude in target. */
+INLINE double subtract_multiple(double *restrict target, const double *restrict source, const double *restrict pivot,
+                                double factor, int64_t width)
 {
-    for (int64_t j = 0; j < width; j++)
-        target[j] = source[j] - factor * pivot[j];
+    double lane[LANES] = {0};
+    for (int64_t j = 0; j < width; j += LANES)
+        for (int k = 0; k < LANES; k++) {
+            double value = source[j + k] - factor * pivot[j + k], v = fabs(value);
+            target[j + k] = value;
+            lane[k] = v > lane[k] ? v : lane[k];
+        }
+    return largest_lane(lane);
 }
 
-MULTIVERSION
-static void divide_row(double *target, const double *source, double divisor, int64_t width)
+/* target[j] = source[j] / divisor; returns the largest magnitude in target. */
+INLINE double divide_row(double *restrict target, const double *restrict source, double divisor, int64_t width)
 {
-    for (int64_t j = 0; j < width; j++)
-        target[j] = source[j] / divisor;
+    double lane[LANES] = {0};
+    for (int64_t j = 0; j < width; j += LANES)
+        for (int k = 0; k < LANES; k++) {
+            double value = source[j + k] / divisor, v = fabs(value);
+            target[j + k] = value;
+            lane[k] = v > lane[k] ? v : lane[k];
+        }
+    return largest_lane(lane);
 }
 
 /* What is known of a partly eliminated matrix: no entry is larger, none is further from the truth. */
@@ -58,6 +75,7 @@ typedef struct {
  * Writes the next matrix to `target`; its row `solved` is the new pivot row, divided by the pivot. Returns 0, leaving
  * target unspecified, when the pivot cannot be told from zero. Partial pivoting keeps |a_it / pivot| <= 1 in free rows.
  */
+MULTIVERSION
 static int eliminate(double *restrict target, const double *restrict source, int64_t rows, int64_t width,
                      int64_t solved, int64_t t, bounds before, bounds *after)
 {
@@ -71,18 +89,16 @@ static int eliminate(double *restrict target, const double *restrict source, int
         return 0;
 
     double *unit = target + solved * width;
-    divide_row(unit, source + best * width, pivot, width);
     double ratio = M / size;
     /* b = a / p: |db| <= (E + |b| E) / (|p| - E) + u |b| */
     double unit_error = SLACK * ((E + ratio * E) / (size - E) + ROUNDOFF * ratio + TINY);
-    double free_size = 0, solved_size = largest(unit, width);
+    double free_size = 0, solved_size = divide_row(unit, source + best * width, pivot, width);
     for (int64_t i = 0; i < rows; i++) {
         if (i == best)
             continue;
         /* The row that stood where the pivot row goes takes the place that the pivot row leaves. */
         double *row = target + (i == solved ? best : i) * width;
-        subtract_multiple(row, source + i * width, unit, source[i * width + t], width);
-        double top = largest(row, width);
+        double top = subtract_multiple(row, source + i * width, unit, source[i * width + t], width);
         if (i < solved)
             solved_size = top > solved_size ? top : solved_size;
         else

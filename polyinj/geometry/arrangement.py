@@ -42,7 +42,7 @@ class Arrangement:
     max_cells : int, optional
         Walks that count or give more faces of one dimension raise BudgetExceeded, with `.counted`.
     progress : callable, optional
-        Called with the number of cells or faces met so far after each slice of a walk (some 0.02 s).
+        Called with the number of cells or faces met so far after each slice of a walk (some 0.05 s).
 
     Raises
     ------

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.geometry import exact
 from polyinj.geometry.cone import Cone
-from polyinj.geometry.feasible import solve_strictly
+from polyinj.geometry.exact_lp import solve_strictly
 
 
 class Cell:

@@ -26,6 +26,9 @@ from polyinj.geometry.exact import IntegerRows
 from polyinj.geometry.exact_cone import extreme_rays, pivot, signs
 from polyinj.geometry.exact_lp import Combination, farkas
 
+# Bounds the memory of one comparison of rays with rays.
+_RAYS_AT_A_TIME = 512
+
 
 def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterable[int]]) -> list[list[int]] | None:
     """All extreme rays of {t in R^columns : rows t >= 0} from proposed tight sets, or None if the check fails.
@@ -44,12 +47,16 @@ def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterabl
     list of lists of int, or None
         Exact rays. None says that the proposal is incomplete, repeated or wrong.
     """
-    kernels = [exact.kernel([rows[i] for i in sorted(proposed)], columns) for proposed in tight_sets]
+    proposals = [sorted(proposed) for proposed in tight_sets]
+    kernels = [exact.kernel([rows[i] for i in proposed], columns) for proposed in proposals]
     if not kernels:
         return [] if _only_origin(rows) else None
     if any(len(basis) != 1 for basis in kernels):
         return None
-    values = signs([basis[0] for basis in kernels], rows)
+    zero = np.zeros((len(kernels), len(rows)), dtype=bool)
+    for known, proposed in zip(zero, proposals, strict=True):
+        known[proposed] = True
+    values = signs([basis[0] for basis in kernels], rows, zero)
     turned = np.where(values.min(axis=1) < 0, -1, 1).tolist()
     if (values.min(axis=1) * values.max(axis=1) < 0).any():
         return None
@@ -57,8 +64,21 @@ def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterabl
     if len(set(map(tuple, rays))) < len(rays):
         return None
     incidence = (values == 0).astype(np.float32)
-    complete = all(_all_edges_walked(rows, columns, rays[i], i, incidence) for i in range(len(rays)))
-    return rays if complete else None
+    return rays if _is_complete(rows, columns, rays, incidence) else None
+
+
+def _is_complete(rows: IntegerRows, columns: int, rays: IntegerRows, incidence: NDArray[np.float32]) -> bool:
+    """Whether every edge is walked; incidence[ray, row] is 1 where the row is tight."""
+    if columns == 1:
+        return len(rays) == 1
+    simple = incidence.sum(axis=1) == columns - 1
+    for start in range(0, len(rays), _RAYS_AT_A_TIME):
+        block = incidence[start : start + _RAYS_AT_A_TIME]
+        # A ray shares columns - 1 rows or more with itself, so it is not counted.
+        neighbours = (block @ incidence.T == columns - 2).sum(axis=1)
+        if (neighbours[simple[start : start + _RAYS_AT_A_TIME]] != columns - 1).any():
+            return False
+    return all(_all_edges_walked(rows, columns, rays[i], i, incidence) for i in np.flatnonzero(~simple).tolist())
 
 
 def _only_origin(rows: IntegerRows) -> bool:
@@ -68,11 +88,10 @@ def _only_origin(rows: IntegerRows) -> bool:
 def _all_edges_walked(
     rows: IntegerRows, columns: int, ray: Sequence[int], index: int, incidence: NDArray[np.float32]
 ) -> bool:
+    """For a ray where more than columns - 1 >= 1 rows are tight."""
     tight = np.flatnonzero(incidence[index])
     shared = incidence @ incidence[index]
     shared[index] = -1
-    if len(tight) == columns - 1:
-        return int((shared == columns - 2).sum()) == columns - 1 if columns > 1 else len(incidence) == 1
     neighbours = 0
     for other in np.flatnonzero(shared >= columns - 2):
         common = np.flatnonzero(incidence[index] * incidence[other])

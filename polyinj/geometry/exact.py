@@ -106,14 +106,17 @@ def integer_rows(matrix: NDArray[Any]) -> IntegerRows:
 
     Positive scaling of a row changes no sign, no rank and no flat; it keeps the integers short.
     """
-    return [_coprime(_scaled_floats(row) if matrix.dtype == np.float64 else _scaled(row)) for row in matrix]
+    return [_coprime(row) for row in (_scaled_floats(matrix) if matrix.dtype == np.float64 else map(_scaled, matrix))]
 
 
-def _scaled_floats(row: NDArray[np.float64]) -> list[int]:
-    mantissa, exponent = np.frexp(row)
-    integers = np.ldexp(mantissa, 53).astype(np.int64).tolist()
-    lowest = int(exponent[mantissa != 0].min(initial=2000))
-    return [value << (int(e) - lowest) if value else 0 for value, e in zip(integers, exponent, strict=True)]
+def _scaled_floats(matrix: NDArray[np.float64]) -> IntegerRows:
+    mantissa, exponent = np.frexp(matrix)
+    lowest = np.where(mantissa != 0, exponent, 2000).min(axis=1, keepdims=True)
+    integers, shifts = np.ldexp(mantissa, 53).astype(np.int64).tolist(), (exponent - lowest).tolist()
+    return [
+        [value << shift if value else 0 for value, shift in zip(*row, strict=True)]
+        for row in zip(integers, shifts, strict=True)
+    ]
 
 
 def _scaled(row: Sequence[Fraction]) -> list[int]:
@@ -166,6 +169,12 @@ def kernel(rows: Sequence[Sequence[int]], columns: int) -> list[list[int]]:
         return [[int(i == j) for j in range(columns)] for i in range(columns)]
     basis, nullity = flint.fmpz_mat([list(row) for row in rows]).nullspace()
     return [_coprime([int(basis[i, j]) for i in range(columns)]) for j in range(nullity)]
+
+
+def pivot_columns(rows: Sequence[Sequence[int]]) -> list[int]:
+    """The lexicographically first independent columns of an integer matrix."""
+    reduced, _, rank = flint.fmpz_mat([list(row) for row in rows]).rref()
+    return [next(j for j in range(reduced.ncols()) if reduced[i, j] != 0) for i in range(rank)]
 
 
 def product(rows: Sequence[Sequence[int]], x: Sequence[int]) -> list[int]:

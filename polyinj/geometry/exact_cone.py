@@ -215,8 +215,10 @@ def _edge(basis: IntegerRows, i: int) -> list[int]:
     return ray if sum(map(mul, basis[i], ray)) > 0 else [-value for value in ray]
 
 
-def signs(rows: Sequence[Sequence[int]], vectors: Sequence[Sequence[int]]) -> NDArray[np.int8]:
-    """The signs of all products, shape (rows, vectors), exactly; at least one of each.
+def signs(
+    rows: Sequence[Sequence[int]], vectors: Sequence[Sequence[int]], zero: NDArray[np.bool_] | None = None
+) -> NDArray[np.int8]:
+    """The signs of all products, shape (rows, vectors), exactly; at least one of each. `zero`: those known to be zero.
 
     Scaled to largest entry 1 and rounded to doubles, the products of n entries are wrong by less than n (n + 4) 2^-52;
     those that are not larger are computed in integers.
@@ -224,7 +226,11 @@ def signs(rows: Sequence[Sequence[int]], vectors: Sequence[Sequence[int]]) -> ND
     products = _rounded(rows) @ _rounded(vectors).T
     n = len(rows[0])
     result = np.sign(products).astype(np.int8)
-    for i, j in np.argwhere(np.abs(products) <= n * (n + 4) * 2.0**-52).tolist():
+    doubtful = np.abs(products) <= n * (n + 4) * 2.0**-52
+    if zero is not None:
+        result[zero] = 0
+        doubtful &= ~zero
+    for i, j in np.argwhere(doubtful).tolist():
         value = sum(map(mul, rows[i], vectors[j]))
         result[i, j] = (value > 0) - (value < 0)
     return result

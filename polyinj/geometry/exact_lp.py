@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,28 @@ def farkas(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combin
     """
     proposed = propose(generators, target)
     return simplex(generators, target) if proposed is None else proposed
+
+
+def solve_strictly(positive: Sequence[Sequence[int]], zero: Sequence[Sequence[int]], columns: int) -> list[int] | None:
+    """Coprime integers x with a.x > 0 for the rows a of `positive` and c.x = 0 for those of `zero`; None if none.
+
+    In a basis of the solutions of the equations: y with a.y > 0 for all a exists unless a combination of the a with
+    weights that sum to 1 is zero (Gordan), which is `farkas` for the vectors (a, 1) and the target (0, 1).
+
+    Examples
+    --------
+    >>> solve_strictly([[1, 0], [-1, 1]], [], 2)
+    [1, 2]
+    >>> solve_strictly([[1, 0], [-1, 0]], [], 2) is None
+    True
+    """
+    space = exact.kernel(zero, columns)
+    if not positive:
+        return [0] * columns
+    found = farkas([[*exact.product(space, row), 1] for row in positive], [0] * len(space) + [1])
+    if isinstance(found, Combination):
+        return None
+    return coprime([sum(map(mul, found.row, entries)) for entries in zip(*space, strict=True)])
 
 
 def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation | None:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._cells import FaceWriter
-from polyinj._core import DONE, UNCERTAIN
+from polyinj._core import DONE, RUNNING, UNCERTAIN
 from polyinj.errors import PolyinjError
 from polyinj.geometry import exact
 from polyinj.geometry.simplify import SimpleArrangement
-from polyinj.geometry.sweep import PENCILS_A_RUN, Walk, draw_forms
+from polyinj.geometry.sweep import Walk, draw_forms
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
 
-_CHUNK_ROWS = 16_384
+_CHUNK_BYTES = 1 << 22
+# Chunks that a thread writes before the first is asked for: it need not wait for the others or the caller.
+_CHUNKS_AHEAD = 3
 
 Signs = NDArray[np.int8]
 
@@ -36,72 +40,89 @@ def face_chunks(simple: SimpleArrangement, dimension: int, max_positive: int | N
         The order of the faces depends on the number of threads, and on nothing else.
     """
     count = 0
-    for chunk in _reduced_chunks(simple, dimension, max_positive, walk):
-        signs = simple.expand(chunk)
-        if max_positive is not None and simple.is_merged:
-            signs = signs[(signs > 0).sum(axis=1) <= max_positive]
+    for signs in _unreported_chunks(simple, dimension, max_positive, walk):
         count += len(signs)
         walk.report(count)
         if len(signs):
             yield signs
 
 
-def _reduced_chunks(simple: SimpleArrangement, dimension: int, max_positive: int | None, walk: Walk) -> Iterator[Signs]:
-    """Faces by the signs of the reduced rows; the filter is left to the caller where rows were merged."""
+def _unreported_chunks(
+    simple: SimpleArrangement, dimension: int, max_positive: int | None, walk: Walk
+) -> Iterator[Signs]:
     m, n = len(simple.rows), simple.rank
     if not int(simple.affine) <= dimension <= n:
         return
     if dimension == 0:
         if max_positive is None or max_positive >= 0:
-            yield np.zeros((1, m), dtype=np.int8)
+            yield simple.expand(np.zeros((1, m), dtype=np.int8))
         return
-    limit = m if max_positive is None or simple.is_merged else min(m, max_positive + int(simple.affine))
-    parts = [_WriterPart(simple, dimension, limit, part, walk.threads) for part in range(walk.threads)]
+    parts = [_WriterPart(simple, dimension, max_positive, part, walk) for part in range(walk.threads)]
     if walk.threads == 1:
         while parts[0].is_running:
             yield from parts[0].advance()
         return
-    with ThreadPoolExecutor(walk.threads) as pool:
-        running: list[tuple[_WriterPart, Future[list[Signs]]]] = [(part, pool.submit(part.advance)) for part in parts]
-        while running:
-            part, future = running.pop(0)
-            chunks = future.result()
-            if part.is_running:
-                running.append((part, pool.submit(part.advance)))
-            yield from chunks
+    with ExitStack() as stack:
+        pools = [stack.enter_context(ThreadPoolExecutor(1)) for _ in parts]
+        for pool in pools:
+            stack.callback(pool.shutdown, cancel_futures=True)
+        turns = [
+            deque(pool.submit(part.advance) for _ in range(_CHUNKS_AHEAD))
+            for pool, part in zip(pools, parts, strict=True)
+        ]
+        while any(turns):
+            for pool, part, turn in zip(pools, parts, turns, strict=True):
+                if turn:
+                    chunks = turn.popleft().result()
+                    if part.is_running:
+                        turn.append(pool.submit(part.advance))
+                    yield from chunks
 
 
 class _WriterPart:
     """One thread's share of the walk."""
 
-    def __init__(self, simple: SimpleArrangement, dimension: int, limit: int, part: int, parts: int) -> None:
+    def __init__(
+        self, simple: SimpleArrangement, dimension: int, max_positive: int | None, part: int, walk: Walk
+    ) -> None:
         floats, error = exact.float_rows(simple.matrix)
         m, n = floats.shape
-        self._simple, self._dimension, self._limit = simple, dimension, limit
+        # Where rows were merged, positives are those of the input: sieved after the expansion.
+        self._sieve = max_positive if simple.is_merged else None
+        self._limit = m if max_positive is None or simple.is_merged else min(m, max_positive + int(simple.affine))
+        self._simple, self._dimension = simple, dimension
         self._forms = draw_forms(n, 0)
         flats = 1 if simple.affine else n - dimension + 1
         forms = self._forms / 2.0**50
         self._cursor = FaceWriter(
-            floats, error, forms, flats, dimension, part, parts, dimension, limit, not simple.affine
+            floats, error, forms, flats, dimension, part, walk.threads, dimension, self._limit, not simple.affine
         )
         self._room = 2 * comb(n - 1, (n - 1) // 2) * (m + 1)
+        few = _CHUNK_BYTES // m if walk.max_cells is None else min(_CHUNK_BYTES // m, walk.max_cells + 1)
+        self._rows, self._pencils = max(few, 2 * self._room), walk.pencils
         self.is_running = True
 
     def advance(self) -> list[Signs]:
-        """The next chunks; the cursor runs without the GIL."""
-        chunk = np.empty((max(_CHUNK_ROWS, 2 * self._room), len(self._simple.rows)), dtype=np.int8)
-        filled = 0
-        while filled + self._room <= len(chunk):
-            state, written = self._cursor.fill(chunk[filled:], PENCILS_A_RUN)
+        """The next chunks, none after the last; the cursor runs without the GIL."""
+        if not self.is_running:
+            return []
+        chunk = np.empty((self._rows, len(self._simple.rows)), dtype=np.int8)
+        filled, state = 0, RUNNING
+        while state == RUNNING and filled + self._room <= len(chunk):
+            state, written = self._cursor.fill(chunk[filled:], self._pencils)
             filled += written
-            if state == DONE:
-                self.is_running = False
-                break
-            if state == UNCERTAIN:
-                return [chunk[:filled], *self._exact_chunks()]
             if written == 0:
                 break
-        return [chunk[:filled]]
+        self.is_running = state != DONE
+        chunks = [chunk[:filled], *(self._exact_chunks() if state == UNCERTAIN else ())]
+        return [self._expand(signs) for signs in chunks]
+
+    def _expand(self, signs: Signs) -> Signs:
+        expanded = self._simple.expand(signs)
+        if self._sieve is None:
+            return expanded
+        kept: Signs = expanded[(expanded > 0).sum(axis=1) <= self._sieve]
+        return kept
 
     def _exact_chunks(self) -> Iterator[Signs]:
         try:

@@ -14,12 +14,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import flint
 import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.geometry import exact
-from polyinj.geometry.feasible import pivot_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrang
     drop = int(affine)
     return SimpleArrangement(
         matrix=reduced,
-        rows=exact.integer_rows(reduced),
+        rows=[integers[j] for j in kept] if len(columns) == matrix.shape[1] else exact.integer_rows(reduced),
         row_of=place[row_of[drop:]],
         sign_of=sign_of[drop:],
         columns=tuple(columns),
@@ -131,5 +129,4 @@ def _pivots(rows: exact.IntegerRows, columns: int) -> tuple[list[int], list[int]
     """The lexicographically first basis of the rows, and of the columns."""
     if not rows:
         return [], []
-    matrix = flint.fmpz_mat(rows)
-    return pivot_columns(matrix.transpose()), pivot_columns(matrix)
+    return exact.pivot_columns(list(zip(*rows, strict=True))), exact.pivot_columns(rows)

@@ -26,7 +26,7 @@ used.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -44,7 +44,7 @@ from polyinj.geometry import exact
 from polyinj.geometry.simplify import SimpleArrangement, simplify
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
 
-PENCILS_A_RUN = 20_000
+PENCILS_A_RUN = 50_000
 # Counts are kept in 64 bits; cursors hold this many levels.
 _LARGEST_RANK = 60
 
@@ -65,6 +65,11 @@ class Walk:
     threads: int = 1
     max_cells: int | None = None
     progress: Callable[[int], object] | None = None
+
+    @property
+    def pencils(self) -> int:
+        """Pencils in one slice of a walk: some hundredths of a second, and not far past the budget."""
+        return PENCILS_A_RUN if self.max_cells is None else min(PENCILS_A_RUN, self.max_cells + 1)
 
     def report(self, cells: int) -> None:
         """Call the progress hook; raise BudgetExceeded past the budget."""
@@ -167,23 +172,28 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
     above, below = np.zeros((2, n + 1, m + 1), dtype=np.int64)
     degenerate: tuple[int, ...] = ()
     fewest: tuple[int, tuple[int, ...]] = (m + 1, ())
-    running = cursors
+    counted = [0] * len(cursors)
     with ThreadPoolExecutor(walk.threads) as pool:
+        running = {pool.submit(cursor.run, walk.pencils): part for part, cursor in enumerate(cursors)}
         while running:
-            states = list(pool.map(RaySweep.run, running, [PENCILS_A_RUN] * len(running)))
-            for cursor in (c for c, state in zip(running, states, strict=True) if state == UNCERTAIN):
-                for vertex in open_vertices(simple.rows, forms.tolist(), cursor):
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                part, state = running.pop(future), future.result()
+                cursor = cursors[part]
+                counted[part] = int(cursor.histogram[0].sum())
+                for vertex in open_vertices(simple.rows, forms.tolist(), cursor) if state == UNCERTAIN else ():
                     signs, dimensions = vertex.rising_faces()
                     np.add.at(above, (dimensions, (signs > 0).sum(axis=1)), 1)
                     np.add.at(below, (dimensions, (signs < 0).sum(axis=1)), 1)
                     positives = int((vertex.signs > 0).sum())
-                    zeros = np.flatnonzero(vertex.signs == 0)
+                    zeros = tuple(np.flatnonzero(vertex.signs == 0).tolist())
                     if vertex.slice == 0:
                         fewest = min(fewest, (min(positives, m - len(zeros) - positives), vertex.names))
-                    if not vertex.is_simple and not degenerate:
-                        degenerate = tuple(zeros.tolist())
-            walk.report(_cells_so_far(cursors, above, simple.affine))
-            running = [cursor for cursor, state in zip(running, states, strict=True) if state != DONE]
+                    if not vertex.is_simple:
+                        degenerate = min(degenerate or zeros, zeros)
+                if state != DONE:
+                    running[pool.submit(cursor.run, walk.pencils)] = part
+                # Each ray of flat 0 is the lowest vertex of one cell.
+                walk.report((2 - simple.affine) * (int(above[-1].sum()) + sum(counted)))
     histogram = sum((cursor.histogram for cursor in cursors[1:]), start=cursors[0].histogram)
     for cursor in cursors:
         fewest = min(fewest, (cursor.fewest_positives, cursor.fewest_tight))
@@ -192,12 +202,6 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
         counts += below + _antipodes(counts - above)
         counts[0, 0] = 1
     return RayCount(counts, degenerate, fewest, histogram)
-
-
-def _cells_so_far(cursors: list[RaySweep], above: NDArray[np.int64], affine: bool) -> int:
-    """Each ray of flat 0 that a cursor counted is the lowest vertex of one cell."""
-    half = int(above[-1].sum()) + sum(int(cursor.histogram[0].sum()) for cursor in cursors)
-    return half if affine else 2 * half
 
 
 def _refuse(rows: exact.IntegerRows, suspects: list[int]) -> None:

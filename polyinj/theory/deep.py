@@ -4,40 +4,61 @@ Write h_k for the output and z_k = W_k h_{k-1} for the input of layer k, h_0 = x
 point stands for its ray. The neurons of layers 1, ..., l cut R^n into closed convex cones on which h_l is linear; where
 n - 1 of them vanish (generically no more) there is a ray.
 
-**Lemma.** For any set N of n - 1 neurons, the expected number of rays on which they all vanish and no layer before the
-last of them is dead (h = 0) is at most 2: what it would be for n - 1 flat hyperplanes.
+**Lemma.** Let N be a set of n - 1 neurons, n_k of them in layer k and p_k above it, l its last layer. The expected
+number of rays on which they all vanish and none of the layers 1, ..., l-1 is dead (h = 0) is
 
-Proof. Let layer k contain n_k of N, and p_k of N lie above layer k. Where N vanishes its neurons pass nothing on, so
-leave them out of the network: h then depends on the other rows only, and z_N on a ray x is Gaussian given h, with
-independent entries of deviations |h_{k-1}(x)|. By the Kac-Rice formula the number is
+    2 prod_{k<l} P(K_k > p_k),   K_k ~ Bin(m - n_k, 1/2),
+
+at most 2: what it would be for n - 1 flat hyperplanes.
+
+Proof. Where N vanishes its neurons pass nothing on, so leave them out of the network: that changes no zero of z_N,
+layer by layer, and h then depends on the other rows only. Given h, z_N on a ray x is Gaussian with independent entries
+of deviations |h_{k-1}(x)|. On the open cones where h is linear and alive the Kac-Rice formula holds; n - 1 such forms
+have no common zero in the lower dimensional rest, and no degenerate one (probability 0). The derivative of z_N at a
+zero has the rows g B_{k-1} |h_{k-1}|, as a row of W_k that annihilates h_{k-1} is Gaussian on its complement. So the
+number is
 
     int_{S^(n-1)} (2 pi)^(-(n-1)/2) E |det of the rows g B_{k-1}, n_k of them for each k| dx,
 
-g standard Gaussian vectors, B_k = (derivative of h_k in the n - 1 directions orthogonal to x, made orthogonal to h_k) /
-|h_k|, B_0 = 1. Given layers before k, let K of the m - n_k neurons be positive at x, and R^2 be the sum of the squares
-of their inputs over |h_{k-1}|^2. Then B_k = G B_{k-1} / R, where G is a (K-1)-row Gaussian matrix, independent of
-R^2 ~ chi^2_K. With vol the product of singular values and p = p_k, for every fixed T with p columns
+g standard Gaussian vectors, B_k = (derivative of h_k in the n - 1 directions orthogonal to x, made orthogonal to h_k)
+/ |h_k|, B_0 = 1.
+
+One layer. Fix x and the layers before k, with unit vector e along h_{k-1}. A row w of W_k is positive at x when w.e >
+0: K ~ Bin(m - n_k, 1/2) rows are. Their values w.e are a vector a of half normal entries, R^2 = |a|^2 ~ chi^2_K, and
+h_k = |h_{k-1}| a. Their parts orthogonal to e are Gaussian and independent of a. The derivative of h_k along e goes
+along a, which the projection removes. What is left is B_k = G B_{k-1} / R, with G the K orthogonal parts projected
+orthogonally to a: a (K-1)-row Gaussian matrix independent of R. Let vol be the product of singular values. As E chi_j
+= sqrt 2 Gamma((j+1)/2) / Gamma(j/2) telescopes, for every fixed T with p columns
 
     E vol(G T) / R^p = vol(T) E(chi_{K-1}) ... E(chi_{K-p}) E(chi_K^-p) = vol(T)    for K > p,  0 otherwise.
 
-Work from the top. Suppose that integrating out the layers above k, and the rows of layer k outside N, has left
-vol([M; H B]) vol(B U), where B = B_{k-1}, M are the rows of N below layer k, H the n_k Gaussian rows of layer k, and U
-is an orthonormal basis of the kernel of [M; H B]. With V one of the kernel of M, and T = B V made square by an
-isometry, this is vol(M) vol(H T) vol(T u), u a basis of the kernel of H T, and vol(H T) vol(T u) = vol(H) |det T|
-by complementary minors. Averaging over B = G B_{k-2} / R leaves vol(M) vol(B_{k-2} V), the same one layer below, times
-E vol(H). At the bottom these means have multiplied to E |det| of a square Gaussian matrix of size n - 1, as for flat
-hyperplanes. Altogether the expectation is 2 prod_k P(K_k > p_k) with K_k ~ Bin(m - n_k, 1/2). QED
+All layers, from the top. Suppose that averaging over the layers above k, and over the rows of layer k outside N, has
+left vol([M; H B]) vol(B U), times constants, where B = B_{k-1}, M are the rows of N below layer k, H the n_k Gaussian
+rows of layer k, and U is an orthonormal basis of the kernel of [M; H B]. (In layer l it is |det [M; H B]|, U empty.)
+Let V be an orthonormal basis of the kernel of M, of p_{k-1} = n_k + p_k vectors, and T = B V made square by an
+isometry, which H absorbs. Then vol([M; H B]) = vol(M) vol(H T), and U = V u with u an orthonormal basis of the kernel
+of H T, so vol(B U) = vol(T u). By Jacobi's complementary minors vol(H T) vol(T u) = vol(H) |det T|: T u spans the
+kernel of H, and for e an orthonormal basis of that, vol(T u) = 1 / vol(T^-1 e). So vol(M) vol(H) vol(B V) is left. M
+and V do not depend on the rows of layer k - 1 outside N; averaging over them, B = G B_{k-2} / R, leaves P(K_{k-1} >
+p_{k-1}) vol(M) vol(B_{k-2} V), the same one layer below, times E vol(H). At the bottom B_0 = 1, and the means of the
+n_k x p_{k-1} matrices H have multiplied to E(chi_1) ... E(chi_{n-1}), that of |det| for a square Gaussian matrix. This
+times (2 pi)^(-(n-1)/2) and the area of the sphere is 2. QED
 
-**Bound.** Suppose layers 1, ..., l-1 (l >= 2) are injective on the images before them and layer l is not.
+**Bound.** Suppose layers 1, ..., l-1 (l >= 2) are injective on the images before them and layer l is not; m >= 2n.
 
 1. ReLU(W_l u) = ReLU(W_l v), u != v in the image. The rows positive at u are those positive at v, with equal values:
    they annihilate u - v. The cones of the image have spans of dimension at most n, W_l is independent of them, and any
    2n of its rows are injective on the sum of two such spans. So fewer than 2n rows are positive at u and v; say u is
    not 0.
-2. The rows that vanish at u are linearly independent on the span of the face that holds it: move u into a full cone of
-   layers 1, ..., l so that they become negative. This cone is pointed (so are the cones of layer 1), has at least n
-   extreme rays, none of them dead, and on each fewer than 2n rows of W_l are positive.
-3. The signs on a ray of the m - j rows of W_l that do not vanish are fair coins, independent of the ray. So
+2. Say u = h_{l-1}(x), with x in the relative interior of the face F of the cones of layers 1, ..., l-1. h_{l-1} is
+   linear and injective on F, so the rows that vanish at u are linearly independent on the span of h_{l-1}(F)
+   (probability 1): move x inside F so that they become negative and the others keep their signs, then off F into an
+   open cone. This is a full cone of layers 1, ..., l in which fewer than 2n rows of W_l are positive. It is pointed
+   (so are the cones of layer 1), has at least n extreme rays, and on each no more rows are positive. None of the
+   layers 1, ..., l-1 is dead on them: injective, they map only 0 to 0.
+3. On an extreme ray n - 1 neurons of layers 1, ..., l vanish, say j of layer l. The signs of the other m - j rows of
+   W_l there are fair coins, independent of the ray. As there are n such rays at least, by the lemma and Markov's
+   inequality
 
        P(layer l fails first) <= (2/n) sum_{j<n} C(m, j) C((l-1) m, n-1-j) P(Bin(m-j, 1/2) < 2n).
 
@@ -60,7 +81,8 @@ from flint import arb, ctx, fmpz
 
 from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.domain import read_count, read_real, read_sizes
-from polyinj.theory.euler import binomial_sum_ball, noninjectivity_bound, round_up
+from polyinj.theory.euler import noninjectivity_bound, round_up
+from polyinj.theory.euler_sum import binomial_sum_ball
 from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 from polyinj.theory.thresholds import enclose_threshold
 

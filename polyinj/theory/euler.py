@@ -8,7 +8,6 @@ Euler characteristic of C_{m,n} cap range(W) cap (unit sphere): 0 when the layer
 from __future__ import annotations
 
 import cmath
-from collections.abc import Iterator
 from fractions import Fraction
 from math import comb, inf, log, nextafter, sqrt
 from typing import Any
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from polyinj.errors import InputError
 from polyinj.theory.domain import read_real, read_sizes
+from polyinj.theory.euler_sum import binomial_sum, binomial_sum_ball, numerator, numerator_ball
 
 # Up to this m * n the exact integers take some hundredths of a second.
 _EXACT_WORK = 10**8
@@ -53,7 +53,7 @@ def expected_euler_characteristic(m: int, n: int) -> Fraction:
     Fraction(7, 16)
     """
     m, n = read_sizes(m, n)
-    return Fraction(int(_numerator(m, n)), 1 << (m - 1))
+    return Fraction(int(numerator(m, n)), 1 << (m - 1))
 
 
 def log_expected_euler_characteristic(m: int, n: int) -> tuple[int, float]:
@@ -95,79 +95,15 @@ def log_expected_euler_characteristic(m: int, n: int) -> tuple[int, float]:
     m, n = read_sizes(m, n)
     for bits in _PRECISIONS if m >= n and m * n > _EXACT_WORK else ():
         with ctx.workprec(bits):
-            total = _numerator_ball(m, n)
+            total = numerator_ball(m, n)
             if (total > 0 or total < 0) and total.rel_accuracy_bits() > 60:
                 value = abs(total).log() - (m - 1) * arb(2).log()
                 return (1 if total > 0 else -1), float(value)
-    exact = fmpq(_numerator(m, n), fmpz(1) << (m - 1))
+    exact = fmpq(numerator(m, n), fmpz(1) << (m - 1))
     if exact == 0:
         return 0, -inf
     with ctx.workprec(_PRECISIONS[0]):
         return (1 if exact > 0 else -1), float(arb(abs(exact)).log())
-
-
-def _numerator(m: int, n: int) -> fmpz:
-    """2^(m-1) E chi."""
-    if m < n:
-        return fmpz(1 + (-1) ** (m - 1)) << (m - 1)
-    first, term, steps = _sum(m, n)
-    total, before = fmpz(first if first is not None else _binomial_sum(m, n - 1)), fmpz(0)
-    for counts, p, q, r in steps:
-        if counts:
-            total += term
-        before, term = term, (q * term - r * before) // p
-    return total
-
-
-def _numerator_ball(m: int, n: int) -> arb:
-    """2^(m-1) E chi as a ball in the working precision, not finite where a term is too near 0; m >= n."""
-    first, start, steps = _sum(m, n)
-    total = arb(first) if first is not None else binomial_sum_ball(m, n - 1)
-    term, inverse = arb(start), arb(0)
-    for counts, p, q, r in steps:
-        if counts:
-            total += term
-        ratio = (q - r * inverse) / p
-        inverse = 1 / ratio
-        term *= ratio
-    return total
-
-
-def _sum(m: int, n: int) -> tuple[fmpz | None, fmpz, Iterator[tuple[bool, int, int, int]]]:
-    """The sum 2^(m-1) E chi = (first summand) + (every second term, counted from the last), for m >= n.
-
-    The terms follow p t[i+1] = q t[i] - r t[i-1] from t[0], t[-1] = 0. From the top volumes, t = 2^m v_(m-j) for j =
-    1, ..., n-1; or from the bottom ones, t = -2^m v_j for j = 0, ..., m-n-1, as the volumes of either parity sum to
-    1/2. The shorter sum is taken: beyond the middle, the recurrence from the far end loses all accuracy. A first
-    summand of None stands for 2^m v_m = C(m, 0) + ... + C(m, n-1).
-    """
-    a = m + 1 - 2 * n
-    corner = fmpz.bin_uiui(m - 1, n - 1)
-    if 2 * n <= m:
-        top = (((n - 1 - j) % 2 == 0, j * (j + 1), a * j, (j - 1) * (m - j + 1)) for j in range(1, n))
-        return (None if n % 2 else fmpz(0)), m * corner, top
-    bottom = (
-        ((m - n - 1 - j) % 2 == 0, (j + 1) * (m - 1 - j), a * (m - j), (m - j) * (m - j + 1)) for j in range(m - n)
-    )
-    return fmpz(1) << (m - 1), (-1) ** n * corner, bottom
-
-
-def _binomial_sum(m: int, k: int) -> fmpz:
-    """C(m, 0) + ... + C(m, k)."""
-    total = term = fmpz(1)
-    for p in range(1, min(k, m) + 1):
-        term = term * (m - p + 1) // p
-        total += term
-    return total
-
-
-def binomial_sum_ball(m: int, k: int) -> arb:
-    """C(m, 0) + ... + C(m, k) as a ball in the working precision: positive terms only, exact while they fit."""
-    total = term = arb(1)
-    for p in range(1, min(k, m) + 1):
-        term = term * (m - p + 1) / p
-        total += term
-    return total
 
 
 def expected_face_counts(m: int, n: int) -> NDArray[Any]:
@@ -216,7 +152,7 @@ def count_cells(m: int, n: int) -> int:
     (6, 22)
     """
     m, n = read_sizes(m, n)
-    return 2 * int(_binomial_sum(m - 1, n - 1))
+    return 2 * int(binomial_sum(m - 1, n - 1))
 
 
 def euler_rate(alpha: float) -> float:

@@ -5,72 +5,25 @@ threshold, where e = 1, is a minimum over the same parameters:
 
     e(alpha) >= 1   <=>   alpha >= (1 + S) / R for some parameters,        threshold = min (1 + S) / R.
 
-Both are found by Newton steps in a trust region, in coordinates that keep chi > 0, 0 < q_0 < ... < q_{k-1} < 1 and
-0 < c_0 < ... < c_{k-1} by themselves; the Hessian comes from differences of the adjoint gradient. Level k starts from
-the solution of level k-1, resampled at steps equally spaced in sqrt(1-q), as c grows like (1-q)^-1/2 at q = 1. The
-functional is not concave: the first levels take several starts, and what is found is a stationary point of checked
-second order, not a proven global one.
-
 A larger k only enlarges the set of parameters: energies increase with k, thresholds decrease. A step function that
 follows a smooth c on k steps can keep lambda, the integral of c, right up to k^-2, and the functional is stationary. So
 the values approach their limit as k^-4, with corrections in k^-5, k^-6: the limit is extrapolated by that law.
+`polyinj.theory.replica_search` finds the optima.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from itertools import product
-from math import inf, log
+from math import log
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import brentq, minimize
-from scipy.special import expit, ndtr
 
-from polyinj.errors import InputError
 from polyinj.theory.domain import read_count, read_real
-from polyinj.theory.parisi import RESOLUTION, Vector, parisi_terms, truncated_moment
-
-Matrix = NDArray[np.float64]
+from polyinj.theory.parisi import Vector
+from polyinj.theory.replica_search import ReplicaSolution, solve
 
 _MARGINS = (-4.0, 4.0)
-
-
-@dataclass(frozen=True, slots=True)
-class ReplicaSolution:
-    """A stationary point of the Parisi functional.
-
-    value is an energy (alpha given) or a threshold (alpha None), error the estimate of its numerical error: quadrature
-    and distance to the stationary point, for the limit k -> oo also the extrapolation. c is 0 below q[0] and c[i] on
-    [q[i], q[i+1]), the last step ending at 1. Fewer steps than levels mean that more did not improve the value.
-    gradient is the largest entry of the gradient in the coordinates of the search, curvature the smallest eigenvalue
-    of the Hessian there, positive at a strict optimum. sequence holds the values of levels 0, 1, ..., levels.
-    """
-
-    value: float
-    error: float
-    chi: float
-    q: tuple[float, ...]
-    c: tuple[float, ...]
-    levels: int
-    alpha: float | None
-    kappa: float
-    gradient: float
-    curvature: float
-    sequence: tuple[float, ...]
-
-    def order_parameter(self, q: ArrayLike) -> Vector:
-        """c at the given overlaps in [0, 1], any shape.
-
-        >>> replica_threshold(1).order_parameter([0.5, 0.9]).round(6).tolist()
-        [0.0, 3.286658]
-        """
-        overlaps = np.asarray(q, dtype=float)
-        if not ((overlaps >= 0) & (overlaps <= 1)).all():
-            raise InputError("overlaps lie in [0, 1]")
-        steps = np.array([0.0, *self.c])
-        return np.asarray(steps[np.searchsorted(self.q, overlaps, side="right")])
 
 
 def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaSolution:
@@ -101,7 +54,7 @@ def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaS
     (0.850706, 1.08126)
     """
     alpha = read_real(alpha, "alpha", above=0)
-    return _solve(alpha, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS))
+    return solve(alpha, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS))
 
 
 def replica_threshold(levels: int, *, kappa: float = 0.0) -> ReplicaSolution:
@@ -117,7 +70,7 @@ def replica_threshold(levels: int, *, kappa: float = 0.0) -> ReplicaSolution:
     >>> [round(replica_threshold(levels).value, 9) for levels in (0, 1, 2)]
     [7.647694935, 6.715696838, 6.700391949]
     """
-    return _solve(None, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS))
+    return solve(None, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS))
 
 
 def full_rsb_threshold(*, levels: int = 12, kappa: float = 0.0) -> ReplicaSolution:
@@ -219,137 +172,3 @@ def _extrapolate(solution: ReplicaSolution) -> ReplicaSolution:
 def _limit(k: Vector, values: Vector) -> float:
     columns = [np.ones_like(k)] + [k ** -(4.0 + i) for i in range(len(k) - 1)]
     return float(np.linalg.solve(np.stack(columns, axis=1), values)[0])
-
-
-def _solve(alpha: float | None, levels: int, kappa: float) -> ReplicaSolution:
-    """Climb from level 0 to the wanted one, each level from the solution before it."""
-    best = _symmetric(alpha, kappa)
-    if best.value == 0 and kappa <= 0:
-        # The constraints w_i.x <= kappa |x| cut out a convex set, where replica symmetry is exact: no step helps.
-        return replace(best, levels=levels, sequence=(0.0,) * (levels + 1))
-    sequence = [best.value]
-    for level in range(1, levels + 1):
-        below = best
-        # Without a first step there is nothing to refine.
-        starts = _first_starts(below.chi) if level == 1 else _next_starts(below) if below.q else []
-        for start in starts:
-            found = _optimise(start, alpha, kappa)
-            if found is not None and (found.value > best.value if alpha else found.value < best.value):
-                best = found
-            # Beyond the first levels a second start has never found anything else.
-            if level > 3 and best is not below:
-                break
-        sequence.append(best.value)
-    return replace(best, levels=levels, sequence=tuple(sequence))
-
-
-def _symmetric(alpha: float | None, kappa: float) -> ReplicaSolution:
-    """Level 0 in closed form: alpha E[(Z-kappa)^2; kappa < Z < kappa+t] = 1, e = alpha Q(kappa+t), t = sqrt(2 chi).
-
-    The moment increases with t, so the root is unique; there is none, and e = 0, where alpha E[(Z-kappa)_+^2] <= 1.
-    """
-    if alpha is not None and alpha * truncated_moment(inf, kappa) <= 1:
-        return ReplicaSolution(0.0, 0.0, inf, (), (), 0, alpha, kappa, 0.0, 0.0, (0.0,))
-
-    def excess(t: float) -> float:
-        return truncated_moment(t, kappa) - (float(ndtr(-kappa - t)) if alpha is None else 1 / alpha)
-
-    t = brentq(excess, 0.0, 60.0, xtol=1e-15, rtol=4 * np.finfo(float).eps)
-    return _solution(np.array([log(t * t / 2)]), alpha, kappa)
-
-
-def _first_starts(chi: float) -> list[Vector]:
-    scale = chi if chi < inf else 10.0
-    grid = product((0.3 * scale, 0.1 * scale), (0.6, 0.85), (2.0, 8.0))
-    return [_encode(start, np.array([q]), np.array([c])) for start, q, c in grid]
-
-
-def _next_starts(below: ReplicaSolution) -> list[Vector]:
-    """One more step: resampled at equal steps of sqrt(1-q), or the last step split in two."""
-    q, c = np.array(below.q), np.array(below.c)
-    k = len(q)
-    edges = np.sqrt(1 - np.append(q, 1.0))
-    finer = np.interp(np.arange(k + 2) / (k + 1), np.arange(k + 1) / k, edges)
-    middles, finer_middles = (edges[1:] + edges[:-1]) / 2, (finer[1:] + finer[:-1]) / 2
-    resampled = np.interp(-finer_middles, -middles, c * middles) / finer_middles
-    resampled = np.maximum.accumulate(resampled) * (1 + 1e-3 * np.arange(k + 1))
-    split = np.append(q, (3 + q[-1]) / 4), np.append(c, 2 * c[-1])
-    return [_encode(below.chi, 1 - finer[:-1] ** 2, resampled), _encode(below.chi, *split)]
-
-
-def _optimise(start: Vector, alpha: float | None, kappa: float) -> ReplicaSolution | None:
-    """The stationary point that Newton steps reach from a start; None where they run off to the boundary."""
-    found = minimize(
-        lambda theta: _objective(theta, alpha, kappa),
-        start,
-        jac=True,
-        hess=lambda theta: _hessian(theta, alpha, kappa),
-        method="trust-exact",
-        options={"gtol": 1e-9, "maxiter": 60, "initial_trust_radius": 0.5, "max_trust_radius": 3.0},
-    )
-    return _solution(found.x, alpha, kappa) if np.abs(found.jac).max() < 1e-6 else None
-
-
-def _solution(theta: Vector, alpha: float | None, kappa: float) -> ReplicaSolution:
-    chi, q, c, _ = _decode(theta)
-    value, gradient = _objective(theta, alpha, kappa)
-    finer, _ = _objective(theta, alpha, kappa, 1.6 * RESOLUTION)
-    hessian = _hessian(theta, alpha, kappa)
-    distance = abs(gradient @ np.linalg.solve(hessian, gradient)) / 2
-    return ReplicaSolution(
-        value=-value if alpha else value,
-        error=float(abs(finer - value) + distance + 16 * np.spacing(abs(value))),
-        chi=chi,
-        q=tuple(q.tolist()),
-        c=tuple(c.tolist()),
-        levels=len(q),
-        alpha=alpha,
-        kappa=kappa,
-        gradient=float(np.abs(gradient).max()),
-        curvature=float(np.linalg.eigvalsh(hessian)[0]),
-        sequence=(),
-    )
-
-
-def _objective(
-    theta: Vector, alpha: float | None, kappa: float, resolution: float = RESOLUTION
-) -> tuple[float, Vector]:
-    """S - alpha R, or (1 + S) / R where alpha is None, with its gradient; infinite out of numerical reach."""
-    chi, q, c, jacobian = _decode(theta)
-    widths = np.diff(np.concatenate([[0.0], q, [1.0]]))
-    if not 1e-6 < chi < 1e3 or widths.min() < 1e-6 or c.max(initial=0.0) > 600:
-        return inf, np.zeros_like(theta)
-    terms = parisi_terms(chi, q, c, kappa, resolution)
-    if alpha is not None:
-        value, gradient = terms.penalty - alpha * terms.reward, terms.penalty_gradient - alpha * terms.reward_gradient
-    else:
-        value = (1 + terms.penalty) / terms.reward
-        gradient = (terms.penalty_gradient - value * terms.reward_gradient) / terms.reward
-    return value, gradient @ jacobian
-
-
-def _hessian(theta: Vector, alpha: float | None, kappa: float, step: float = 1e-4) -> Matrix:
-    rows = [
-        (_objective(theta + e, alpha, kappa)[1] - _objective(theta - e, alpha, kappa)[1]) / (2 * step)
-        for e in step * np.eye(len(theta))
-    ]
-    return (np.array(rows) + np.array(rows).T) / 2
-
-
-def _encode(chi: float, q: Vector, c: Vector) -> Vector:
-    """Free coordinates: ln chi, the logits of the ratios of successive 1 - q, the logarithms of the jumps of c."""
-    ratios = (1 - q) / np.append(1.0, 1 - q[:-1])
-    return np.concatenate([[log(chi)], np.log(ratios / (1 - ratios)), np.log(np.diff(np.append(0.0, c)))])
-
-
-def _decode(theta: Vector) -> tuple[float, Vector, Vector, Matrix]:
-    """chi, q, c and the Jacobian of (chi, q, c) in the free coordinates."""
-    k = len(theta) // 2
-    with np.errstate(over="ignore"):
-        chi, ratios, jumps = float(np.exp(theta[0])), expit(theta[1 : k + 1]), np.exp(theta[k + 1 :])
-    remainders = np.cumprod(ratios)
-    jacobian = np.zeros((2 * k + 1, 2 * k + 1))
-    jacobian[0, 0] = chi
-    jacobian[1 : k + 1, 1 : k + 1] = -np.tril(np.outer(remainders, 1 - ratios))
-    jacobian[k + 1 :, k + 1 :] = np.tril(np.broadcast_to(jumps, (k, k)))
-    return chi, 1 - remainders, np.cumsum(jumps), jacobian
