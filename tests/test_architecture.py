@@ -38,6 +38,7 @@ MACHINERY = (
     "schedule",
     "sqlite_file",
     "store",
+    "store_reader",
     "trials",
 )
 STRICTER = {
