@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -141,8 +142,12 @@ class _Run:
         self.proven = 0
 
     def decide(self) -> NetworkDecision:
-        alone = self.network.depth == 1
-        first = self.decide_layer(alone)
+        network = self.network
+        alone = network.depth == 1
+        expected = expected_cells(network.widths[1], network.widths[0], affine=not network.is_linear)
+        few = expected <= self.max_regions
+        # The regions prove the rank of the first layer when they are enumerated anyway.
+        first = self.decide_layer(True if alone else False if few else None)
         if first.verdict is Verdict.NOT_INJECTIVE:
             assert isinstance(first.certificate, Collision)
             return self.collide(first.certificate.x, first.certificate.y, 1)
@@ -150,26 +155,25 @@ class _Run:
             self.proven = int(first.verdict is Verdict.INJECTIVE)
             assert not isinstance(first.certificate, Collision)
             return self.decision(first.verdict, first.certificate if self.certificate else None)
-        try:
-            return self.enumerate()
-        except OutOfBudget:
-            return self.search()
+        if few:
+            with suppress(OutOfBudget):
+                return self.enumerate()
+        elif first.verdict is Verdict.INJECTIVE and not first.assumes_general_position:
+            self.proven = 1
+        return self.search()
 
-    def decide_layer(self, alone: bool) -> Decision:
-        """The first layer; regions prove its rank when they are needed anyway."""
+    def decide_layer(self, rank_proof: bool | None) -> Decision:
+        """The first layer alone."""
         limit = None if self.deadline is None else max(self.deadline - time.monotonic(), 1e-3)
         return decide_injectivity(
             self.network.weights[0],
             None if self.network.is_linear else self.network.biases[0],
-            rank_proof=alone,
+            rank_proof=rank_proof,
             time_limit=limit,
         )
 
     def enumerate(self) -> NetworkDecision:
         network = self.network
-        expected = expected_cells(network.widths[1], network.widths[0], affine=not network.is_linear)
-        if expected > self.max_regions:
-            raise OutOfBudget(f"{expected} linear regions are to be expected in the first layer")
         regions = Regions(network.homogeneous_layers(), affine=not network.is_linear)
         verdicts = Verdicts()
         for layer in range(1, network.depth + 1):

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import numpy as np
-from flint import fmpz_mat
 
 from polyinj.geometry.exact_cone import coprime
 from polyinj.networks.certificate import NetworkProof
@@ -45,7 +44,7 @@ def _interior_points(regions: Regions) -> tuple[tuple[int, ...], ...]:
     left = list(range(len(regions.cells)))
     for bits in _BITS:
         tries = [_rounded_centre(regions, regions.cells[k], bits) for k in left]
-        inside = _lie_inside(regions, left, tries)
+        inside = regions.lie_inside(left, tries)
         for k, point, good in zip(left, tries, inside, strict=True):
             if good:
                 points[k] = point
@@ -66,22 +65,6 @@ def _rounded_centre(regions: Regions, cell: Cell, bits: int) -> tuple[int, ...]:
     centre = (rays / np.where(sizes > 0, sizes, 1)).sum(axis=0)
     largest = np.abs(centre).max() or 1.0
     return tuple(int(entry) for entry in np.rint(centre / largest * 2.0**bits))
-
-
-def _lie_inside(regions: Regions, cells: list[int], points: list[tuple[int, ...]]) -> list[bool]:
-    """Whether the points have the strict signs of the regions, exactly, all at once."""
-    inside = [True] * len(cells)
-    images = fmpz_mat([list(point) for point in points])
-    for k, layer in enumerate(regions.layers[: regions.depth]):
-        table = (images * fmpz_mat(layer).transpose()).tolist()
-        for place, (cell, values) in enumerate(zip(cells, table, strict=True)):
-            positive, negative = regions.patterns[cell][k]
-            inside[place] &= all(
-                (value > 0) == bool(positive >> i & 1) and (value < 0) == bool(negative >> i & 1)
-                for i, value in enumerate(values)
-            )
-        images = fmpz_mat([[value if value > 0 else 0 for value in values] for values in table])
-    return inside
 
 
 def _facets(regions: Regions) -> tuple[tuple[Facet, ...], ...]:

@@ -65,8 +65,9 @@ class _Check:
         self.outputs: dict[Ray, list[int]] = {}
         # 2N combinations of the outputs modulo the prime: ranks of those are lower bounds of ranks.
         width = len(self.rows[-1])
-        powers = [pow(_MULTIPLIER, k + 1, _PRIME) for k in range(2 * self.n * width)]
-        self.mixes = [powers[k::2 * self.n] for k in range(2 * self.n)]
+        self.mixes = [
+            [pow(_MULTIPLIER, (k + 1) * (i + 1), _PRIME) for i in range(width)] for k in range(2 * self.n)
+        ]
         self.short: dict[Ray, list[int]] = {}
         self.bases: dict[int, list[Ray]] = {}
 

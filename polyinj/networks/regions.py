@@ -156,15 +156,9 @@ class Regions:
             width = len(self.layers[self.depth - 1])
             active = np.array(self._signs(self.positive, width)) > 0
             outputs, radii, residues = (np.where(active, a, 0) for a in (outputs, radii, residues))
-        matrix = self._floats[self.depth]
-        width, terms = matrix.shape
-        # Rounding of the weights, of the products and of their sum, with a factor 2 to spare.
-        slack = 2 * (terms + 4) * _UNIT
-        with np.errstate(all="ignore"):
-            values = outputs @ matrix.T
-            bounds = (radii + slack * (np.abs(outputs) + radii)) @ np.abs(matrix).T * (1 + slack)
-            bounds += _TINY * (1 + np.abs(outputs).sum(axis=1, keepdims=True))
-            up, down = values > bounds, values < -bounds
+        values, bounds = _carry(self._floats[self.depth], outputs, radii)
+        up, down = values > bounds, values < -bounds
+        width = values.shape[1]
         self._values, self._radii = list(values), list(bounds)
         self._residues = list(residues @ self._residue_layers[self.depth].T % PRIME)
         self.positive, self.negative = _masks(up), _masks(down)
@@ -274,6 +268,34 @@ class Regions:
     def _vanish(self, ray: int, neuron: int) -> None:
         self._values[ray][neuron] = self._radii[ray][neuron] = 0.0
 
+    def lie_inside(self, cells: list[int], points: list[tuple[int, ...]]) -> list[bool]:
+        """Whether each point has, in all layers, the strict signs of its region, exactly."""
+        outputs = np.array(points, dtype=np.float64)
+        radii = _UNIT * np.abs(outputs)
+        inside, outside = np.ones(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
+        for k, matrix in enumerate(self._floats[: self.depth]):
+            values, bounds = _carry(matrix, outputs, radii)
+            up, down = (
+                np.array(self._signs([self.patterns[cell][k][side] for cell in cells], len(matrix))) > 0 for side in (0, 1)
+            )
+            above, below = values > bounds, values < -bounds
+            inside &= ((above & up) | (below & down)).all(axis=1)
+            outside |= ((above & ~up) | (below & ~down)).any(axis=1)
+            outputs, radii = np.where(up, values, 0), np.where(up, bounds, 0)
+        return [
+            not no and (bool(yes) or self._lies_inside(cell, point))
+            for yes, no, cell, point in zip(inside, outside, cells, points, strict=True)
+        ]
+
+    def _lies_inside(self, cell: int, point: tuple[int, ...]) -> bool:
+        image: list[int] = list(point)
+        for rows, (positive, negative) in zip(self.layers, self.patterns[cell], strict=False):
+            values = exact.product(rows, image)
+            if any((v > 0) != positive >> i & 1 or (v < 0) != negative >> i & 1 for i, v in enumerate(values)):
+                return False
+            image = [max(value, 0) for value in values]
+        return True
+
     def exact_input(self, ray: int) -> list[int]:
         """The ray in coprime integers, length N."""
         if ray not in self._exact_inputs:
@@ -298,6 +320,17 @@ class Regions:
     def exact_outputs(self, ray: int) -> list[int]:
         """Outputs of the last layer at `exact_input`."""
         return [max(value, 0) for value in self.exact_values(ray, self.depth)]
+
+
+def _carry(matrix: Floats, outputs: Floats, radii: Floats) -> tuple[Floats, Floats]:
+    """matrix times each row of outputs, and what bounds the errors, where radii bound those of the outputs."""
+    # Rounding of the weights, of the products and of their sum, with a factor 2 to spare.
+    slack = 2 * (matrix.shape[1] + 4) * _UNIT
+    with np.errstate(all="ignore"):
+        values = outputs @ matrix.T
+        bounds = (radii + slack * (np.abs(outputs) + radii)) @ np.abs(matrix).T * (1 + slack)
+        bounds += _TINY * (1 + np.abs(outputs).sum(axis=1, keepdims=True))
+    return values, bounds
 
 
 def expected_cells(rows: int, inputs: int, *, affine: bool) -> int:
