@@ -26,8 +26,6 @@ from polyinj.networks.plane_search import search_planes
 from polyinj.networks.proofs import prove
 from polyinj.networks.regions import OutOfBudget, Regions, expected_cells
 
-_SEARCH_SECONDS = 10.0
-
 
 @dataclass(frozen=True, slots=True)
 class NetworkStats:
@@ -79,6 +77,7 @@ def decide_network_injectivity(
     certificate: bool = True,
     max_regions: int = 400_000,
     time_limit: float | None = None,
+    search_seconds: float = 10.0,
     seed: int = 0,
 ) -> NetworkDecision:
     """Decide exactly whether x -> ReLU(W_L ReLU(... ReLU(W_1 x + b_1) ...) + b_L) is injective on R^n.
@@ -94,7 +93,9 @@ def decide_network_injectivity(
     max_regions : int
         Linear regions of some first layers beyond which they are not enumerated.
     time_limit : float, optional
-        Seconds, positive. Beyond either limit a search for collisions goes on, for the rest of the time or 10 seconds.
+        Seconds, positive, for the regions.
+    search_seconds : float
+        Beyond either limit, a search for collisions goes on for so long; 0 for none.
     seed : int
         Seed of that search.
 
@@ -122,26 +123,24 @@ def decide_network_injectivity(
     """
     if max_regions < 1 or (time_limit is not None and not time_limit > 0):
         raise InputError(f"max_regions is {max_regions} and time_limit {time_limit}; expected positive numbers")
-    if seed < 0:
-        raise InputError(f"seed is {seed}; expected an integer >= 0")
-    run = _Run(read_network(weights, biases), certificate, max_regions, time_limit, seed)
-    return run.decide()
+    if seed < 0 or not search_seconds >= 0:
+        raise InputError(f"seed is {seed} and search_seconds {search_seconds}; expected numbers >= 0")
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    run = _Run(read_network(weights, biases), certificate, max_regions, deadline)
+    return run.decide(search_seconds, seed)
 
 
 class _Run:
     """One decision under way."""
 
-    def __init__(
-        self, network: Network, certificate: bool, max_regions: int, time_limit: float | None, seed: int
-    ) -> None:
-        self.network, self.certificate, self.max_regions, self.seed = network, certificate, max_regions, seed
+    def __init__(self, network: Network, certificate: bool, max_regions: int, deadline: float | None) -> None:
+        self.network, self.certificate, self.max_regions, self.deadline = network, certificate, max_regions, deadline
         self.started = time.monotonic()
-        self.deadline = None if time_limit is None else self.started + time_limit
         self.sizes: list[int] = []
         self.pairs = 0
         self.proven = 0
 
-    def decide(self) -> NetworkDecision:
+    def decide(self, search_seconds: float, seed: int) -> NetworkDecision:
         network = self.network
         alone = network.depth == 1
         expected = expected_cells(network.widths[1], network.widths[0], affine=not network.is_linear)
@@ -160,7 +159,7 @@ class _Run:
                 return self.enumerate()
         elif first.verdict is Verdict.INJECTIVE and not first.assumes_general_position:
             self.proven = 1
-        return self.search()
+        return self.search(search_seconds, seed)
 
     def decide_layer(self, rank_proof: bool | None) -> Decision:
         """The first layer alone."""
@@ -187,9 +186,8 @@ class _Run:
             self.proven = layer
         return self.decision(Verdict.INJECTIVE, prove(network, regions, verdicts) if self.certificate else None)
 
-    def search(self) -> NetworkDecision:
-        deadline = time.monotonic() + _SEARCH_SECONDS if self.deadline is None else self.deadline
-        found = search_planes(self.network, self.seed, deadline)
+    def search(self, seconds: float, seed: int) -> NetworkDecision:
+        found = search_planes(self.network, seed, time.monotonic() + seconds)
         if found is None:
             return self.decision(Verdict.UNDECIDED, None)
         (x, y), layer = found
