@@ -19,6 +19,7 @@ map to the neurons S is linear: on its rays it is the matrix of their outputs.
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,7 +28,6 @@ from itertools import chain, combinations, islice
 from math import comb, lcm
 
 import numpy as np
-from flint import nmod_mat
 from numpy.typing import NDArray
 
 from polyinj.geometry import exact
@@ -35,6 +35,7 @@ from polyinj.geometry.exact_lp import Combination, farkas
 from polyinj.networks.regions import PRIME, OutOfBudget, Regions
 
 Point = list[Fraction]
+Pattern = tuple[tuple[int, int], ...]
 Rays = tuple[int, ...]
 
 _PAIRS_AT_A_TIME = 1 << 16
@@ -74,50 +75,57 @@ class _Comparison:
     def __init__(self, regions: Regions, deadline: float | None) -> None:
         self.regions, self.deadline = regions, deadline
         residues = regions.residues
-        width = residues.shape[1]
-        size = 2 * regions.dimension
+        width, size = residues.shape[1], 2 * regions.dimension
         # A random map to 2N coordinates keeps ranks up to 2N, but for a chance of about 1/PRIME.
-        mix = np.random.default_rng(0).integers(1, PRIME, (width, size)) if width > size else np.eye(width, dtype=np.int64)
-        self.short: list[list[int]] = (residues @ mix % PRIME).tolist()
-        self.groups: dict[int, list[Part]] = defaultdict(list)
-        # The positive neurons of all layers, one mask a region.
-        self.status = [
-            int("".join(f"{positive:0{len(rows)}b}" for rows, (positive, _) in zip(regions.layers, pattern, strict=False)), 2)
-            for pattern in regions.patterns
-        ]
+        mix = np.random.default_rng(0).integers(1, PRIME, (width, size))
+        self.short = residues @ mix % PRIME
+        self.parts = [Part(cell, number, True) for number, cell in enumerate(regions.cells)]
+        self.groups: dict[int, list[int]] = defaultdict(list)
+        for number, pattern in enumerate(regions.patterns):
+            self.groups[pattern[-1][0]].append(number)
+        self.bases = self._bases()
         self.result = Verdicts()
 
     def run(self) -> Verdicts:
         regions, n = self.regions, self.regions.dimension
-        for number, cell in enumerate(regions.cells):
-            self.groups[regions.patterns[number][-1][0]].append(Part(cell, number, True))
-        for positive in sorted(self.groups, key=int.bit_count):
-            for part in self.groups[positive]:
-                if self._rank(part.rays) < n and self._collapses(part):
-                    return self.result
+        poor = [part for part, basis in zip(self.parts, self.bases.tolist(), strict=True) if basis[0] < 0]
+        for part in sorted(poor, key=lambda part: regions.patterns[part.region][-1][0].bit_count()):
+            if self._collapses(part):
+                return self.result
         if regions.depth == 1:
             # The layer is injective iff its active rows span everywhere, and open cells have the fewest.
             return self.result
-        for positive, part in self._folds():
-            self.groups[positive].append(part)
+        folds = list(self._folds())
+        for number, (positive, part) in enumerate(folds, start=len(self.parts)):
+            self.groups[positive].append(number)
+            self.parts.append(part)
+        self.bases = np.concatenate([self.bases, np.full((len(folds), n), -1)])
+        self.result.pairs = sum(comb(len(members), 2) for members in self.groups.values())
+        # Few positive neurons are the likely failures, and no determinant settles fewer than 2N.
         ordered = sorted(self.groups, key=int.bit_count)
-        wide = [positive for positive in ordered if positive.bit_count() >= 2 * n]
+        wide = bisect_left(ordered, 2 * n, key=int.bit_count)
         few, many = (
             chain.from_iterable(combinations(self.groups[positive], 2) for positive in chosen)
-            for chosen in (ordered[: len(ordered) - len(wide)], wide)
+            for chosen in (ordered[:wide], ordered[wide:])
         )
-        self.result.pairs = sum(comb(len(parts), 2) for parts in self.groups.values())
         for first, second in chain(few, self._dependent(many)):
             if self.deadline is not None and time.monotonic() > self.deadline:
                 raise OutOfBudget(f"time ran out in layer {regions.depth}, comparing pairs of regions")
-            if self._collide(first, second):
+            if self._collide(self.parts[first], self.parts[second]):
                 break
         return self.result
 
-    def _rank(self, rays: Rays) -> int:
-        """A lower bound of the rank of the outputs of the rays: that modulo PRIME, of their images under the mix."""
-        rows = [self.short[ray] for ray in rays]
-        return int(nmod_mat(len(rows), len(rows[0]), [e for row in rows for e in row], PRIME).rank())
+    def _bases(self) -> NDArray[np.int64]:
+        """For each region N rays with independent outputs, -1 where ranks modulo PRIME show no such."""
+        n = self.regions.dimension
+        bases = np.array([cell[:n] for cell in self.regions.cells], dtype=np.int64)
+        for number in np.flatnonzero(_ranks(self.short[bases]) < n).tolist():
+            chosen: list[int] = []
+            for ray in self.regions.cells[number]:
+                if len(chosen) < n and _ranks(self.short[[[*chosen, ray]]])[0] > len(chosen):
+                    chosen.append(ray)
+            bases[number] = chosen if len(chosen) == n else -1
+        return bases
 
     def _collapses(self, part: Part) -> bool:
         regions, n = self.regions, self.regions.dimension
@@ -162,7 +170,7 @@ class _Comparison:
         if not corners:
             return
         found: set[Rays] = set()
-        sets = {positive: [set(part.rays) for part in parts] for positive, parts in self.groups.items()}
+        sets = {positive: [set(regions.cells[k]) for k in members] for positive, members in self.groups.items()}
         for number, cell in enumerate(regions.cells):
             if not corners.intersection(cell):
                 continue
@@ -184,41 +192,22 @@ class _Comparison:
         last = len(self.regions.layers[self.regions.depth - 1]) - 1
         return self.regions.affine and not any(self.regions.positive[ray] >> last & 1 for ray in rays)
 
-    def _dependent(self, pairs: Iterator[tuple[Part, Part]]) -> Iterator[tuple[Part, Part]]:
-        """Of pairs of parts, those that step 2 without common rays leaves open, by determinants modulo PRIME."""
-        n = self.regions.dimension
-        short = np.array(self.short, dtype=np.int64)
-        bases: dict[Rays, Rays | None] = {}
-
-        def basis(part: Part) -> Rays | None:
-            if part.rays not in bases:
-                bases[part.rays] = self._basis(part.rays)
-            return bases[part.rays]
-
+    def _dependent(self, pairs: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Of pairs of parts, those that step 2 leaves open."""
+        n, patterns = self.regions.dimension, self.regions.patterns
         while chunk := list(islice(pairs, _PAIRS_AT_A_TIME)):
-            chosen = [(*a, *b) if (a := basis(p)) and (b := basis(q)) else (0,) * 2 * n for p, q in chunk]
-            independent = _nonsingular(short[np.array(chosen)]) if short.shape[1] == 2 * n else np.zeros(len(chunk), bool)
-            for k in np.flatnonzero(~independent).tolist():
-                yield chunk[k]
-
-    def _basis(self, rays: Rays) -> Rays | None:
-        """N of the rays with independent outputs; None if there are not so many."""
-        n = self.regions.dimension
-        chosen: Rays = ()
-        for ray in rays:
-            if self._rank((*chosen, ray)) > len(chosen):
-                chosen = (*chosen, ray)
-                if len(chosen) == n:
-                    return chosen
-        return None
+            places = np.array(chunk)
+            rays = self.bases[places].reshape(len(chunk), 2 * n)
+            ranks = np.where(rays.min(axis=1) < 0, 0, _ranks(self.short[rays]))
+            for k in np.flatnonzero(ranks < 2 * n).tolist():
+                first, second = chunk[k]
+                whole = ranks[k] and self.parts[first].whole and self.parts[second].whole
+                if not (whole and ranks[k] >= n + _flips(patterns[first], patterns[second])):
+                    yield first, second
 
     def _collide(self, first: Part, second: Part) -> bool:
-        """Steps 2 to 4 for one pair; keeps the row of step 4, or the collision."""
-        regions, n = self.regions, self.regions.dimension
-        if first.whole and second.whole:
-            flips = (self.status[first.region] ^ self.status[second.region]).bit_count()
-            if self._rank((*first.rays, *second.rays)) >= n + min(n, flips):
-                return False
+        """Steps 3 and 4 for one pair; keeps the row of step 4, or the collision."""
+        regions = self.regions
         rays = (*first.rays, *second.rays)
         signs = [1] * len(first.rays) + [-1] * len(second.rays)
         positive = sorted({i for ray in rays for i in _bits(regions.positive[ray])})
@@ -335,18 +324,28 @@ def _support(columns: exact.IntegerRows) -> tuple[list[Fraction], list[int]]:
     return point, row
 
 
-def _nonsingular(matrices: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which of the square matrices, shape (k, s, s), entries modulo PRIME, have a determinant that is not 0."""
+def _flips(first: Pattern, second: Pattern) -> int:
+    """In how many neurons of all layers just one of two regions is positive."""
+    return sum((a ^ b).bit_count() for (a, _), (b, _) in zip(first, second, strict=True))
+
+
+def _ranks(matrices: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The ranks modulo PRIME of matrices, shape (k, r, c)."""
     a = matrices.copy()
-    count, size = a.shape[:2]
-    regular = np.ones(count, dtype=bool)
-    everyone = np.arange(count)
-    for j in range(size):
-        pivot = j + (a[:, j:, j] != 0).argmax(axis=1)
-        a[everyone, pivot], a[everyone, j] = a[everyone, j], a[everyone, pivot]
-        head = a[:, j, j]
-        regular &= head != 0
-        # Without inverses: rows times the pivot minus multiples of the pivot row; a zero pivot has been noted.
-        rest = a[:, j + 1 :, j:]
-        a[:, j + 1 :, j:] = (rest * head[:, None, None] - rest[:, :, :1] * a[:, j : j + 1, j:]) % PRIME
-    return regular
+    count, rows, columns = a.shape
+    rank = np.zeros(count, dtype=np.int64)
+    everyone, places = np.arange(count), np.arange(rows)
+    for j in range(columns):
+        usable = (a[:, :, j] != 0) & (places >= rank[:, None])
+        found = usable.any(axis=1)
+        top = np.minimum(rank, rows - 1)
+        pivot = np.where(found, usable.argmax(axis=1), top)
+        a[everyone, pivot], a[everyone, top] = a[everyone, top], a[everyone, pivot]
+        line = a[everyone, top]
+        # Without inverses: a row times the pivot minus a multiple of the pivot row.
+        below = found[:, None] & (places > rank[:, None])
+        scale = np.where(below, line[:, j, None], 1)
+        share = np.where(below, a[:, :, j], 0)
+        a = (a * scale[:, :, None] - share[:, :, None] * line[:, None, :]) % PRIME
+        rank += found
+    return rank
