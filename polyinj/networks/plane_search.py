@@ -1,6 +1,6 @@
 """Search for a collision of a network too large to enumerate: planes through a point that moves to few positives.
 
-A plane through the origin, or with biases a line, is the input of a network of its own, with homogeneous dimension 2: its
+A plane through the origin, or with biases a line, is the input of a network of its own, of homogeneous dimension 2: its
 regions are arcs, enumerated in no time, and a collision there is one of the network. If there is none, go to the arc
 where some layer has the fewest positive neurons, and take another plane through it. Where a layer's map from all of R^N
 has rank below N at a point, points beside it collide.
@@ -22,9 +22,12 @@ from polyinj.networks.regions import OutOfBudget, Regions
 _BITS = 20
 _PLANES_A_START = 60
 _ARCS = 100_000
+_HALVINGS = 200
+
+Found = tuple[tuple[Point, Point], int]
 
 
-def search_planes(network: Network, seed: int, deadline: float) -> tuple[tuple[Point, Point], int] | None:
+def search_planes(network: Network, seed: int, deadline: float) -> Found | None:
     """Two points in homogeneous coordinates and the layer that merges them; None when none was found in time."""
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     layers = network.homogeneous_layers()
@@ -80,37 +83,38 @@ def _lift(shares: Point, line: tuple[int, ...]) -> Fraction:
     return sum((c * entry for c, entry in zip(shares, line, strict=True)), Fraction(0))
 
 
-def _collapse(layers: list[exact.IntegerRows], point: list[int], linear: bool) -> tuple[tuple[Point, Point], int] | None:
-    """The pair beside a point at which a layer's map has rank below N; the neurons that are zero there count as on."""
-    size = len(point)
+def _collapse(layers: list[exact.IntegerRows], point: list[int], linear: bool) -> Found | None:
+    """A pair beside a point at which a layer's map has rank below N; neurons that are zero there count as positive."""
+    size, image = len(point), list(point)
     matrix = [[int(i == j) for j in range(size)] for i in range(size)]
-    image = list(point)
     for layer, rows in enumerate(layers, start=1):
         values = exact.product(rows, image)
-        columns = list(zip(*matrix, strict=True))
-        active = [exact.product([list(c) for c in columns], row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)]
-        matrix, image = active, [max(value, 0) for value in values]
-        directions = exact.kernel([row for row in matrix if any(row)], size)
+        columns = [list(column) for column in zip(*matrix, strict=True)]
+        matrix = [
+            exact.product(columns, row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)
+        ]
+        image = [max(value, 0) for value in values]
+        directions = exact.kernel(matrix, size)
         if directions:
-            return _beside(layers[:layer], point, directions[0], linear), layer
+            pair = _beside(layers[:layer], point, directions[0], linear)
+            return None if pair is None else (pair, layer)
     return None
 
 
 def _beside(
     layers: list[exact.IntegerRows], point: list[int], direction: list[int], linear: bool
-) -> tuple[Point, Point]:
-    x = [Fraction(entry) for entry in point]
-    step = Fraction(1)
-    while True:
-        y = [a + step * b for a, b in zip(x, direction, strict=True)]
-        scale = max(entry.denominator for entry in y)
-        pair = [[int(entry * scale) for entry in end] for end in (x, y)]
+) -> tuple[Point, Point] | None:
+    """point and point + eps direction, if a small eps gives them one image: always, where no neuron is zero."""
+    for halvings in range(_HALVINGS):
+        x = [entry << halvings for entry in point]
+        y = [a + b for a, b in zip(x, direction, strict=True)]
+        images = [x, y]
         for rows in layers:
-            pair = [[max(value, 0) for value in exact.product(rows, end)] for end in pair]
-        if pair[0] == pair[1]:
-            t = Fraction(1) if linear else x[-1]
-            return [entry / t for entry in x], [entry / t for entry in y]
-        step /= 2
+            images = [[max(value, 0) for value in exact.product(rows, image)] for image in images]
+        if images[0] == images[1]:
+            scale = 1 << halvings if linear else x[-1]
+            return [Fraction(entry, scale) for entry in x], [Fraction(entry, scale) for entry in y]
+    return None
 
 
 def _random_input(rng: np.random.Generator, network: Network) -> list[int]:
