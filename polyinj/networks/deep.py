@@ -167,7 +167,7 @@ class _Run:
         limit = None if self.deadline is None else max(self.deadline - time.monotonic(), 1e-3)
         return decide_injectivity(
             self.network.weights[0],
-            None if self.network.is_linear else self.network.biases[0],
+            self.network.biases[0],
             rank_proof=rank_proof,
             time_limit=limit,
         )

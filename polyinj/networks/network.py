@@ -105,7 +105,7 @@ def read_network(weights: Sequence[ArrayLike], biases: Biases | None = None) -> 
     for k, (before, after) in enumerate(pairwise(matrices), start=1):
         if after.shape[1] != before.shape[0]:
             raise InputError(
-                f"weights[{k}] has shape {after.shape}; expected {before.shape[0]} columns, the rows of weights[{k - 1}]"
+                f"weights[{k}] has shape {after.shape}; expected {before.shape[0]} columns, as rows in weights[{k - 1}]"
             )
     given = [None] * len(matrices) if biases is None else list(biases)
     if len(given) != len(matrices):

@@ -9,7 +9,9 @@ has rank below N at a point, points beside it collide.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,60 +29,59 @@ _HALVINGS = 200
 Found = tuple[tuple[Point, Point], int]
 
 
+@dataclass(frozen=True, slots=True)
+class _Arc:
+    """A point in homogeneous coordinates, and how many neurons are positive there in the layer with the fewest."""
+
+    point: list[int]
+    positives: int
+
+
 def search_planes(network: Network, seed: int, deadline: float) -> Found | None:
-    """Two points in homogeneous coordinates and the layer that merges them; None when none was found in time."""
+    """Two points in homogeneous coordinates, t = 1 with biases, and the layer that merges them; None: none in time."""
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     layers = network.homogeneous_layers()
     while time.monotonic() < deadline:
-        point, fewest = _random_input(rng, network), None
+        best: _Arc | None = None
+        point = _random_input(rng, network)
         for _ in range(_PLANES_A_START):
             try:
-                found = _search_plane(layers, [point, _random_direction(rng, network)], network, deadline)
+                found = _search_plane(layers, [_random_direction(rng, network), point], network.is_linear, deadline)
             except OutOfBudget:
                 return None
-            if found is None:
-                continue
-            if found.collision is not None:
-                return found.collision, found.layer
-            if fewest is None or found.positives < fewest:
-                point, fewest = found.point, found.positives
+            if isinstance(found, tuple):
+                return found
+            if found is not None and (best is None or found.positives < best.positives):
+                best, point = found, found.point
             collapsed = _collapse(layers, point, network.is_linear)
             if collapsed is not None:
                 return collapsed
     return None
 
 
-class _Plane:
-    """What a plane shows: a collision in a layer, or the point with the fewest positives and their number."""
-
-    def __init__(self, collision: tuple[Point, Point] | None, layer: int, point: list[int], positives: int) -> None:
-        self.collision, self.layer, self.point, self.positives = collision, layer, point, positives
-
-
 def _search_plane(
-    layers: list[exact.IntegerRows], basis: list[list[int]], network: Network, deadline: float
-) -> _Plane | None:
-    """None where the first layer does not see the whole plane, which is a matter of chance."""
-    restricted = [[sum(a * b for a, b in zip(row, v, strict=True)) for v in basis] for row in layers[0]]
+    layers: list[exact.IntegerRows], basis: list[list[int]], linear: bool, deadline: float
+) -> Found | _Arc | None:
+    """A collision in the plane, else its best arc; None where the first layer does not see all of it (by chance)."""
+    restricted = [exact.product(basis, row) for row in layers[0]]
     if exact.rank(restricted) < 2:
         return None
-    regions = Regions([restricted, *layers[1:]], affine=not network.is_linear)
-    for layer in range(1, network.depth + 1):
+    regions = Regions([restricted, *layers[1:]], affine=not linear)
+    for layer in range(1, len(layers) + 1):
         regions.refine(_ARCS, deadline)
         collision = compare_regions(regions, deadline).collision
         if collision is not None:
-            x, y = ([_lift(c, line) for line in zip(*basis, strict=True)] for c in collision)
-            return _Plane((x, y), layer, [], 0)
+            x, y = ([sum(map(mul, shares, line)) for line in zip(*basis, strict=True)] for shares in collision)
+            return (_finite(x, linear), _finite(y, linear)), layer
     positives, number = min(
         (min(positive.bit_count() for positive, _ in pattern), k) for k, pattern in enumerate(regions.patterns)
     )
-    inside = sum(regions.points[ray] for ray in regions.cells[number])
-    point = np.array(basis, dtype=np.float64).T @ np.asarray(inside)
-    return _Plane(None, 0, _integers(point, network), positives)
+    inside = np.sum([regions.points[ray] for ray in regions.cells[number]], axis=0)
+    return _Arc(_integers(np.array(basis, dtype=np.float64).T @ inside, linear), positives)
 
 
-def _lift(shares: Point, line: tuple[int, ...]) -> Fraction:
-    return sum((c * entry for c, entry in zip(shares, line, strict=True)), Fraction(0))
+def _finite(point: Point, linear: bool) -> Point:
+    return point if linear else [entry / point[-1] for entry in point]
 
 
 def _collapse(layers: list[exact.IntegerRows], point: list[int], linear: bool) -> Found | None:
@@ -121,19 +122,17 @@ def _random_input(rng: np.random.Generator, network: Network) -> list[int]:
     point = rng.standard_normal(network.dimension)
     if not network.is_linear:
         point[-1] = 1.0
-    return _integers(point, network)
+    return _integers(point, network.is_linear)
 
 
 def _random_direction(rng: np.random.Generator, network: Network) -> list[int]:
-    point = rng.standard_normal(network.dimension)
+    direction = rng.standard_normal(network.dimension)
     if not network.is_linear:
-        point[-1] = 0.0
-    return [int(entry) for entry in np.rint(point * 2.0**_BITS)]
+        direction[-1] = 0.0
+    return [int(entry) for entry in np.rint(direction * 2.0**_BITS)]
 
 
-def _integers(point: NDArray[np.float64], network: Network) -> list[int]:
+def _integers(point: NDArray[np.float64], linear: bool) -> list[int]:
     """Rounded; with biases t stays positive."""
     scaled = [int(entry) for entry in np.rint(point / np.abs(point).max() * 2.0**_BITS)]
-    if not network.is_linear:
-        scaled[-1] = max(scaled[-1], 1)
-    return scaled
+    return scaled if linear else [*scaled[:-1], max(scaled[-1], 1)]
