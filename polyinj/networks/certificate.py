@@ -1,6 +1,6 @@
 """Certificates of a verdict on a network: a `NetworkCollision`, or a `NetworkProof`. Checked without the finder.
 
-The files that they save are specified in docs/certificate-format.md.
+The files that they save are specified in docs/network-certificate.md.
 """
 
 from __future__ import annotations

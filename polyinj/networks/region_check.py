@@ -1,4 +1,4 @@
-"""Check a `NetworkProof`: the regions are all, and no two points share an image (docs/certificate-format.md)."""
+"""Check a `NetworkProof`: the regions are all, and no two points share an image (docs/network-certificate.md)."""
 
 from __future__ import annotations
 
