@@ -16,6 +16,7 @@ from polyinj import (
     load_certificate,
     load_network_certificate,
 )
+from polyinj.networks import collisions
 from polyinj.networks.certificate import NetworkCollision, NetworkProof
 from polyinj.networks.collisions import Verdicts, compare_regions
 from polyinj.networks.network import read_network
@@ -81,6 +82,14 @@ def test_no_proof_of_a_false_claim(n):
     raise AssertionError(tried)
 
 
+def test_no_proof_that_overlooks_a_fold(monkeypatch):
+    """The only collisions lie on faces whose positive neurons are those of no region around them."""
+    monkeypatch.setattr(collisions._Comparison, "_folds", lambda self: iter(()))
+    wrong = decide_network_injectivity(FOLD)
+    assert wrong.verdict is Verdict.INJECTIVE
+    refused(wrong.certificate, FOLD, "nothing separates")
+
+
 def test_points_are_checked(plain):
     weights, proof = plain
     points = list(proof.points)
@@ -124,8 +133,14 @@ def test_facets_are_checked(plain):
     refused(spoiled((layer, 12, beyond), second), weights, "names neuron")
     refused(spoiled((layer, neuron, -1), second), weights, "not listed")
     refused(spoiled(second), weights, "leave it a line|do not bound")
-    far = next(k for k in range(len(proof.points)) if k not in (0, beyond, second[2]))
-    refused(spoiled((layer, neuron, far), second), weights, "not beyond|does not touch")
+    # Whatever lies beyond the wall and is no neighbour is refused for the signs that change on the way.
+    messages = []
+    for other in set(range(len(proof.points))) - {0, beyond}:
+        with pytest.raises(CertificateError) as fault:
+            spoiled((layer, neuron, other), second).verify(weights)
+        messages.append(str(fault.value))
+    assert any("does not touch" in message for message in messages)
+    assert any("not beyond" in message for message in messages)
 
 
 def test_every_facet_counts():
