@@ -151,10 +151,10 @@ class _Run:
         if first.verdict is Verdict.NOT_INJECTIVE:
             assert isinstance(first.certificate, Collision)
             return self.collide(first.certificate.x, first.certificate.y, 1)
-        if alone and not first.assumes_general_position:
-            self.proven = int(first.verdict is Verdict.INJECTIVE)
-            assert not isinstance(first.certificate, Collision)
-            return self.decision(first.verdict, first.certificate if self.certificate else None)
+        if alone and first.verdict is Verdict.INJECTIVE:
+            assert isinstance(first.certificate, InjectivityProof)
+            self.proven = 1
+            return self.decision(Verdict.INJECTIVE, first.certificate if self.certificate else None)
         if few:
             with suppress(OutOfBudget):
                 return self.enumerate()

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from math import comb, gcd
+from math import comb
 
 import flint
 import numpy as np
@@ -297,16 +297,19 @@ class Regions:
 
     def exact_input(self, ray: int) -> list[int]:
         """The ray in coprime integers, length N."""
-        if ray not in self._exact_inputs:
-            parents = self._parents[ray]
-            assert parents is not None
+        known, waiting = self._exact_inputs, [ray]
+        while waiting:
+            parents = self._parents[waiting[-1]]
+            if waiting[-1] in known or parents is None:
+                waiting.pop()
+                continue
             u, v, neuron, layer = parents
+            if missing := [end for end in (u, v) if end not in known]:
+                waiting.extend(missing)
+                continue
             a, b = (abs(self.exact_values(end, layer)[neuron]) for end in (v, u))
-            pair = zip(self.exact_input(u), self.exact_input(v), strict=True)
-            mixed = [a * x + b * y for x, y in pair]
-            divisor = gcd(*mixed)
-            self._exact_inputs[ray] = [entry // divisor for entry in mixed]
-        return self._exact_inputs[ray]
+            known[waiting.pop()] = coprime([a * x + b * y for x, y in zip(known[u], known[v], strict=True)])
+        return known[ray]
 
     def exact_values(self, ray: int, layer: int) -> list[int]:
         """Values of a layer, 1..depth, before the ReLU, at `exact_input`."""
