@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
+    from polyinj.networks.certificate import NetworkCollision as NetworkCollision
+    from polyinj.networks.certificate import NetworkProof as NetworkProof
+    from polyinj.networks.certificate import load_network_certificate as load_network_certificate
+    from polyinj.networks.deep import NetworkDecision as NetworkDecision
+    from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
+    from polyinj.networks.depth_study import DeepTransition as DeepTransition
+    from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.ensembles import OrthonormalEnsemble as OrthonormalEnsemble
@@ -81,6 +88,9 @@ _HOMES = {
     "polyinj.injectivity.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
+    "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
+    "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
+    "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": [
         "GaussianEnsemble",

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj import __version__
+from polyinj.cli_deep import deep
 from polyinj.cli_options import parse_integers, parse_list
 from polyinj.cli_sweep import sweep
 from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError
@@ -51,6 +52,8 @@ app = typer.Typer(
     help="Injectivity of ReLU layers, decided exactly, beside what theory predicts for random ones.",
 )
 app.add_typer(sweep, name="sweep")
+
+app.command()(deep)
 
 
 def main() -> None:

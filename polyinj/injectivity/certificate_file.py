@@ -21,6 +21,9 @@ from polyinj.injectivity.domain import Ball, Box
 
 COLLISION = "polyinj collision"
 PROOF = "polyinj injectivity proof"
+NETWORK_COLLISION = "polyinj network collision"
+NETWORK_PROOF = "polyinj network injectivity proof"
+_KINDS = (COLLISION, PROOF, NETWORK_COLLISION, NETWORK_PROOF)
 VERSION = 1
 
 
@@ -48,6 +51,11 @@ def domain_document(domain: Box | Ball | None) -> dict[str, object] | None:
     return None if domain is None else {"lower": ratios(domain.lower), "upper": ratios(domain.upper)}
 
 
+def format_integer(value: int) -> str:
+    """An integer of any length in decimal."""
+    return format_ratio(value).removesuffix("/1")
+
+
 def read_document(path: str | os.PathLike[str]) -> Fields:
     """Read a file written by `write_document`; CertificateError when it is not one."""
     target = _target(path)
@@ -57,8 +65,9 @@ def read_document(path: str | os.PathLike[str]) -> Fields:
         document = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repetition)
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
         raise CertificateError(f"{target} is not a certificate: {type(error).__name__}, {error}") from None
-    if not isinstance(document, dict) or document.get("format") not in (COLLISION, PROOF):
-        raise CertificateError(f'{target} is not a certificate: expected "format" to be {COLLISION!r} or {PROOF!r}')
+    if not isinstance(document, dict) or document.get("format") not in _KINDS:
+        known = ", ".join(map(repr, _KINDS))
+        raise CertificateError(f'{target} is not a certificate: expected "format" to be one of {known}')
     fields = Fields(target, document)
     fields.kind = fields.text("format")
     if fields.integer("version") != VERSION:
@@ -132,6 +141,31 @@ class Fields:
             raise CertificateError(f"{self.path}: {error}") from None
         raise self._fault(key, value, 'null, {"lower": [...], "upper": [...]} or {"centre": [...], "radius": ...}')
 
+    def integers(self, key: str) -> list[int]:
+        """A list of integers."""
+        return self._entries(key, int, "a list of integers")
+
+    def flags(self, key: str) -> list[bool]:
+        """A list of booleans."""
+        return self._entries(key, bool, "a list of true and false")
+
+    def digits(self, key: str) -> tuple[int, ...]:
+        """A list of integers of any length, each written as a string."""
+        return tuple(self._integer(key, entry) for entry in self._list(key, self._take(key)))
+
+    def points(self, key: str) -> list[tuple[int, ...]]:
+        """A list of such lists."""
+        value = self._list(key, self._take(key))
+        return [tuple(self._integer(key, entry) for entry in self._list(key, part)) for part in value]
+
+    def documents(self, key: str) -> list[Fields]:
+        """A list of objects."""
+        value = self._list(key, self._take(key))
+        for part in value:
+            if not isinstance(part, dict):
+                raise self._fault(key, part, "a list of objects")
+        return [Fields(self.path, part) for part in value]
+
     def lists(self, key: str) -> list[list[int]]:
         """A list of lists of integers."""
         value = self._list(key, self._take(key))
@@ -153,6 +187,18 @@ class Fields:
         if not isinstance(value, list):
             raise self._fault(key, value, "a list")
         return value
+
+    def _entries(self, key: str, kind: type, expected: str) -> list[Any]:
+        value = self._list(key, self._take(key))
+        if not set(map(type, value)) <= {kind}:
+            raise self._fault(key, value, expected)
+        return value
+
+    def _integer(self, key: str, entry: object) -> int:
+        try:
+            return int(parse_ratio(f"{entry}/1" if isinstance(entry, str) else None, key))
+        except InputError:
+            raise self._fault(key, entry, "an integer in decimal, as a string") from None
 
     def _ratio(self, key: str, entry: object) -> Fraction:
         try:
