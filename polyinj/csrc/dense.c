@@ -5,7 +5,7 @@
 
 INLINE int invert(double *a, int order, const int stride)
 {
-    int swapped[64];
+    int swapped[order];
     double line[stride] __attribute__((aligned(ALIGNMENT)));
     for (int j = 0; j < order; j++) {
         int best = j;
