@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from polyinj.injectivity.layer import Box as Box
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
+    from polyinj.networks.check import NetworkCheck as NetworkCheck
+    from polyinj.networks.check import check_network as check_network
+    from polyinj.networks.model import Network as Network
+    from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.estimate import Simulation as Simulation
@@ -68,6 +73,9 @@ _HOMES = {
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.layer": ["Box"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
+    "polyinj.networks.check": ["NetworkCheck", "check_network"],
+    "polyinj.networks.model": ["Network", "NetworkLayer"],
+    "polyinj.networks.weights": ["read_network"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from polyinj.errors import InputError
 from polyinj.networks.lossless import read_tensor
-from polyinj.networks.network import Network, NetworkLayer
+from polyinj.networks.model import Network, NetworkLayer
 
 _ROLES = {
     **dict.fromkeys(("weights", "weight", "kernel", "w"), "weights"),

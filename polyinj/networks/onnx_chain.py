@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.networks.chain import Chain
 from polyinj.networks.lossless import multiply, read_tensor
-from polyinj.networks.network import Network
+from polyinj.networks.model import Network
 
 # Operations that only move stored values, or shapes; evaluated where constants pass through them.
 _MOVING = {"Constant", "ConstantOfShape", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}

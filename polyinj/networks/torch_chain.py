@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.networks.chain import Chain
 from polyinj.networks.lossless import read_tensor
-from polyinj.networks.network import Network
+from polyinj.networks.model import Network
 
 
 def is_sequential(module: object) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
+from polyinj.networks.model import Network
 from polyinj.networks.named_arrays import read_named_arrays
-from polyinj.networks.network import Network
 from polyinj.networks.onnx_chain import read_onnx
 from polyinj.networks.torch_chain import is_sequential, read_sequential
 
