@@ -27,8 +27,15 @@ if TYPE_CHECKING:
     from polyinj.injectivity.layer import Box as Box
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
+    from polyinj.networks.certificate import NetworkCollision as NetworkCollision
+    from polyinj.networks.certificate import NetworkProof as NetworkProof
+    from polyinj.networks.certificate import load_network_certificate as load_network_certificate
     from polyinj.networks.check import NetworkCheck as NetworkCheck
     from polyinj.networks.check import check_network as check_network
+    from polyinj.networks.deep import NetworkDecision as NetworkDecision
+    from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
+    from polyinj.networks.depth_study import DeepTransition as DeepTransition
+    from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
     from polyinj.networks.weights import read_network as read_network
@@ -76,6 +83,9 @@ _HOMES = {
     "polyinj.networks.check": ["NetworkCheck", "check_network"],
     "polyinj.networks.model": ["Network", "NetworkLayer"],
     "polyinj.networks.weights": ["read_network"],
+    "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
+    "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
+    "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],

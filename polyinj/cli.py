@@ -18,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj import __version__
+from polyinj.cli_deep import deep
 from polyinj.cli_network import NetworkOptions, check_network_file, is_network_file
 from polyinj.errors import CertificateError, InputError, PolyinjError
 from polyinj.geometry import exact
@@ -47,6 +48,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Injectivity of ReLU layers, decided exactly, beside what theory predicts for random ones.",
 )
+
+app.command()(deep)
 
 
 def main() -> None:

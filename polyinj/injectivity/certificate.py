@@ -284,6 +284,8 @@ def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
         The file cannot be read.
     """
     fields = read_document(path)
+    if fields.kind not in (COLLISION, PROOF):
+        raise CertificateError(f"{path} is a {fields.kind}; load_network_certificate reads it")
     layer = LayerName(
         fields.text("sha256"),
         fields.integer("rows"),

@@ -21,6 +21,9 @@ from polyinj.injectivity.layer import Box
 
 COLLISION = "polyinj collision"
 PROOF = "polyinj injectivity proof"
+NETWORK_COLLISION = "polyinj network collision"
+NETWORK_PROOF = "polyinj network injectivity proof"
+_KINDS = (COLLISION, PROOF, NETWORK_COLLISION, NETWORK_PROOF)
 VERSION = 1
 
 
@@ -41,6 +44,11 @@ def ratios(entries: Iterable[Fraction | None]) -> list[str | None]:
     return [None if entry is None else format_ratio(entry) for entry in entries]
 
 
+def format_integer(value: int) -> str:
+    """An integer of any length in decimal."""
+    return format_ratio(value).removesuffix("/1")
+
+
 def read_document(path: str | os.PathLike[str]) -> Fields:
     """Read a file written by `write_document`; CertificateError when it is not one."""
     target = _target(path)
@@ -50,8 +58,9 @@ def read_document(path: str | os.PathLike[str]) -> Fields:
         document = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repetition)
     except (ValueError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
         raise CertificateError(f"{target} is not a certificate: {type(error).__name__}, {error}") from None
-    if not isinstance(document, dict) or document.get("format") not in (COLLISION, PROOF):
-        raise CertificateError(f'{target} is not a certificate: expected "format" to be {COLLISION!r} or {PROOF!r}')
+    if not isinstance(document, dict) or document.get("format") not in _KINDS:
+        known = ", ".join(map(repr, _KINDS))
+        raise CertificateError(f'{target} is not a certificate: expected "format" to be one of {known}')
     fields = Fields(target, document)
     fields.kind = fields.text("format")
     if fields.integer("version") != VERSION:
@@ -117,6 +126,31 @@ class Fields:
         except InputError as error:
             raise CertificateError(f"{self.path}: {error}") from None
 
+    def integers(self, key: str) -> list[int]:
+        """A list of integers."""
+        return self._entries(key, int, "a list of integers")
+
+    def flags(self, key: str) -> list[bool]:
+        """A list of booleans."""
+        return self._entries(key, bool, "a list of true and false")
+
+    def digits(self, key: str) -> tuple[int, ...]:
+        """A list of integers of any length, each written as a string."""
+        return tuple(self._integer(key, entry) for entry in self._list(key, self._take(key)))
+
+    def points(self, key: str) -> list[tuple[int, ...]]:
+        """A list of such lists."""
+        value = self._list(key, self._take(key))
+        return [tuple(self._integer(key, entry) for entry in self._list(key, part)) for part in value]
+
+    def documents(self, key: str) -> list[Fields]:
+        """A list of objects."""
+        value = self._list(key, self._take(key))
+        for part in value:
+            if not isinstance(part, dict):
+                raise self._fault(key, part, "a list of objects")
+        return [Fields(self.path, part) for part in value]
+
     def lists(self, key: str) -> list[list[int]]:
         """A list of lists of integers."""
         value = self._list(key, self._take(key))
@@ -138,6 +172,15 @@ class Fields:
         if not isinstance(value, list):
             raise self._fault(key, value, "a list")
         return value
+
+    def _entries(self, key: str, kind: type, expected: str) -> list[Any]:
+        value = self._list(key, self._take(key))
+        if not set(map(type, value)) <= {kind}:
+            raise self._fault(key, value, expected)
+        return value
+
+    def _integer(self, key: str, entry: object) -> int:
+        return int(self._ratio(key, f"{entry}/1" if isinstance(entry, str) else entry))
 
     def _ratio(self, key: str, entry: object) -> Fraction:
         try:

@@ -1,0 +1,79 @@
+"""The shell command `polyinj deep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from polyinj.networks.depth_study import DeepTransition, estimate_deep_transition
+
+
+def deep(
+    n: Annotated[str, typer.Option(help="Input dimensions: 2,3 or 2..3.")] = "2",
+    depth: Annotated[str, typer.Option(help="Layers l: 1..8 or 1,2,4; networks have the greatest.")] = "1..8",
+    expansivity: Annotated[str, typer.Option(help="Values of C = m/n: 2:12:1 or 3,4.5.")] = "2:12:1",
+    trials: Annotated[int, typer.Option(help="Random networks for each shape.")] = 400,
+    seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
+    max_regions: Annotated[int, typer.Option(help="Linear regions beyond which a network is undecided.")] = 400_000,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for deep.png, .csv and .json.")] = Path("results"),
+) -> None:
+    """Estimate P(injective through layer l) of Gaussian networks of widths (n, Cn, ..., Cn), beside a proven bound."""
+    # cli registers this module's command, so it is not loaded yet when this module is.
+    from polyinj.cli import parse_integers, parse_list
+
+    study = estimate_deep_transition(
+        parse_integers(n, "--n"),
+        parse_integers(depth, "--depth"),
+        parse_list(expansivity, "--expansivity"),
+        trials,
+        seed=seed,
+        max_regions=max_regions,
+        workers=workers,
+    )
+    paths = study.save(out)
+    console = Console()
+    console.print(_probability_table(study))
+    console.print(_half_table(study))
+    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+
+
+def _probability_table(study: DeepTransition) -> Table:
+    layers = sorted({row.layer for row in study.rows})
+    title = f"P(injective through layer l), {study.rows[0].trials} networks a shape, seed {study.seed}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in ("n", "m", "C", *(f"l = {layer}" for layer in layers)):
+        table.add_column(header, justify="right", no_wrap=True)
+    undecided = any(row.undecided for row in study.rows)
+    if undecided:
+        table.add_column("undecided", justify="right")
+    for shape in sorted({(row.n, row.m) for row in study.rows}):
+        rows = {row.layer: row for row in study.rows if (row.n, row.m) == shape}
+        cells = [str(shape[0]), str(shape[1]), f"{rows[layers[0]].expansivity:.2f}"]
+        cells += [f"{rows[layer].p_injective:.3f}" for layer in layers]
+        cells += [str(max(row.undecided for row in rows.values()))] * undecided
+        table.add_row(*map(escape, cells))
+    return table
+
+
+def _half_table(study: DeepTransition) -> Table:
+    table = Table(title="Expansivity C where ...", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in ("n", "l", "P = 1/2", "95% interval", "P > 1/2 proven", "n → ∞ proven"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for point in study.half_points:
+        seen = point.half == point.half
+        table.add_row(
+            str(point.n),
+            str(point.layer),
+            f"{point.half:.3f}" if seen else "outside the grid",
+            f"{point.half_low:.3f} .. {point.half_high:.3f}" if seen else "-",
+            f"{point.sufficient:.3f}",
+            f"{point.limit:.3f}",
+        )
+    return table

@@ -1,0 +1,324 @@
+"""How deep does a random network stay injective? P(injective through layer l) against expansivity, beside a proven bound.
+
+One network of the greatest depth answers for all lesser ones: the layer at which it first fails is computed exactly.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj import __version__
+from polyinj.errors import InputError
+from polyinj.injectivity.decide import Verdict
+from polyinj.networks.deep import decide_network_injectivity
+from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
+from polyinj.simulation.executors import local_processes
+from polyinj.simulation.intervals import clopper_pearson, half_crossing
+from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True)
+class DeepGaussianEnsemble:
+    """Networks of widths (n, m, ..., m), independent standard normal entries, as one matrix [W_1, W_2, ..., W_depth].
+
+    A deeper ensemble of the same shape draws the same first layers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> DeepGaussianEnsemble(6, 2, 3).sample(np.random.default_rng(0)).shape
+    (6, 14)
+    """
+
+    m: int
+    n: int
+    depth: int
+
+    def __post_init__(self) -> None:
+        if not (self.m >= self.n >= 1 and self.depth >= 1):
+            raise InputError(f"ensemble has m, n, depth {self.m, self.n, self.depth}; expected m >= n >= 1, depth >= 1")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(m, n), of the first layer."""
+        return self.m, self.n
+
+    def sample(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        return np.hstack([rng.standard_normal((self.m, k)) for k in (self.n, *[self.m] * (self.depth - 1))])
+
+
+@dataclass(frozen=True, slots=True)
+class InjectiveLayers:
+    """Statistic of networks written as by `DeepGaussianEnsemble`: columns `layers`, injective together, and `undecided`.
+
+    `undecided` is 1 where the next layer would need more than `max_regions` linear regions.
+    """
+
+    max_regions: int = 400_000
+
+    def __call__(self, matrix: NDArray[Any]) -> dict[str, float]:
+        m, columns = matrix.shape
+        first = (columns - 1) % m + 1
+        weights = np.split(matrix, range(first, columns, m), axis=1)
+        decision = decide_network_injectivity(
+            weights, certificate=False, max_regions=self.max_regions, search_seconds=0
+        )
+        return {"layers": decision.injective_layers, "undecided": decision.verdict is Verdict.UNDECIDED}
+
+
+@dataclass(frozen=True, slots=True)
+class DeepRow:
+    """`trials` networks of widths (n, m, ..., m), looked at behind layer `layer`; `bound` >= P(not injective), proven."""
+
+    n: int
+    m: int
+    expansivity: float
+    layer: int
+    trials: int
+    injective: int
+    not_injective: int
+    undecided: int
+    p_injective: float
+    p_low: float
+    p_high: float
+    bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeepHalfPoint:
+    """The expansivity C where P(injective through layer `layer`) = 1/2, with an interval; nan where the grid misses it.
+
+    `sufficient` is the C, at this n, from which P > 1/2 is proven, and `limit` the C that suffices as n grows.
+    """
+
+    n: int
+    layer: int
+    half: float
+    half_low: float
+    half_high: float
+    sufficient: float
+    limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeepTransition:
+    """Result of `estimate_deep_transition`.
+
+    Attributes
+    ----------
+    rows : tuple of DeepRow
+        One row a triple (n, m, layer), ordered. Intervals are Clopper-Pearson ones of level 0.95, widened by undecided
+        networks both ways. Rows of one (n, m) come from the same networks, so they are dependent.
+    half_points : tuple of DeepHalfPoint
+        One row a pair (n, layer).
+    seed : int
+        Repeats the run.
+    version : str
+        The version of polyinj that made it.
+    """
+
+    rows: tuple[DeepRow, ...]
+    half_points: tuple[DeepHalfPoint, ...]
+    seed: int
+    version: str
+
+    def __repr__(self) -> str:
+        ns, layers = (sorted({getattr(row, name) for row in self.rows}) for name in ("n", "layer"))
+        return f"DeepTransition(n={ns}, layers {layers[0]}..{layers[-1]}, {len(self.rows)} rows; seed={self.seed})"
+
+    def to_pandas(self) -> Any:
+        """The table as a pandas DataFrame; needs pandas."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(row) for row in self.rows])
+
+    def plot(self) -> Figure:
+        """P(injective through layer l) against C, and C_1/2 against l, as a matplotlib figure."""
+        from polyinj.plots.deep import plot_deep_transition
+
+        return plot_deep_transition(self)
+
+    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Write deep.csv, .json and .png; each appears whole or not at all. Returns the paths."""
+        folder = Path(directory)
+        folder.mkdir(parents=True, exist_ok=True)
+        figure = self.plot()
+        targets = [folder / f"deep.{kind}" for kind in ("csv", "json", "png")]
+        temporary = [target.with_name(f".{os.getpid()}-{target.name}") for target in targets]
+        try:
+            with temporary[0].open("w", newline="", encoding="utf-8") as file:
+                writer = csv.DictWriter(file, [field.name for field in fields(DeepRow)])
+                writer.writeheader()
+                writer.writerows(asdict(row) for row in self.rows)
+            document = {"format": "polyinj deep", "version": self.version, "seed": self.seed}
+            tables = {name: [_plain(row) for row in getattr(self, name)] for name in ("rows", "half_points")}
+            temporary[1].write_text(json.dumps(document | tables, indent=1) + "\n", encoding="utf-8")
+            figure.savefig(temporary[2], dpi=200)
+            for source, target in zip(temporary, targets, strict=True):
+                source.replace(target)
+        finally:
+            for path in temporary:
+                path.unlink(missing_ok=True)
+        return targets
+
+    @classmethod
+    def load(cls, directory: str | os.PathLike[str]) -> DeepTransition:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            No readable deep.json there.
+        """
+        path = Path(directory) / "deep.json"
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data["format"] != "polyinj deep":
+                raise KeyError("format")
+            rows = tuple(DeepRow(**_numbers(row)) for row in data["rows"])
+            points = tuple(DeepHalfPoint(**_numbers(point)) for point in data["half_points"])
+            return cls(rows, points, int(data["seed"]), str(data["version"]))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is no saved study ({error}); expected a file that save() wrote") from None
+
+
+def _plain(row: DeepRow | DeepHalfPoint) -> dict[str, Any]:
+    return {key: None if value != value else value for key, value in asdict(row).items()}
+
+
+def _numbers(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: float("nan") if value is None else value for key, value in row.items()}
+
+
+def estimate_deep_transition(
+    n: Sequence[int],
+    layers: Sequence[int],
+    expansivities: Sequence[float],
+    trials: int,
+    *,
+    seed: int | None,
+    max_regions: int = 400_000,
+    workers: int | None = None,
+    executor: Executor | None = None,
+    progress: bool = True,
+) -> DeepTransition:
+    """Estimate P(x -> ReLU(W_l ... ReLU(W_1 x)) is injective) for Gaussian networks of widths (n, Cn, ..., Cn).
+
+    Parameters
+    ----------
+    n : sequence of int
+        Input dimensions, each at least 1. The number of regions grows like (C n l)^(n-1): n = 2 takes some 0.1 s a
+        network of 8 layers, n = 3 some 10 s for 4 layers.
+    layers : sequence of int
+        Depths l, each at least 1; networks are drawn with the greatest.
+    expansivities : sequence of float
+        Values of C, each at least 1; m = round(C n), duplicates dropped.
+    trials : int
+        Networks for each shape, at least 1.
+    seed : int or None
+        Same seed, same table, whatever the workers; None draws one and stores it.
+    max_regions : int
+        Networks with more linear regions are undecided from that layer on.
+    workers : int, optional
+        Processes on this machine; by default one a core.
+    executor : concurrent.futures.Executor, optional
+        Runs the trials instead.
+    progress : bool
+        Show a progress bar on stderr.
+
+    Raises
+    ------
+    InputError
+        An empty or invalid list, trials < 1, a negative seed.
+
+    Examples
+    --------
+    >>> run = estimate_deep_transition([2], [1, 2], [3, 5], 40, seed=0, workers=1, progress=False)
+    >>> run
+    DeepTransition(n=[2], layers 1..2, 4 rows; seed=0)
+    >>> [row.m for row in run.rows]
+    [6, 6, 10, 10]
+    """
+    shapes, depths = _design(n, layers, expansivities)
+    if seed is None:
+        seed = secrets.randbits(63)
+    statistic = InjectiveLayers(max_regions)
+    jobs = [Job(DeepGaussianEnsemble(m, k, depths[-1]), statistic, trials) for k, m in shapes]
+    if executor is not None:
+        simulations = simulate_jobs(jobs, seed=seed, executor=executor, progress=progress)
+    else:
+        with local_processes(workers) as processes:
+            simulations = simulate_jobs(jobs, seed=seed, executor=processes, progress=progress)
+    rows = tuple(
+        _row(k, m, layer, simulation)
+        for (k, m), simulation in zip(shapes, simulations, strict=True)
+        for layer in depths
+    )
+    points = tuple(
+        _half_point(k, layer, [row for row in rows if (row.n, row.layer) == (k, layer)], seed)
+        for k in sorted({k for k, _ in shapes})
+        for layer in depths
+    )
+    return DeepTransition(rows, points, seed, __version__)
+
+
+def _design(
+    ns: Sequence[int], layers: Sequence[int], expansivities: Sequence[float]
+) -> tuple[list[tuple[int, int]], list[int]]:
+    if not (len(ns) and len(layers) and len(expansivities)):
+        raise InputError("n, layers or expansivities is empty; expected at least one value of each")
+    for name, values in (("n", ns), ("layers", layers)):
+        for value in values:
+            if value < 1:
+                raise InputError(f"{name} has {value}; expected integers >= 1")
+    for ratio in expansivities:
+        if not (np.isfinite(ratio) and ratio >= 1):
+            raise InputError(f"expansivity is {ratio}; expected finite numbers >= 1")
+    return sorted({(int(k), round(ratio * k)) for k in ns for ratio in expansivities}), sorted(map(int, set(layers)))
+
+
+def _row(n: int, m: int, layer: int, simulation: Simulation) -> DeepRow:
+    trials = len(simulation.values)
+    reached = simulation.column("layers") >= layer
+    injective = int(reached.sum())
+    undecided = int((~reached & (simulation.column("undecided") > 0)).sum())
+    decided = trials - undecided
+    return DeepRow(
+        n=n,
+        m=m,
+        expansivity=m / n,
+        layer=layer,
+        trials=trials,
+        injective=injective,
+        not_injective=decided - injective,
+        undecided=undecided,
+        p_injective=injective / decided if decided else float("nan"),
+        p_low=clopper_pearson(injective, trials)[0],
+        p_high=clopper_pearson(injective + undecided, trials)[1],
+        bound=deep_noninjectivity_bound(m, n, layer),
+    )
+
+
+def _half_point(n: int, layer: int, rows: list[DeepRow], seed: int) -> DeepHalfPoint:
+    positions = np.array([row.expansivity for row in rows])
+    injective, undecided, trials = (
+        np.array([getattr(row, name) for row in rows]) for name in ("injective", "undecided", "trials")
+    )
+    crossing = half_crossing(positions, injective, undecided, trials, seed)
+    sufficient = deep_sufficient_width(n, layer, 0.5) / n
+    limit = deep_sufficient_expansivity(layer)
+    return DeepHalfPoint(n, layer, crossing.value, crossing.low, crossing.high, sufficient, limit)

@@ -1,0 +1,170 @@
+"""A ReLU network read exactly: x -> ReLU(W_L ReLU(... ReLU(W_1 x + b_1) ...) + b_L), and its name in certificates."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyinj.errors import CertificateError, InputError
+from polyinj.geometry.exact import IntegerRows, digest, product, read_matrix, read_vector
+
+Biases = Sequence[ArrayLike | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Network:
+    """Weights and biases as read by `polyinj.geometry.exact`; made by `read_network`."""
+
+    weights: tuple[NDArray[Any], ...]
+    biases: tuple[NDArray[Any] | None, ...]
+
+    @property
+    def depth(self) -> int:
+        """L, the number of layers."""
+        return len(self.weights)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """n, then the number of neurons of each layer."""
+        return (int(self.weights[0].shape[1]), *(int(weights.shape[0]) for weights in self.weights))
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether f(t x) = t f(x) for t > 0: no bias, or zeros only."""
+        return all(bias is None or not bias.any() for bias in self.biases)
+
+    @property
+    def dimension(self) -> int:
+        """N, the dimension of the homogeneous inputs: n, or n + 1 with biases."""
+        return self.widths[0] + (not self.is_linear)
+
+    def homogeneous_layers(self) -> list[IntegerRows]:
+        """Integer matrices whose ReLU network on R^N is a positive multiple of this one.
+
+        Without bias they are positive multiples of the W_k, and N = n. With biases N = n + 1, they are multiples of
+        [[W_k, b_k], [0, 1]], and the input x stands for the ray of (x, 1): the last neuron of each layer hands t on.
+        """
+        return [
+            _homogeneous(weights, bias, self.is_linear)
+            for weights, bias in zip(self.weights, self.biases, strict=True)
+        ]
+
+    def head(self, layers: int) -> Network:
+        """The first layers alone."""
+        return Network(self.weights[:layers], self.biases[:layers])
+
+    def sha256(self) -> str:
+        """SHA-256 of the hexadecimal digests of the layers (`exact.digest` of weights and bias), joined by newlines."""
+        layers = (digest(weights, bias) for weights, bias in zip(self.weights, self.biases, strict=True))
+        return hashlib.sha256("\n".join(layers).encode("ascii")).hexdigest()
+
+
+def _homogeneous(weights: NDArray[Any], bias: NDArray[Any] | None, linear: bool) -> IntegerRows:
+    rows = [[entry.as_integer_ratio() for entry in row] for row in weights.tolist()]
+    if not linear:
+        shifts = [0] * len(rows) if bias is None else bias.tolist()
+        for row, shift in zip(rows, shifts, strict=True):
+            row.append(shift.as_integer_ratio())
+        rows.append([(0, 1)] * weights.shape[1] + [(1, 1)])
+    scale = lcm(*{q for row in rows for _, q in row})
+    return [[p * (scale // q) for p, q in row] for row in rows]
+
+
+def read_network(weights: Sequence[ArrayLike], biases: Biases | None = None) -> Network:
+    """Read a network without rounding it.
+
+    Parameters
+    ----------
+    weights : sequence of L >= 1 array_like, shapes (m_1, n), (m_2, m_1), ..., (m_L, m_(L-1))
+        Rows are neurons; see `polyinj.geometry.exact.read_matrix` for what is read.
+    biases : sequence of L array_like, shapes (m_k,), or None
+        None, for all layers or for some, is no bias.
+
+    Raises
+    ------
+    InputError
+        Unreadable entries, or shapes that do not fit.
+
+    Examples
+    --------
+    >>> read_network([[[1, 0], [0, 1]], [[1, -1]]]).widths
+    (2, 2, 1)
+    """
+    if isinstance(weights, np.ndarray) and weights.ndim < 3:
+        raise InputError(f"weights is one array of shape {weights.shape}; expected a list of matrices, one a layer")
+    matrices = [read_matrix(matrix, f"weights[{k}]") for k, matrix in enumerate(weights)]
+    if not matrices:
+        raise InputError("weights is empty; expected a list of matrices, one a layer")
+    for k, (before, after) in enumerate(zip(matrices, matrices[1:], strict=False), start=1):
+        if after.shape[1] != before.shape[0]:
+            raise InputError(
+                f"weights[{k}] has shape {after.shape}; expected {before.shape[0]} columns, one a row of weights[{k - 1}]"
+            )
+    given = [None] * len(matrices) if biases is None else list(biases)
+    if len(given) != len(matrices):
+        raise InputError(f"biases has {len(given)} entries; expected {len(matrices)}, one a layer, each a vector or None")
+    vectors = [
+        None if bias is None else read_vector(bias, len(matrix), f"biases[{k}]")
+        for k, (bias, matrix) in enumerate(zip(given, matrices, strict=True))
+    ]
+    return Network(tuple(matrices), tuple(vectors))
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkName:
+    """Which network a certificate speaks of: its widths, which layers have a bias, and the hash of all entries.
+
+    Raises
+    ------
+    CertificateError
+        Entries that name no network.
+    """
+
+    sha256: str
+    widths: tuple[int, ...]
+    biased: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
+            raise CertificateError(f"sha256 is {self.sha256[:80]!r}; expected 64 lower-case hexadecimal digits")
+        if len(self.widths) < 2 or min(self.widths) < 1 or len(self.biased) != len(self.widths) - 1:
+            raise CertificateError(
+                f"the network has widths {self.widths} and biases {self.biased}; expected positive widths, the inputs "
+                "first, and true or false for each layer"
+            )
+
+    @classmethod
+    def of(cls, network: Network) -> Self:
+        """The name of a network."""
+        return cls(network.sha256(), network.widths, tuple(bias is not None for bias in network.biases))
+
+    def match(self, weights: Sequence[ArrayLike], biases: Biases | None) -> Network:
+        """Read the network; CertificateError when the certificate is for another one."""
+        network = read_network(weights, biases)
+        if network.widths != self.widths:
+            raise CertificateError(f"the certificate is for a network of widths {self.widths}, not {network.widths}")
+        if tuple(bias is not None for bias in network.biases) != self.biased:
+            raise CertificateError(f"the certificate is for a network with biases in the layers {self.biased}")
+        if network.sha256() != self.sha256:
+            raise CertificateError("the certificate is for another network: the SHA-256 of weights and biases differs")
+        return network
+
+
+def homogeneous_images(network: Network, points: Sequence[Sequence[Fraction]], layers: int) -> list[list[int]]:
+    """The images of points behind so many layers, all times one positive number."""
+    scale = lcm(*(entry.denominator for point in points for entry in point))
+    images = []
+    rows = network.homogeneous_layers()[:layers]
+    for point in points:
+        image = [int(entry * scale) for entry in point] + [scale] * (not network.is_linear)
+        for matrix in rows:
+            image = [max(value, 0) for value in product(matrix, image)]
+        images.append(image)
+    return images

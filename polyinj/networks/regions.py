@@ -1,0 +1,351 @@
+"""The linear regions of a network, layer by layer, as cones given by their extreme rays.
+
+The inputs are those of `Network.homogeneous_layers`: R^N, with biases its half t >= 0. A region of the first k layers is
+the closed cone on which every neuron of theirs has one weak sign; the network is linear there. It is pointed, since the
+first layer's rows span, so its extreme rays say all: the values of layer k + 1 at the rays tell which neurons cut it.
+
+    regions of no layer: the orthants of a basis of the rows of W_1
+    for each layer: carry the rays through; cut every region by every neuron that takes both signs on its rays
+
+A cut by neuron i adds one ray for each edge that it crosses. Rays u, v of a region span an edge iff no third ray lies on
+all the hyperplanes that hold both (of neurons that do not cut the region). An edge belongs to several regions, and all cut
+it by the same neurons in the same order, so its new rays are shared: the regions form a complex, face to face.
+
+Values are float64 with radii that bound every rounding. A sign that they leave open is computed in integers, from the
+ray's own integers, which are worked out only then. Values are also kept modulo a prime, exactly, for ranks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from math import comb, gcd
+
+import flint
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj.geometry import exact
+from polyinj.geometry.exact_cone import coprime, independent_rows
+
+PRIME = 67_108_859
+_UNIT = 2.0**-53
+_TINY = 1e-300
+_CELLS_A_CHECK = 256
+
+Cell = tuple[int, ...]
+Floats = NDArray[np.float64]
+Residues = NDArray[np.int64]
+
+
+class OutOfBudget(Exception):
+    """More regions or more time than allowed."""
+
+
+class Regions:
+    """The regions of the layers refined so far.
+
+    Attributes
+    ----------
+    cells : list of tuples of int
+        The rays of each region.
+    patterns : list of tuples of (int, int)
+        For each region and layer: bit masks of the neurons that are positive and of those that are negative inside.
+    zeros, positive, negative : lists of int
+        For each ray: the hyperplanes of all layers that hold it (bit `offset` + i for neuron i of the last layer), and
+        the neurons of the last layer with a strict sign.
+    points : list of ndarray, shape (N,)
+        The rays, rounded.
+    residues : ndarray of int64, shape (rays, neurons of the last layer)
+        Outputs of the last layer modulo PRIME, for a positive integer multiple of each ray.
+    """
+
+    def __init__(self, layers: list[exact.IntegerRows], *, affine: bool) -> None:
+        self.dimension = len(layers[0][0])
+        self.affine = affine
+        self.depth = 0
+        self.layers = layers
+        self._floats = [_scaled(rows) for rows in layers]
+        self._residue_layers = [np.array([[e % PRIME for e in row] for row in rows], dtype=np.int64) for rows in layers]
+        self._end = 0
+        self._exact_inputs: dict[int, list[int]] = {}
+        self._exact_values: dict[int, list[list[int]]] = {}
+        self._parents: list[tuple[int, int, int, int] | None] = []
+        self._crossings: dict[tuple[int, int, int], int] = {}
+        self.zeros: list[int] = []
+        self.positive: list[int] = []
+        self.negative: list[int] = []
+        self.points: list[Floats] = []
+        self._values: list[Floats] = []
+        self._radii: list[Floats] = []
+        self._residues: list[Residues] = []
+        self._start()
+
+    def _start(self) -> None:
+        """The orthants of a basis, of which with biases only those with t >= 0."""
+        rows = self.layers[0]
+        ordered = [rows[-1], *rows[:-1]] if self.affine else rows
+        basis = flint.fmpz_mat([ordered[i] for i in independent_rows(ordered)])
+        inverse, _ = flint.fmpq_mat(basis).inv().numer_denom()
+        ends: list[list[int]] = []
+        for j in range(self.dimension):
+            # The common denominator of the inverse is positive: basis row j is positive on column j, zero on the others.
+            ray = coprime([int(inverse[i, j]) for i in range(self.dimension)])
+            rays = [ray] if self.affine and j == 0 else [ray, [-entry for entry in ray]]
+            ends.append([self._add_input(ray) for ray in rays])
+        cells: list[Cell] = [()]
+        for choices in ends:
+            cells = [(*cell, ray) for cell in cells for ray in choices]
+        self.cells = cells
+        self.patterns: list[tuple[tuple[int, int], ...]] = [()] * len(cells)
+
+    def _add_input(self, ray: list[int]) -> int:
+        size = max(map(abs, ray))
+        point = np.array([entry / size for entry in ray])
+        self._exact_inputs[len(self.points)] = ray
+        self.points.append(point)
+        self._values.append(point)
+        self._radii.append(_UNIT * np.abs(point))
+        self._residues.append(np.array([entry % PRIME for entry in ray], dtype=np.int64))
+        self._parents.append(None)
+        self.zeros.append(0)
+        return len(self.points) - 1
+
+    @property
+    def offset(self) -> int:
+        """The bit in `zeros` of the first neuron of the last layer."""
+        return self._end - len(self.layers[self.depth - 1])
+
+    @property
+    def residues(self) -> Residues:
+        """See the class."""
+        masks = np.array([value > 0 for value in self._signs(self.positive, len(self.layers[self.depth - 1]))])
+        return np.array(self._residues) * masks
+
+    @staticmethod
+    def _signs(masks: list[int], width: int) -> list[NDArray[np.uint8]]:
+        size = (width + 7) // 8
+        raw = np.frombuffer(b"".join(mask.to_bytes(size, "little") for mask in masks), dtype=np.uint8)
+        return list(np.unpackbits(raw.reshape(len(masks), size), axis=1, bitorder="little", count=width))
+
+    def refine(self, limit: int, deadline: float | None) -> None:
+        """Go on to the next layer: cut every region by its neurons.
+
+        Raises
+        ------
+        OutOfBudget
+            More than `limit` regions, or later than `deadline` (time.monotonic()).
+        """
+        self._advance()
+        cells: list[Cell] = []
+        patterns: list[tuple[tuple[int, int], ...]] = []
+        for number, (cell, pattern) in enumerate(zip(self.cells, self.patterns, strict=True)):
+            for part, positive, negative in self._parts(cell):
+                cells.append(part)
+                patterns.append((*pattern, (positive, negative)))
+                if len(cells) > limit:
+                    raise OutOfBudget(f"more than {limit} linear regions in the first {self.depth} layers")
+            if number % _CELLS_A_CHECK == 0 and deadline is not None and time.monotonic() > deadline:
+                raise OutOfBudget(f"time ran out among the linear regions of the first {self.depth} layers")
+        self.cells, self.patterns = cells, patterns
+
+    def _advance(self) -> None:
+        """Values of the next layer at every ray, with certain signs."""
+        outputs, radii, residues = np.array(self._values), np.array(self._radii), np.array(self._residues)
+        if self.depth:
+            width = len(self.layers[self.depth - 1])
+            active = np.array(self._signs(self.positive, width)) > 0
+            outputs, radii, residues = (np.where(active, a, 0) for a in (outputs, radii, residues))
+        values, bounds = _carry(self._floats[self.depth], outputs, radii)
+        up, down = values > bounds, values < -bounds
+        width = values.shape[1]
+        self._values, self._radii = list(values), list(bounds)
+        self._residues = list(residues @ self._residue_layers[self.depth].T % PRIME)
+        self.positive, self.negative = _masks(up), _masks(down)
+        self.depth += 1
+        self._end += width
+        for ray, neuron in np.argwhere(~(up | down)).tolist():
+            self._settle(ray, neuron)
+        everything = (1 << width) - 1
+        for ray, (up_mask, down_mask) in enumerate(zip(self.positive, self.negative, strict=True)):
+            self.zeros[ray] |= (everything ^ (up_mask | down_mask)) << self.offset
+        self._crossings = {}
+
+    def _settle(self, ray: int, neuron: int) -> None:
+        """The sign of one value in integers."""
+        value = self.exact_values(ray, self.depth)[neuron]
+        if value > 0:
+            self.positive[ray] |= 1 << neuron
+        elif value < 0:
+            self.negative[ray] |= 1 << neuron
+        else:
+            self._values[ray][neuron] = self._radii[ray][neuron] = 0.0
+
+    def _parts(self, cell: Cell) -> Iterable[tuple[Cell, int, int]]:
+        """The regions of the last layer in a region of the one before, with their neurons of either sign."""
+        waiting = [cell]
+        while waiting:
+            part = waiting.pop()
+            positive = negative = 0
+            for ray in part:
+                positive |= self.positive[ray]
+                negative |= self.negative[ray]
+            cutting = positive & negative
+            if not cutting:
+                yield part, positive, negative
+                continue
+            neuron = (cutting & -cutting).bit_length() - 1
+            waiting.extend(self._cut(part, neuron, ~(cutting << self.offset)))
+
+    def _cut(self, cell: Cell, neuron: int, uncut: int) -> tuple[Cell, Cell]:
+        above = [ray for ray in cell if self.positive[ray] >> neuron & 1]
+        below = [ray for ray in cell if self.negative[ray] >> neuron & 1]
+        on = [ray for ray in cell if not (self.positive[ray] | self.negative[ray]) >> neuron & 1]
+        masks = [(ray, self.zeros[ray] & uncut) for ray in cell]
+        for u in above:
+            for v in below:
+                common = self.zeros[u] & self.zeros[v] & uncut
+                if common.bit_count() < self.dimension - 2:
+                    continue
+                if sum(mask & common == common for _, mask in masks) == 2:
+                    on.append(self._crossing(min(u, v), max(u, v), neuron))
+        return (*above, *on), (*below, *on)
+
+    def _crossing(self, u: int, v: int, neuron: int) -> int:
+        """The ray of the edge from u to v on which a neuron of opposite signs there vanishes."""
+        key = (u, v, neuron)
+        if key in self._crossings:
+            return self._crossings[key]
+        ray = self._crossings[key] = len(self.points)
+        share, error = self._share(u, v, neuron)
+        zu, zv, ru, rv = self._values[u], self._values[v], self._radii[u], self._radii[v]
+        with np.errstate(all="ignore"):
+            values = share * zu + (1 - share) * zv
+            radii = np.maximum(ru, rv) + error * np.abs(zu - zv) + 8 * _UNIT * (np.abs(zu) + np.abs(zv)) + _TINY
+        radii *= 1 + 8 * _UNIT
+        p, q = int(self._residues[v][neuron]), int(self._residues[u][neuron])
+        p, q = (PRIME - p, q) if self.negative[v] >> neuron & 1 else (p, PRIME - q)
+        self._residues.append((p * self._residues[u] + q * self._residues[v]) % PRIME)
+        self.points.append(share * self.points[u] + (1 - share) * self.points[v])
+        self._parents.append((u, v, neuron, self.depth))
+        self._values.append(values)
+        self._radii.append(radii)
+        up, down = self.positive[u] | self.positive[v], self.negative[u] | self.negative[v]
+        self.positive.append(up & ~down)
+        self.negative.append(down & ~up)
+        self._settle_opposites(ray, up & down & ~(1 << neuron))
+        self._vanish(ray, neuron)
+        strict = self.positive[ray] | self.negative[ray]
+        below = (1 << self.offset) - 1
+        here = (1 << len(values)) - 1
+        self.zeros.append((self.zeros[u] & self.zeros[v] & below) | ((here ^ strict) << self.offset))
+        return ray
+
+    def _share(self, u: int, v: int, neuron: int) -> tuple[float, float]:
+        """t with zero = t u + (1 - t) v, and a bound of its error."""
+        a, b = abs(float(self._values[v][neuron])), abs(float(self._values[u][neuron]))
+        ra, rb = float(self._radii[v][neuron]), float(self._radii[u][neuron])
+        least = a - ra + b - rb
+        if not least > 0:
+            return 0.5, 1.0
+        # a/(a+b) - a*/(a*+b*) = (a (b* - b) - b (a* - a)) / ((a+b) (a*+b*)).
+        return a / (a + b), (a * rb + b * ra) / ((a + b) * least) * (1 + 16 * _UNIT) + 4 * _UNIT
+
+    def _settle_opposites(self, ray: int, opposite: int) -> None:
+        """Signs, at a new ray, of the neurons with opposite signs at its parents."""
+        values, radii = self._values[ray], self._radii[ray]
+        while opposite:
+            bit = opposite & -opposite
+            neuron = bit.bit_length() - 1
+            if values[neuron] > radii[neuron]:
+                self.positive[ray] |= bit
+            elif values[neuron] < -radii[neuron]:
+                self.negative[ray] |= bit
+            else:
+                self._settle(ray, neuron)
+            opposite ^= bit
+
+    def _vanish(self, ray: int, neuron: int) -> None:
+        self._values[ray][neuron] = self._radii[ray][neuron] = 0.0
+
+    def lie_inside(self, cells: list[int], points: list[tuple[int, ...]]) -> list[bool]:
+        """Whether each point has, in all layers, the strict signs of its region, exactly."""
+        outputs = np.array(points, dtype=np.float64)
+        radii = _UNIT * np.abs(outputs)
+        inside, outside = np.ones(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
+        for k, matrix in enumerate(self._floats[: self.depth]):
+            values, bounds = _carry(matrix, outputs, radii)
+            up, down = (
+                np.array(self._signs([self.patterns[cell][k][side] for cell in cells], len(matrix))) > 0 for side in (0, 1)
+            )
+            above, below = values > bounds, values < -bounds
+            inside &= ((above & up) | (below & down)).all(axis=1)
+            outside |= ((above & ~up) | (below & ~down)).any(axis=1)
+            outputs, radii = np.where(up, values, 0), np.where(up, bounds, 0)
+        return [
+            not no and (bool(yes) or self._lies_inside(cell, point))
+            for yes, no, cell, point in zip(inside, outside, cells, points, strict=True)
+        ]
+
+    def _lies_inside(self, cell: int, point: tuple[int, ...]) -> bool:
+        image: list[int] = list(point)
+        for rows, (positive, negative) in zip(self.layers, self.patterns[cell], strict=False):
+            values = exact.product(rows, image)
+            if any((v > 0) != positive >> i & 1 or (v < 0) != negative >> i & 1 for i, v in enumerate(values)):
+                return False
+            image = [max(value, 0) for value in values]
+        return True
+
+    def exact_input(self, ray: int) -> list[int]:
+        """The ray in coprime integers, length N."""
+        if ray not in self._exact_inputs:
+            parents = self._parents[ray]
+            assert parents is not None
+            u, v, neuron, layer = parents
+            a, b = (abs(self.exact_values(end, layer)[neuron]) for end in (v, u))
+            pair = zip(self.exact_input(u), self.exact_input(v), strict=True)
+            mixed = [a * x + b * y for x, y in pair]
+            divisor = gcd(*mixed)
+            self._exact_inputs[ray] = [entry // divisor for entry in mixed]
+        return self._exact_inputs[ray]
+
+    def exact_values(self, ray: int, layer: int) -> list[int]:
+        """Values of a layer, 1..depth, before the ReLU, at `exact_input`."""
+        known = self._exact_values.setdefault(ray, [])
+        while len(known) < layer:
+            before = [max(value, 0) for value in known[-1]] if known else self.exact_input(ray)
+            known.append(exact.product(self.layers[len(known)], before))
+        return known[layer - 1]
+
+    def exact_outputs(self, ray: int) -> list[int]:
+        """Outputs of the last layer at `exact_input`."""
+        return [max(value, 0) for value in self.exact_values(ray, self.depth)]
+
+
+def _carry(matrix: Floats, outputs: Floats, radii: Floats) -> tuple[Floats, Floats]:
+    """matrix times each row of outputs, and what bounds the errors, where radii bound those of the outputs."""
+    # Rounding of the weights, of the products and of their sum, with a factor 2 to spare.
+    slack = 2 * (matrix.shape[1] + 4) * _UNIT
+    with np.errstate(all="ignore"):
+        values = outputs @ matrix.T
+        bounds = (radii + slack * (np.abs(outputs) + radii)) @ np.abs(matrix).T * (1 + slack)
+        bounds += _TINY * (1 + np.abs(outputs).sum(axis=1, keepdims=True))
+    return values, bounds
+
+
+def expected_cells(rows: int, inputs: int, *, affine: bool) -> int:
+    """Regions of one layer in general position."""
+    if affine:
+        return sum(comb(rows, i) for i in range(inputs + 1))
+    return 2 * sum(comb(rows - 1, i) for i in range(inputs))
+
+
+def _masks(flags: NDArray[np.bool_]) -> list[int]:
+    packed: NDArray[np.uint8] = np.packbits(flags, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def _scaled(rows: exact.IntegerRows) -> Floats:
+    """The matrix over its largest entry, each quotient rounded once."""
+    size = max(max(map(abs, row)) for row in rows) or 1
+    return np.array([[entry / size for entry in row] for row in rows])
