@@ -10,6 +10,8 @@ from polyinj.geometry import exact
 from polyinj.injectivity.certificate import Collision
 from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
 from polyinj.injectivity.layer import Box
+from polyinj.networks.certificate import NetworkCollision
+from polyinj.networks.deep import NetworkDecision, decide_network_injectivity
 from polyinj.networks.model import Network, NetworkLayer
 from polyinj.networks.probe import find_flat_region
 
@@ -60,6 +62,9 @@ class NetworkCheck:
         INJECTIVE rests on a layer that is so if its rows are in general position.
     layers : tuple of LayerCheck
     network : Network
+    deep : NetworkDecision or None
+        The decision on the network as a whole, with its certificate, where it took one: of
+        `network.as_relu_layers()`.
     """
 
     verdict: Verdict
@@ -68,6 +73,7 @@ class NetworkCheck:
     assumes_general_position: bool
     layers: tuple[LayerCheck, ...]
     network: Network
+    deep: NetworkDecision | None = field(default=None, repr=False)
 
     def verify(self) -> None:
         """Replay the collision, or check the certificates of all layers; CertificateError when that fails."""
@@ -77,6 +83,9 @@ class NetworkCheck:
             x, y = self.collision
             if x == y or self.network.apply_exactly(x) != self.network.apply_exactly(y):
                 raise CertificateError("x and y do not collide")
+            return
+        if self.deep is not None:
+            self.deep.verify()
             return
         for check in self.layers:
             if check.decision is not None:
@@ -98,14 +107,14 @@ def check_network(
     The network is injective if every layer is injective on a set that contains the image of the layers before: all of
     R^n for the first layer and behind layers without ReLU, the nonnegative orthant behind a ReLU. It is not injective
     if the first layer is not, or if it is not injective on one of its linear regions, which is looked for at random
-    points.
+    points. Where neither settles it, `decide_network_injectivity` looks at what really comes out of the layers before.
 
     Parameters
     ----------
     network : Network
         See `polyinj.read_network`.
     time_limit : float, optional
-        Seconds for each layer, and again for the search in the network; None: no limit.
+        Seconds for each layer, for the random points, and for the decision on the whole; None: no limit.
     rank_proof, workers
         See `polyinj.decide_injectivity`.
     seed : int
@@ -124,7 +133,8 @@ def check_network(
     >>> join = NetworkLayer(np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]]), None, None)
     >>> check = check_network(Network((split, join), "by hand"))
     >>> [layer.verdict.value for layer in check.layers], check.verdict.value
-    (['injective', 'not injective'], 'undecided')
+    (['injective', 'not injective'], 'injective')
+    >>> check.verify()
     """
     if seed < 0:
         raise InputError(f"seed is {seed}; expected an integer >= 0")
@@ -174,10 +184,18 @@ def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_
     if pair is not None:
         reason = "on a linear region the network has a kernel: two points there have the same output"
         return NetworkCheck(Verdict.NOT_INJECTIVE, reason, pair, False, checks, network)
-    reason = (
-        "some layer is not known to be injective where the layers before end, and no two points were found to collide"
-    )
-    return NetworkCheck(Verdict.UNDECIDED, reason, None, False, checks, network)
+    deep = decide_network_injectivity(*network.as_relu_layers(), time_limit=time_limit, seed=seed)
+    if isinstance(deep.certificate, NetworkCollision):
+        pair = deep.certificate.x, deep.certificate.y
+        reason = f"layer {deep.certificate.layer} merges two points that come out of the layers before"
+    elif deep.verdict is Verdict.INJECTIVE:
+        reason = "every layer is injective on the image of the layers before, region by region"
+    else:
+        reason = (
+            f"layers 1 to {deep.injective_layers} are injective together; the rest took too long, and no two points "
+        )
+        reason += "were seen to collide"
+    return NetworkCheck(deep.verdict, reason, pair, False, checks, network, deep)
 
 
 def _first_layer_collision(check: LayerCheck) -> tuple[Point, Point] | None:
