@@ -1,4 +1,4 @@
-"""A slow, obvious twin of networks/deep.py: every sign vector of every neuron, every pair of open faces, in rationals."""
+"""A slow, obvious twin of networks/deep.py: every sign vector of every neuron, every pair of open faces, exactly."""
 
 from polyinj.geometry.feasible import solve_strictly
 
@@ -8,7 +8,7 @@ def first_failing_layer(weights, biases=None):
 
     A face is the set of points with given signs -, 0, + of all neurons; on it the network is linear. Points x of face F
     and y of face G share an image iff the same neurons are positive there and have the same values. That, and x != y in
-    some coordinate, is a homogeneous system of equations and strict inequalities in (x, y), with biases in (x, t, y, t).
+    some coordinate, is a homogeneous system of equations and strict inequalities in (x, y), with biases (x, t, y, t).
     """
     affine = biases is not None
     n = len(weights[0][0]) + affine

@@ -12,6 +12,7 @@ import polyinj
 ROOT = Path(polyinj.__file__).parent
 SHARED = {"polyinj", "polyinj.errors"}
 CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer"}
+NETWORK_CHECKER = {"certificate", "network", "region_check"}
 STRANDS = {"geometry", "injectivity", "theory", "simulation", "networks"}
 KERNELS = {"_core", "_cells", "_split", "_search"}
 # What the modules of a room may import, beside SHARED and their own room.
@@ -29,6 +30,11 @@ ALLOWED = {
 STRICTER = {
     **{f"simulation.{name}": set() for name in ("ensembles", "estimate", "executors", "intervals")},
     **{f"injectivity.{name}": {"geometry.exact"} for name in CHECKER},
+    # A network's checker shares the checker's files and its rounded collision.
+    **{
+        f"networks.{name}": {"geometry.exact", "injectivity.certificate", "injectivity.certificate_file"}
+        for name in NETWORK_CHECKER
+    },
 }
 
 
@@ -67,6 +73,8 @@ def test_imports_point_down(name, path):
         own = inner.split(".")[0] == room
         if own and room == "injectivity" and name.split(".")[1] in CHECKER:
             own = inner.split(".")[1] in CHECKER
+        if own and room == "networks" and name.split(".")[1] in NETWORK_CHECKER:
+            own = inner.split(".")[1] in NETWORK_CHECKER
         # A result draws itself: plots is imported inside its method.
         drawn = inner.startswith("plots") and room in STRANDS
         assert own or drawn or any(inner == a or inner.startswith(a + ".") for a in allowed), f"{name} imports {target}"
@@ -77,16 +85,22 @@ def test_rooms_are_empty_packages(room):
     assert (ROOT / room / "__init__.py").read_text() == ""
 
 
-def test_the_checker_loads_no_finder():
+CHECKING = {"polyinj", "polyinj.errors", "polyinj.geometry", "polyinj.geometry.exact", "polyinj.injectivity"} | {
+    f"polyinj.injectivity.{name}" for name in CHECKER
+}
+CHECKING_NETWORKS = CHECKING | {"polyinj.networks", *(f"polyinj.networks.{name}" for name in NETWORK_CHECKER)}
+
+
+@pytest.mark.parametrize(
+    ("reader", "allowed"), [("load_certificate", CHECKING), ("load_network_certificate", CHECKING_NETWORKS)]
+)
+def test_the_checker_loads_no_finder(reader, allowed):
     program = (
-        "import sys; import polyinj; from polyinj import load_certificate; import polyinj.injectivity.certificate;"
+        f"import sys; import polyinj; from polyinj import {reader};"
         "print(*(name for name in sys.modules if name.startswith('polyinj')))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert set(loaded) <= {"polyinj", "polyinj.errors", "polyinj.geometry", "polyinj.geometry.exact"} | {
-        "polyinj.injectivity",
-        *(f"polyinj.injectivity.{name}" for name in CHECKER),
-    }
+    assert set(loaded) <= allowed
 
 
 def test_public_names_exist():

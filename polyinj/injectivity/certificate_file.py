@@ -180,7 +180,10 @@ class Fields:
         return value
 
     def _integer(self, key: str, entry: object) -> int:
-        return int(self._ratio(key, f"{entry}/1" if isinstance(entry, str) else entry))
+        try:
+            return int(parse_ratio(f"{entry}/1" if isinstance(entry, str) else None, key))
+        except InputError:
+            raise self._fault(key, entry, "an integer in decimal, as a string") from None
 
     def _ratio(self, key: str, entry: object) -> Fraction:
         try:

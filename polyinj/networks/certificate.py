@@ -59,7 +59,9 @@ class NetworkCollision:
             point = tuple(read_number(entry, f"{name}[{j}]") for j, entry in enumerate(getattr(self, name)))
             object.__setattr__(self, name, point)
             if len(point) != self.network.widths[0]:
-                raise CertificateError(f"{name} has {len(point)} entries; the network has {self.network.widths[0]} inputs")
+                raise CertificateError(
+                    f"{name} has {len(point)} entries; expected {self.network.widths[0]}, one an input"
+                )
         if not 1 <= self.layer < len(self.network.widths):
             raise CertificateError(f"the layer is {self.layer}; the network has {len(self.network.widths) - 1}")
 
@@ -158,10 +160,7 @@ class NetworkProof:
         proof = {
             "points": [list(map(format_integer, point)) for point in self.points],
             "facets": [[entry for facet in facets for entry in facet] for facets in self.facets],
-            "separations": [
-                {"parts": [[region, *forced] for region, forced in pair.parts], "row": list(map(format_integer, pair.row))}
-                for pair in self.separations
-            ],
+            "separations": [_as_json(pair) for pair in self.separations],
         }
         write_document(path, NETWORK_PROOF, _describe(self.network) | proof)
 
@@ -213,6 +212,10 @@ def _separation(fields: Fields) -> Separation:
     separation = Separation((first, second), fields.digits("row"))
     fields.finish()
     return separation
+
+
+def _as_json(pair: Separation) -> dict[str, object]:
+    return {"parts": [[region, *forced] for region, forced in pair.parts], "row": list(map(format_integer, pair.row))}
 
 
 def _describe(network: NetworkName) -> dict[str, object]:

@@ -17,6 +17,8 @@ from polyinj.networks.probe import find_flat_region
 
 Point = tuple[Fraction, ...]
 
+_SEARCH_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class LayerCheck:
@@ -114,7 +116,8 @@ def check_network(
     network : Network
         See `polyinj.read_network`.
     time_limit : float, optional
-        Seconds for each layer, for the random points, and for the decision on the whole; None: no limit.
+        Seconds for each layer, for the random points, for the regions of the whole, and for the search for collisions
+        that follows where these are too many. None: 10 for that search, and no other limit.
     rank_proof, workers
         See `polyinj.decide_injectivity`.
     seed : int
@@ -136,8 +139,8 @@ def check_network(
     (['injective', 'not injective'], 'injective')
     >>> check.verify()
     """
-    if seed < 0:
-        raise InputError(f"seed is {seed}; expected an integer >= 0")
+    if seed < 0 or (time_limit is not None and not time_limit > 0):
+        raise InputError(f"seed is {seed} and time_limit {time_limit}; expected seed >= 0 and time_limit > 0 or None")
     checks: list[LayerCheck] = []
     for index, layer in enumerate(network.layers):
         orthant = index > 0 and network.layers[index - 1].activation == "relu"
@@ -184,17 +187,17 @@ def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_
     if pair is not None:
         reason = "on a linear region the network has a kernel: two points there have the same output"
         return NetworkCheck(Verdict.NOT_INJECTIVE, reason, pair, False, checks, network)
-    deep = decide_network_injectivity(*network.as_relu_layers(), time_limit=time_limit, seed=seed)
+    weights, biases = network.as_relu_layers()
+    seconds = _SEARCH_SECONDS if time_limit is None else time_limit
+    deep = decide_network_injectivity(weights, biases, time_limit=time_limit, search_seconds=seconds, seed=seed)
     if isinstance(deep.certificate, NetworkCollision):
         pair = deep.certificate.x, deep.certificate.y
         reason = f"layer {deep.certificate.layer} merges two points that come out of the layers before"
     elif deep.verdict is Verdict.INJECTIVE:
         reason = "every layer is injective on the image of the layers before, region by region"
     else:
-        reason = (
-            f"layers 1 to {deep.injective_layers} are injective together; the rest took too long, and no two points "
-        )
-        reason += "were seen to collide"
+        known = f"{deep.injective_layers} of {len(checks)} layers are known to be injective together"
+        reason = f"the time or the regions ran out: {known}, and no collision was found"
     return NetworkCheck(deep.verdict, reason, pair, False, checks, network, deep)
 
 

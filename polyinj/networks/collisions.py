@@ -31,8 +31,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.geometry import exact
-from polyinj.geometry.exact_lp import Combination, farkas
-from polyinj.networks.regions import PRIME, OutOfBudget, Regions
+from polyinj.networks.pairs import kernel_is_diagonal, largest_support, mix, off_diagonal
+from polyinj.networks.regions import OutOfBudget, Regions
+from polyinj.networks.residues import PRIME, multiply, ranks
 
 Point = list[Fraction]
 Pattern = tuple[tuple[int, int], ...]
@@ -77,8 +78,7 @@ class _Comparison:
         residues = regions.residues
         width, size = residues.shape[1], 2 * regions.dimension
         # A random map to 2N coordinates keeps ranks up to 2N, but for a chance of about 1/PRIME.
-        mix = np.random.default_rng(0).integers(1, PRIME, (width, size))
-        self.short = residues @ mix % PRIME
+        self.short = multiply(residues, np.random.default_rng(0).integers(1, PRIME, (width, size)))
         self.parts = [Part(cell, number, True) for number, cell in enumerate(regions.cells)]
         self.groups: dict[int, list[int]] = defaultdict(list)
         for number, pattern in enumerate(regions.patterns):
@@ -119,10 +119,10 @@ class _Comparison:
         """For each region N rays with independent outputs, -1 where ranks modulo PRIME show no such."""
         n = self.regions.dimension
         bases = np.array([cell[:n] for cell in self.regions.cells], dtype=np.int64)
-        for number in np.flatnonzero(_ranks(self.short[bases]) < n).tolist():
+        for number in np.flatnonzero(ranks(self.short[bases]) < n).tolist():
             chosen: list[int] = []
             for ray in self.regions.cells[number]:
-                if len(chosen) < n and _ranks(self.short[[[*chosen, ray]]])[0] > len(chosen):
+                if len(chosen) < n and ranks(self.short[[[*chosen, ray]]])[0] > len(chosen):
                     chosen.append(ray)
             bases[number] = chosen if len(chosen) == n else -1
         return bases
@@ -134,8 +134,8 @@ class _Comparison:
             return False
         inputs = [regions.exact_input(ray) for ray in part.rays]
         relations = exact.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
-        moved = next(move for k in relations if any(move := _mix(k, inputs)))
-        x = _mix([1] * len(inputs), _leveled(inputs))
+        moved = next(move for k in relations if any(move := mix(k, inputs)))
+        x = mix([1] * len(inputs), _leveled(inputs))
         # Behind the kernel nothing changes; half-way to where a coefficient would turn negative stays inside.
         self.result.collision = self._pair(x, self._inside(part, x, moved))
         return True
@@ -152,9 +152,7 @@ class _Comparison:
     def _keeps_signs(self, part: Part, y: Point) -> bool:
         scale = lcm(*(entry.denominator for entry in y))
         image = [int(entry * scale) for entry in y]
-        for rows, (positive, negative) in zip(
-            self.regions.layers, self.regions.patterns[part.region], strict=False
-        ):
+        for rows, (positive, negative) in zip(self.regions.layers, self.regions.patterns[part.region], strict=False):
             values = exact.product(rows, image)
             if any(
                 (value < 0 and positive >> i & 1) or (value > 0 and negative >> i & 1) for i, value in enumerate(values)
@@ -198,11 +196,11 @@ class _Comparison:
         while chunk := list(islice(pairs, _PAIRS_AT_A_TIME)):
             places = np.array(chunk)
             rays = self.bases[places].reshape(len(chunk), 2 * n)
-            ranks = np.where(rays.min(axis=1) < 0, 0, _ranks(self.short[rays]))
-            for k in np.flatnonzero(ranks < 2 * n).tolist():
+            found = np.where(rays.min(axis=1) < 0, 0, ranks(self.short[rays]))
+            for k in np.flatnonzero(found < 2 * n).tolist():
                 first, second = chunk[k]
-                whole = ranks[k] and self.parts[first].whole and self.parts[second].whole
-                if not (whole and ranks[k] >= n + _flips(patterns[first], patterns[second])):
+                whole = found[k] and self.parts[first].whole and self.parts[second].whole
+                if not (whole and found[k] >= n + _flips(patterns[first], patterns[second])):
                     yield first, second
 
     def _collide(self, first: Part, second: Part) -> bool:
@@ -214,36 +212,22 @@ class _Comparison:
         inputs = _signed([regions.exact_input(ray) for ray in rays], signs)
         outputs = [regions.exact_outputs(ray) for ray in rays]
         columns = _signed([[output[i] for i in positive] for output in outputs], signs)
-        if _kernel_is_diagonal(columns, inputs):
+        if kernel_is_diagonal(columns, inputs):
             return False
-        point, row = _support(columns)
+        point, row = largest_support(columns)
         support = [k for k, share in enumerate(point) if share]
         finite = not regions.affine or any(inputs[k][-1] for k in support)
         narrow = [columns[k] for k in support], [inputs[k] for k in support]
-        if not support or not finite or _kernel_is_diagonal(*narrow):
+        if not support or not finite or kernel_is_diagonal(*narrow):
             self.result.separations.append((first, second, row))
             return False
-        shares = self._off_diagonal(point, support, *narrow)
+        shares = off_diagonal(point, support, *narrow)
         x, y = (
-            _mix([shares[k] for k in range(len(rays)) if signs[k] == sign], [regions.exact_input(r) for r in part.rays])
+            mix([shares[k] for k in range(len(rays)) if signs[k] == sign], [regions.exact_input(r) for r in part.rays])
             for sign, part in ((1, first), (-1, second))
         )
         self.result.collision = self._pair(x, y)
         return True
-
-    def _off_diagonal(
-        self, point: list[Fraction], support: list[int], columns: exact.IntegerRows, inputs: exact.IntegerRows
-    ) -> list[Fraction]:
-        """A point of K with x != y: the one at hand, or one beside it."""
-        shares = list(point)
-        if any(_mix([shares[k] for k in support], inputs)):
-            return shares
-        relations = exact.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
-        move = next(k for k in relations if any(_mix(k, inputs)))
-        step = min(shares[k] / abs(c) for k, c in zip(support, move, strict=True) if c) / 2
-        for k, c in zip(support, move, strict=True):
-            shares[k] += step * c
-        return shares
 
     def _pair(self, x: Point, y: Point) -> tuple[Point, Point]:
         """Without biases scaled to largest entry about 1, with them to t = 1."""
@@ -293,59 +277,6 @@ def _leveled(rows: exact.IntegerRows) -> list[list[Fraction]]:
     return [[Fraction(entry, 1 << max(map(abs, row)).bit_length()) for entry in row] for row in rows]
 
 
-def _mix(shares: list[Fraction] | list[int], rows: exact.IntegerRows | list[list[Fraction]]) -> list[Fraction]:
-    """The combination of the rows."""
-    return [sum((Fraction(c) * e for c, e in zip(shares, line, strict=True)), Fraction(0)) for line in zip(*rows, strict=True)]
-
-
-def _kernel_is_diagonal(columns: exact.IntegerRows, inputs: exact.IntegerRows) -> bool:
-    """Whether coefficients that combine the (signed) outputs to 0 also combine the (signed) inputs to 0."""
-    both = [[*output, *point] for output, point in zip(columns, inputs, strict=True)]
-    return exact.rank(columns) == exact.rank(both)
-
-
-def _support(columns: exact.IntegerRows) -> tuple[list[Fraction], list[int]]:
-    """Nonnegative coefficients of a relation of the columns with the largest support, and a row of Farkas' lemma.
-
-    The row is >= 0 on all columns, and > 0 on those outside the support.
-    """
-    point = [Fraction(0)] * len(columns)
-    row = [0] * len(columns[0])
-    for k, column in enumerate(columns):
-        if point[k] or sum(a * b for a, b in zip(row, column, strict=True)):
-            continue
-        rest = [c for j, c in enumerate(columns) if j != k]
-        found = farkas(rest, [-entry for entry in column])
-        if isinstance(found, Combination):
-            shares = [*found.multipliers[:k], Fraction(1), *found.multipliers[k:]]
-            point = [a + b for a, b in zip(point, shares, strict=True)]
-        else:
-            row = [a + b for a, b in zip(row, found.row, strict=True)]
-    return point, row
-
-
 def _flips(first: Pattern, second: Pattern) -> int:
     """In how many neurons of all layers just one of two regions is positive."""
     return sum((a ^ b).bit_count() for (a, _), (b, _) in zip(first, second, strict=True))
-
-
-def _ranks(matrices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The ranks modulo PRIME of matrices, shape (k, r, c)."""
-    a = matrices.copy()
-    count, rows, columns = a.shape
-    rank = np.zeros(count, dtype=np.int64)
-    everyone, places = np.arange(count), np.arange(rows)
-    for j in range(columns):
-        usable = (a[:, :, j] != 0) & (places >= rank[:, None])
-        found = usable.any(axis=1)
-        top = np.minimum(rank, rows - 1)
-        pivot = np.where(found, usable.argmax(axis=1), top)
-        a[everyone, pivot], a[everyone, top] = a[everyone, top], a[everyone, pivot]
-        line = a[everyone, top]
-        # Without inverses: a row times the pivot minus a multiple of the pivot row.
-        below = found[:, None] & (places > rank[:, None])
-        scale = np.where(below, line[:, j, None], 1)
-        share = np.where(below, a[:, :, j], 0)
-        a = (a * scale[:, :, None] - share[:, :, None] * line[:, None, :]) % PRIME
-        rank += found
-    return rank

@@ -85,7 +85,7 @@ def decide_network_injectivity(
     Parameters
     ----------
     weights : sequence of array_like, shapes (m_1, n), (m_2, m_1), ..., (m_L, m_(L-1))
-        Rows are neurons; float64, float32, int or Fraction, read exactly. Any real matrices. A ReLU follows every layer.
+        Rows are neurons; float64, float32, int or Fraction, read exactly. A ReLU follows every layer, also the last.
     biases : sequence of array_like of shape (m_k,), or None
         None, for all layers or for some, is no bias.
     certificate : bool
@@ -116,7 +116,8 @@ def decide_network_injectivity(
 
     Examples
     --------
-    >>> decision = decide_network_injectivity([[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0]]])
+    >>> first, second = [[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0]]
+    >>> decision = decide_network_injectivity([first, second])
     >>> decision.verdict, decision.first_failing_layer
     (<Verdict.NOT_INJECTIVE: 'not injective'>, 2)
     >>> decision.verify()
@@ -166,7 +167,7 @@ class _Run:
         limit = None if self.deadline is None else max(self.deadline - time.monotonic(), 1e-3)
         return decide_injectivity(
             self.network.weights[0],
-            None if self.network.is_linear else self.network.biases[0],
+            self.network.biases[0],
             rank_proof=rank_proof,
             time_limit=limit,
         )

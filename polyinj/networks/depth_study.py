@@ -1,4 +1,4 @@
-"""How deep does a random network stay injective? P(injective through layer l) against expansivity, beside a proven bound.
+"""How deep does a random network stay injective? P(injective through layer l) against expansivity, beside a bound.
 
 One network of the greatest depth answers for all lesser ones: the layer at which it first fails is computed exactly.
 """
@@ -63,7 +63,7 @@ class DeepGaussianEnsemble:
 
 @dataclass(frozen=True, slots=True)
 class InjectiveLayers:
-    """Statistic of networks written as by `DeepGaussianEnsemble`: columns `layers`, injective together, and `undecided`.
+    """Statistic of networks written as by `DeepGaussianEnsemble`: `layers` that are injective together, `undecided`.
 
     `undecided` is 1 where the next layer would need more than `max_regions` linear regions.
     """
@@ -82,7 +82,7 @@ class InjectiveLayers:
 
 @dataclass(frozen=True, slots=True)
 class DeepRow:
-    """`trials` networks of widths (n, m, ..., m), looked at behind layer `layer`; `bound` >= P(not injective), proven."""
+    """`trials` networks of widths (n, m, ..., m), behind layer `layer`; P(not injective) <= `bound` is proven."""
 
     n: int
     m: int

@@ -59,7 +59,9 @@ def read_named_arrays(
     for name in arrays:
         roles = _ROLE.findall(name)
         if len(roles) != 1:
-            raise InputError(f"{source}: the name {name!r} is neither of weights nor of a bias; {EXPECTED}")
+            raise InputError(
+                f"{source}: the name {name!r} is neither of weights nor of a bias; {EXPECTED}; or name one with --key"
+            )
         layer, role = _ROLE.sub("", name), _ROLES[roles[0].lower()]
         if role in layers.setdefault(layer, {}):
             raise InputError(f"{source}: {layers[layer][role]!r} and {name!r} are both {role} of one layer; {EXPECTED}")

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from math import lcm
 from typing import Any, Self
 
@@ -52,8 +53,7 @@ class Network:
         [[W_k, b_k], [0, 1]], and the input x stands for the ray of (x, 1): the last neuron of each layer hands t on.
         """
         return [
-            _homogeneous(weights, bias, self.is_linear)
-            for weights, bias in zip(self.weights, self.biases, strict=True)
+            _homogeneous(weights, bias, self.is_linear) for weights, bias in zip(self.weights, self.biases, strict=True)
         ]
 
     def head(self, layers: int) -> Network:
@@ -102,14 +102,16 @@ def read_network(weights: Sequence[ArrayLike], biases: Biases | None = None) -> 
     matrices = [read_matrix(matrix, f"weights[{k}]") for k, matrix in enumerate(weights)]
     if not matrices:
         raise InputError("weights is empty; expected a list of matrices, one a layer")
-    for k, (before, after) in enumerate(zip(matrices, matrices[1:], strict=False), start=1):
+    for k, (before, after) in enumerate(pairwise(matrices), start=1):
         if after.shape[1] != before.shape[0]:
             raise InputError(
-                f"weights[{k}] has shape {after.shape}; expected {before.shape[0]} columns, one a row of weights[{k - 1}]"
+                f"weights[{k}] has shape {after.shape}; expected {before.shape[0]} columns, as rows in weights[{k - 1}]"
             )
     given = [None] * len(matrices) if biases is None else list(biases)
     if len(given) != len(matrices):
-        raise InputError(f"biases has {len(given)} entries; expected {len(matrices)}, one a layer, each a vector or None")
+        raise InputError(
+            f"biases has {len(given)} entries; expected {len(matrices)}, one a layer, each a vector or None"
+        )
     vectors = [
         None if bias is None else read_vector(bias, len(matrix), f"biases[{k}]")
         for k, (bias, matrix) in enumerate(zip(given, matrices, strict=True))

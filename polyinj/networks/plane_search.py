@@ -1,6 +1,6 @@
 """Search for a collision of a network too large to enumerate: planes through a point that moves to few positives.
 
-A plane through the origin, or with biases a line, is the input of a network of its own, with homogeneous dimension 2: its
+A plane through the origin, or with biases a line, is the input of a network of its own, of homogeneous dimension 2: its
 regions are arcs, enumerated in no time, and a collision there is one of the network. If there is none, go to the arc
 where some layer has the fewest positive neurons, and take another plane through it. Where a layer's map from all of R^N
 has rank below N at a point, points beside it collide.
@@ -9,7 +9,9 @@ has rank below N at a point, points beside it collide.
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from fractions import Fraction
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,114 +24,115 @@ from polyinj.networks.regions import OutOfBudget, Regions
 _BITS = 20
 _PLANES_A_START = 60
 _ARCS = 100_000
+_HALVINGS = 200
+
+Found = tuple[tuple[Point, Point], int]
 
 
-def search_planes(network: Network, seed: int, deadline: float) -> tuple[tuple[Point, Point], int] | None:
-    """Two points in homogeneous coordinates and the layer that merges them; None when none was found in time."""
+@dataclass(frozen=True, slots=True)
+class _Arc:
+    """A point in homogeneous coordinates, and how many neurons are positive there in the layer with the fewest."""
+
+    point: list[int]
+    positives: int
+
+
+def search_planes(network: Network, seed: int, deadline: float) -> Found | None:
+    """Two points in homogeneous coordinates, t = 1 with biases, and the layer that merges them; None: none in time."""
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     layers = network.homogeneous_layers()
     while time.monotonic() < deadline:
-        point, fewest = _random_input(rng, network), None
+        best: _Arc | None = None
+        point = _random_input(rng, network)
         for _ in range(_PLANES_A_START):
             try:
-                found = _search_plane(layers, [point, _random_direction(rng, network)], network, deadline)
+                found = _search_plane(layers, [_random_direction(rng, network), point], network.is_linear, deadline)
             except OutOfBudget:
                 return None
-            if found is None:
-                continue
-            if found.collision is not None:
-                return found.collision, found.layer
-            if fewest is None or found.positives < fewest:
-                point, fewest = found.point, found.positives
+            if isinstance(found, tuple):
+                return found
+            if found is not None and (best is None or found.positives < best.positives):
+                best, point = found, found.point
             collapsed = _collapse(layers, point, network.is_linear)
             if collapsed is not None:
                 return collapsed
     return None
 
 
-class _Plane:
-    """What a plane shows: a collision in a layer, or the point with the fewest positives and their number."""
-
-    def __init__(self, collision: tuple[Point, Point] | None, layer: int, point: list[int], positives: int) -> None:
-        self.collision, self.layer, self.point, self.positives = collision, layer, point, positives
-
-
 def _search_plane(
-    layers: list[exact.IntegerRows], basis: list[list[int]], network: Network, deadline: float
-) -> _Plane | None:
-    """None where the first layer does not see the whole plane, which is a matter of chance."""
-    restricted = [[sum(a * b for a, b in zip(row, v, strict=True)) for v in basis] for row in layers[0]]
+    layers: list[exact.IntegerRows], basis: list[list[int]], linear: bool, deadline: float
+) -> Found | _Arc | None:
+    """A collision in the plane, else its best arc; None where the first layer does not see all of it (by chance)."""
+    restricted = [exact.product(basis, row) for row in layers[0]]
     if exact.rank(restricted) < 2:
         return None
-    regions = Regions([restricted, *layers[1:]], affine=not network.is_linear)
-    for layer in range(1, network.depth + 1):
+    regions = Regions([restricted, *layers[1:]], affine=not linear)
+    for layer in range(1, len(layers) + 1):
         regions.refine(_ARCS, deadline)
         collision = compare_regions(regions, deadline).collision
         if collision is not None:
-            x, y = ([_lift(c, line) for line in zip(*basis, strict=True)] for c in collision)
-            return _Plane((x, y), layer, [], 0)
+            x, y = ([sum(map(mul, shares, line)) for line in zip(*basis, strict=True)] for shares in collision)
+            return (_finite(x, linear), _finite(y, linear)), layer
     positives, number = min(
         (min(positive.bit_count() for positive, _ in pattern), k) for k, pattern in enumerate(regions.patterns)
     )
-    inside = sum(regions.points[ray] for ray in regions.cells[number])
-    point = np.array(basis, dtype=np.float64).T @ np.asarray(inside)
-    return _Plane(None, 0, _integers(point, network), positives)
+    inside = np.sum([regions.points[ray] for ray in regions.cells[number]], axis=0)
+    return _Arc(_integers(np.array(basis, dtype=np.float64).T @ inside, linear), positives)
 
 
-def _lift(shares: Point, line: tuple[int, ...]) -> Fraction:
-    return sum((c * entry for c, entry in zip(shares, line, strict=True)), Fraction(0))
+def _finite(point: Point, linear: bool) -> Point:
+    return point if linear else [entry / point[-1] for entry in point]
 
 
-def _collapse(layers: list[exact.IntegerRows], point: list[int], linear: bool) -> tuple[tuple[Point, Point], int] | None:
-    """The pair beside a point at which a layer's map has rank below N; the neurons that are zero there count as on."""
-    size = len(point)
+def _collapse(layers: list[exact.IntegerRows], point: list[int], linear: bool) -> Found | None:
+    """A pair beside a point at which a layer's map has rank below N; neurons that are zero there count as positive."""
+    size, image = len(point), list(point)
     matrix = [[int(i == j) for j in range(size)] for i in range(size)]
-    image = list(point)
     for layer, rows in enumerate(layers, start=1):
         values = exact.product(rows, image)
-        columns = list(zip(*matrix, strict=True))
-        active = [exact.product([list(c) for c in columns], row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)]
-        matrix, image = active, [max(value, 0) for value in values]
-        directions = exact.kernel([row for row in matrix if any(row)], size)
+        columns = [list(column) for column in zip(*matrix, strict=True)]
+        matrix = [
+            exact.product(columns, row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)
+        ]
+        image = [max(value, 0) for value in values]
+        directions = exact.kernel(matrix, size)
         if directions:
-            return _beside(layers[:layer], point, directions[0], linear), layer
+            pair = _beside(layers[:layer], point, directions[0], linear)
+            return None if pair is None else (pair, layer)
     return None
 
 
 def _beside(
     layers: list[exact.IntegerRows], point: list[int], direction: list[int], linear: bool
-) -> tuple[Point, Point]:
-    x = [Fraction(entry) for entry in point]
-    step = Fraction(1)
-    while True:
-        y = [a + step * b for a, b in zip(x, direction, strict=True)]
-        scale = max(entry.denominator for entry in y)
-        pair = [[int(entry * scale) for entry in end] for end in (x, y)]
+) -> tuple[Point, Point] | None:
+    """point and point + eps direction, if a small eps gives them one image: always, where no neuron is zero."""
+    for halvings in range(_HALVINGS):
+        x = [entry << halvings for entry in point]
+        y = [a + b for a, b in zip(x, direction, strict=True)]
+        images = [x, y]
         for rows in layers:
-            pair = [[max(value, 0) for value in exact.product(rows, end)] for end in pair]
-        if pair[0] == pair[1]:
-            t = Fraction(1) if linear else x[-1]
-            return [entry / t for entry in x], [entry / t for entry in y]
-        step /= 2
+            images = [[max(value, 0) for value in exact.product(rows, image)] for image in images]
+        if images[0] == images[1]:
+            scale = 1 << halvings if linear else x[-1]
+            return [Fraction(entry, scale) for entry in x], [Fraction(entry, scale) for entry in y]
+    return None
 
 
 def _random_input(rng: np.random.Generator, network: Network) -> list[int]:
     point = rng.standard_normal(network.dimension)
     if not network.is_linear:
         point[-1] = 1.0
-    return _integers(point, network)
+    return _integers(point, network.is_linear)
 
 
 def _random_direction(rng: np.random.Generator, network: Network) -> list[int]:
-    point = rng.standard_normal(network.dimension)
+    direction = rng.standard_normal(network.dimension)
     if not network.is_linear:
-        point[-1] = 0.0
-    return [int(entry) for entry in np.rint(point * 2.0**_BITS)]
+        direction[-1] = 0.0
+    return [int(entry) for entry in np.rint(direction * 2.0**_BITS)]
 
 
-def _integers(point: NDArray[np.float64], network: Network) -> list[int]:
+def _integers(point: NDArray[np.float64], linear: bool) -> list[int]:
     """Rounded; with biases t stays positive."""
     scaled = [int(entry) for entry in np.rint(point / np.abs(point).max() * 2.0**_BITS)]
-    if not network.is_linear:
-        scaled[-1] = max(scaled[-1], 1)
-    return scaled
+    return scaled if linear else [*scaled[:-1], max(scaled[-1], 1)]

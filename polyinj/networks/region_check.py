@@ -1,4 +1,4 @@
-"""Check a `NetworkProof`: the regions are all, and no two points share an image. docs/certificate-format.md proves why."""
+"""Check a `NetworkProof`: the regions are all, and no two points share an image (docs/certificate-format.md)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _MULTIPLIER = 48_271
 class Separation:
     """Two parts, each (region, neurons of the last layer that are positive there and 0 on the part), and a row.
 
-    The row has an entry for each neuron that is positive on both parts, in rising order. It is >= 0 on the outputs of the
-    first and <= 0 on those of the second.
+    The row has an entry for each neuron that is positive on both parts, in rising order. It is >= 0 on the outputs of
+    the first and <= 0 on those of the second.
     """
 
     parts: tuple[PartName, PartName]
@@ -65,9 +65,7 @@ class _Check:
         self.outputs: dict[Ray, list[int]] = {}
         # 2N combinations of the outputs modulo the prime: ranks of those are lower bounds of ranks.
         width = len(self.rows[-1])
-        self.mixes = [
-            [pow(_MULTIPLIER, (k + 1) * (i + 1), _PRIME) for i in range(width)] for k in range(2 * self.n)
-        ]
+        self.mixes = [[pow(_MULTIPLIER, (k + 1) * (i + 1), _PRIME) for i in range(width)] for k in range(2 * self.n)]
         self.short: dict[Ray, list[int]] = {}
         self.bases: dict[int, list[Ray]] = {}
 
@@ -81,9 +79,8 @@ class _Check:
         """The signs of all neurons at every point, all points at once."""
         for number, region in enumerate(self.regions):
             if len(region.point) != self.n or (self.affine and region.point[-1] <= 0):
-                raise CertificateError(
-                    f"point {number} has {len(region.point)} entries; expected {self.n}" + ", the last positive" * self.affine
-                )
+                last = ", the last positive" if self.affine else ""
+                raise CertificateError(f"point {number} is {region.point}; expected {self.n} integers{last}")
         images = fmpz_mat([list(region.point) for region in self.regions])
         for layer in self.layers:
             table = (images * layer.transpose()).tolist()

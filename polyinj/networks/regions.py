@@ -1,15 +1,16 @@
 """The linear regions of a network, layer by layer, as cones given by their extreme rays.
 
-The inputs are those of `Network.homogeneous_layers`: R^N, with biases its half t >= 0. A region of the first k layers is
-the closed cone on which every neuron of theirs has one weak sign; the network is linear there. It is pointed, since the
-first layer's rows span, so its extreme rays say all: the values of layer k + 1 at the rays tell which neurons cut it.
+The inputs are those of `Network.homogeneous_layers`: R^N, with biases its half t >= 0. A region of the first k layers
+is the closed cone on which every neuron of theirs has one weak sign; the network is linear there. It is pointed, since
+the first layer's rows span, so its extreme rays say all: the values of layer k + 1 at the rays tell which neurons cut
+it.
 
     regions of no layer: the orthants of a basis of the rows of W_1
     for each layer: carry the rays through; cut every region by every neuron that takes both signs on its rays
 
-A cut by neuron i adds one ray for each edge that it crosses. Rays u, v of a region span an edge iff no third ray lies on
-all the hyperplanes that hold both (of neurons that do not cut the region). An edge belongs to several regions, and all cut
-it by the same neurons in the same order, so its new rays are shared: the regions form a complex, face to face.
+A cut by neuron i adds one ray for each edge that it crosses. Rays u, v of a region span an edge iff no third ray lies
+on all the hyperplanes that hold both (of neurons that do not cut the region). An edge belongs to several regions, and
+all cut it by the same neurons in the same order, so its new rays are shared: the regions form a complex, face to face.
 
 Values are float64 with radii that bound every rounding. A sign that they leave open is computed in integers, from the
 ray's own integers, which are worked out only then. Values are also kept modulo a prime, exactly, for ranks.
@@ -27,8 +28,8 @@ from numpy.typing import NDArray
 
 from polyinj.geometry import exact
 from polyinj.geometry.exact_cone import coprime, independent_rows
+from polyinj.networks.residues import PRIME, multiply
 
-PRIME = 67_108_859
 _UNIT = 2.0**-53
 _TINY = 1e-300
 _CELLS_A_CHECK = 256
@@ -89,7 +90,7 @@ class Regions:
         inverse, _ = flint.fmpq_mat(basis).inv().numer_denom()
         ends: list[list[int]] = []
         for j in range(self.dimension):
-            # The common denominator of the inverse is positive: basis row j is positive on column j, zero on the others.
+            # The denominator of the inverse is positive: basis row j is positive on column j, zero on the others.
             ray = coprime([int(inverse[i, j]) for i in range(self.dimension)])
             rays = [ray] if self.affine and j == 0 else [ray, [-entry for entry in ray]]
             ends.append([self._add_input(ray) for ray in rays])
@@ -119,14 +120,13 @@ class Regions:
     @property
     def residues(self) -> Residues:
         """See the class."""
-        masks = np.array([value > 0 for value in self._signs(self.positive, len(self.layers[self.depth - 1]))])
-        return np.array(self._residues) * masks
+        return np.where(self._flags(self.positive, len(self.layers[self.depth - 1])), np.array(self._residues), 0)
 
     @staticmethod
-    def _signs(masks: list[int], width: int) -> list[NDArray[np.uint8]]:
+    def _flags(masks: list[int], width: int) -> NDArray[np.bool_]:
         size = (width + 7) // 8
         raw = np.frombuffer(b"".join(mask.to_bytes(size, "little") for mask in masks), dtype=np.uint8)
-        return list(np.unpackbits(raw.reshape(len(masks), size), axis=1, bitorder="little", count=width))
+        return np.unpackbits(raw.reshape(len(masks), size), axis=1, bitorder="little", count=width).astype(bool)
 
     def refine(self, limit: int, deadline: float | None) -> None:
         """Go on to the next layer: cut every region by its neurons.
@@ -154,13 +154,13 @@ class Regions:
         outputs, radii, residues = np.array(self._values), np.array(self._radii), np.array(self._residues)
         if self.depth:
             width = len(self.layers[self.depth - 1])
-            active = np.array(self._signs(self.positive, width)) > 0
+            active = self._flags(self.positive, width)
             outputs, radii, residues = (np.where(active, a, 0) for a in (outputs, radii, residues))
         values, bounds = _carry(self._floats[self.depth], outputs, radii)
         up, down = values > bounds, values < -bounds
         width = values.shape[1]
         self._values, self._radii = list(values), list(bounds)
-        self._residues = list(residues @ self._residue_layers[self.depth].T % PRIME)
+        self._residues = list(multiply(residues, self._residue_layers[self.depth].T))
         self.positive, self.negative = _masks(up), _masks(down)
         self.depth += 1
         self._end += width
@@ -275,9 +275,7 @@ class Regions:
         inside, outside = np.ones(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
         for k, matrix in enumerate(self._floats[: self.depth]):
             values, bounds = _carry(matrix, outputs, radii)
-            up, down = (
-                np.array(self._signs([self.patterns[cell][k][side] for cell in cells], len(matrix))) > 0 for side in (0, 1)
-            )
+            up, down = (self._flags([self.patterns[cell][k][side] for cell in cells], len(matrix)) for side in (0, 1))
             above, below = values > bounds, values < -bounds
             inside &= ((above & up) | (below & down)).all(axis=1)
             outside |= ((above & ~up) | (below & ~down)).any(axis=1)
@@ -291,7 +289,8 @@ class Regions:
         image: list[int] = list(point)
         for rows, (positive, negative) in zip(self.layers, self.patterns[cell], strict=False):
             values = exact.product(rows, image)
-            if any((v > 0) != positive >> i & 1 or (v < 0) != negative >> i & 1 for i, v in enumerate(values)):
+            up, down = (sum(1 << i for i, v in enumerate(values) if sign * v > 0) for sign in (1, -1))
+            if (up, down) != (positive, negative):
                 return False
             image = [max(value, 0) for value in values]
         return True

@@ -39,7 +39,8 @@ def _draw_probabilities(axes: Axes, study: DeepTransition, n: int, colours: dict
     for layer, colour in colours.items():
         rows = [row for row in study.rows if (row.n, row.layer) == (n, layer)]
         ratio = [row.expansivity for row in rows]
-        axes.fill_between(ratio, [row.p_low for row in rows], [row.p_high for row in rows], color=colour, alpha=0.15, lw=0)
+        low, high = [row.p_low for row in rows], [row.p_high for row in rows]
+        axes.fill_between(ratio, low, high, color=colour, alpha=0.15, lw=0)
         axes.plot(ratio, [row.p_injective for row in rows], color=colour, lw=1.1, marker="o", ms=2.5, label=str(layer))
     axes.axhline(0.5, color="0.75", lw=0.8, zorder=0)
     axes.set(xlabel="expansivity C = m/n", title=f"n = {n}")
@@ -51,8 +52,8 @@ def _draw_half_points(axes: Axes, study: DeepTransition, ns: list[int]) -> None:
         points = [point for point in study.half_points if point.n == n]
         seen = [point for point in points if np.isfinite(point.half)]
         _draw_interval(axes, seen, colours[n], f"n = {n}: P = 1/2, simulated")
-        layer = [point.layer for point in points]
-        axes.plot(layer, [p.sufficient for p in points], color=colours[n], lw=1, ls="--", label=f"n = {n}: P > 1/2 proven")
+        layer, sufficient = [point.layer for point in points], [point.sufficient for point in points]
+        axes.plot(layer, sufficient, color=colours[n], lw=1, ls="--", label=f"n = {n}: P > 1/2 proven")
     limits = {point.layer: point.limit for point in study.half_points}
     axes.plot(list(limits), list(limits.values()), color="0.4", lw=1, ls=":", label="n → ∞: suffices, proven")
     axes.set(xlabel="layers l", ylabel="expansivity C", ylim=(0, None))
