@@ -13,7 +13,7 @@ from polyinj.networks.weights import read_arrays, read_network
 
 _SECONDS = 10.0
 # Points with more coordinates are not printed; --json has them.
-_PRINTED_INPUTS = 16
+_PRINTED_INPUTS = 8
 
 
 @dataclass(frozen=True, slots=True)
