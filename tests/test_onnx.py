@@ -324,9 +324,7 @@ def test_a_network_trained_by_scikit_learn(tmp_path):
     from sklearn.neural_network import MLPRegressor
 
     inputs, targets = load_iris(return_X_y=True)
-    trained = MLPRegressor(hidden_layer_sizes=(20, 12), solver="lbfgs", tol=1e-2, random_state=0).fit(
-        inputs, targets
-    )
+    trained = MLPRegressor(hidden_layer_sizes=(20, 12), solver="lbfgs", tol=1e-2, random_state=0).fit(inputs, targets)
     nodes, stored, last = [], {}, "x"
     for k, (weights, bias) in enumerate(zip(trained.coefs_, trained.intercepts_, strict=True)):
         stored |= {f"w{k}": weights, f"b{k}": bias[None]}

@@ -155,7 +155,7 @@ class Chain:
         bias = np.zeros(len(last.weights)) if last.bias is None else last.bias.astype(np.float64)
         last.weights = last.weights.astype(np.float64) * scale[:, None]
         last.bias = (bias - centre) * scale + add
-        note = f"{name} folded in float64: each weight has a relative error below 2^-51"
+        note = f"{name} folded in float64: each weight has a relative error below 2^-50"
         last.rounding = "; ".join(filter(None, [last.rounding, note]))
 
     def relu(self, name: str) -> None:
