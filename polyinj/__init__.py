@@ -32,10 +32,15 @@ if TYPE_CHECKING:
     from polyinj.networks.certificate import NetworkCollision as NetworkCollision
     from polyinj.networks.certificate import NetworkProof as NetworkProof
     from polyinj.networks.certificate import load_network_certificate as load_network_certificate
+    from polyinj.networks.check import NetworkCheck as NetworkCheck
+    from polyinj.networks.check import check_network as check_network
     from polyinj.networks.deep import NetworkDecision as NetworkDecision
     from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
+    from polyinj.networks.model import Network as Network
+    from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.ensembles import OrthonormalEnsemble as OrthonormalEnsemble
@@ -88,6 +93,9 @@ _HOMES = {
     "polyinj.injectivity.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
+    "polyinj.networks.check": ["NetworkCheck", "check_network"],
+    "polyinj.networks.model": ["Network", "NetworkLayer"],
+    "polyinj.networks.weights": ["read_network"],
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],

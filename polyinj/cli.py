@@ -18,6 +18,7 @@ from rich.table import Table
 
 from polyinj import __version__
 from polyinj.cli_deep import deep
+from polyinj.cli_network import NetworkOptions, check_network_file, is_network_file
 from polyinj.cli_options import parse_integers, parse_list
 from polyinj.cli_sweep import sweep
 from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError
@@ -201,8 +202,11 @@ def _transition_of_witnesses(result: WitnessSweep, out: Path) -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Weights, one row a neuron: .npy, .npz or .csv.")],
-    key: Annotated[str | None, typer.Option(help="Name of the weights in an .npz file.")] = None,
+    file: Annotated[
+        Path,
+        typer.Argument(help="Weights, one row a neuron: .npy, .npz, .csv. Or a network: .onnx, .safetensors, .npz."),
+    ],
+    key: Annotated[str | None, typer.Option(help="One array of an .npz or .safetensors: one layer.")] = None,
     bias: Annotated[Path | None, typer.Option(help="File with the bias; by default there is none.")] = None,
     bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
     transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
@@ -211,13 +215,45 @@ def check(
     ball_centre: Annotated[str | None, typer.Option(help="One number a column: 0,1.5,-2; by default 0.")] = None,
     certificate: Annotated[Path | None, typer.Option(help="Save the proof of the verdict: .json or .json.gz.")] = None,
     rank_proof: Annotated[bool, typer.Option("--rank-proof", help="Do not assume general position.")] = False,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds, then undecided.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds, then undecided; networks: each layer, 10 by default.")
+    ] = None,
     node_limit: Annotated[int | None, typer.Option(help="Nodes of a branch and bound, then undecided.")] = None,
-    memory_limit: Annotated[int, typer.Option(help="MiB for the circuits and the proof, then undecided.")] = 1024,
+    memory_limit: Annotated[int, typer.Option(help="MiB for the circuits and the proof, then undecided.")] = 4096,
     workers: Annotated[int, typer.Option(help="Threads.")] = 1,
+    until: Annotated[str | None, typer.Option(help="Network: the tensor of an .onnx at which to stop.")] = None,
+    input_shape: Annotated[str | None, typer.Option(help="Network: shape of one input, such as 1,28,28.")] = None,
+    final_relu: Annotated[
+        bool, typer.Option("--final-relu", help="Network of arrays: a ReLU follows the last matrix too.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Decide whether one layer is injective. Exit code 0: injective, 1: not injective, 3: undecided."""
+    """Decide whether a layer or a network is injective. Exit code 0: injective, 1: not injective, 3: undecided."""
+    graph = NetworkOptions(until, parse_integers(input_shape, "--input-shape") if input_shape else None, final_relu)
+    if is_network_file(file, key):
+        for name, given in (
+            ("--key", key),
+            ("--bias", bias),
+            ("--bias-key", bias_key),
+            ("--nonnegative", nonnegative),
+            ("--certificate", certificate),
+            ("--ball", ball),
+            ("--node-limit", node_limit),
+        ):
+            if given:
+                raise InputError(f"{file} is a network; {name} is for one layer, such as an array of an .npz")
+        verdict = check_network_file(
+            file,
+            graph,
+            transpose=transpose,
+            rank_proof=True if rank_proof else None,
+            time_limit=time_limit,
+            workers=workers,
+            as_json=as_json,
+        )
+        raise typer.Exit(_EXIT_CODES[verdict])
+    if graph != NetworkOptions():
+        raise InputError(f"{file} is read as one layer; --until, --input-shape and --final-relu are for networks")
     weights = read_array(file, key)
     weights = weights.T if transpose else weights
     shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None

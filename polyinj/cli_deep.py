@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from polyinj.cli_options import parse_integers, parse_list
 from polyinj.networks.depth_study import DeepTransition, estimate_deep_transition
 
 
@@ -25,9 +26,6 @@ def deep(
     out: Annotated[Path, typer.Option(help="Folder for deep.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Estimate P(injective through layer l) of Gaussian networks of widths (n, Cn, ..., Cn), beside a proven bound."""
-    # cli registers this module's command, so it is not loaded yet when this module is.
-    from polyinj.cli import parse_integers, parse_list
-
     study = estimate_deep_transition(
         parse_integers(n, "--n"),
         parse_integers(depth, "--depth"),

@@ -265,10 +265,10 @@ def test_bad_files_are_one_clear_line(tmp_path, run_main):
     cases = {
         ("archive.npy",): "is not what its suffix says",
         ("missing.npy",): "is no file",
-        ("w.txt",): "expected .npy, .npz or .csv",
+        ("w.txt",): "expected .npy, .npz, .csv or .safetensors",
         ("two.npz",): "name one with --key",
         ("two.npz", "--key", "c"): "has no array 'c'; it holds a, b",
-        ("w.npy", "--key", "c"): "only .npz files have keys",
+        ("w.npy", "--key", "c"): "only .npz or .safetensors files have keys",
         ("w.npy", "--bias", tmp_path / "flat.npy"): "bias has shape (3,); expected (5,)",
         ("pickled.npy",): "allow_pickle=False",
         ("complex.npy",): "dtype complex128",

@@ -35,6 +35,7 @@ int witness_open(witness_walk *w, int dimension, int columns, const double *vect
     const size_t n = (size_t)dimension, width = (size_t)w->width;
     w->cell = aligned_zeros(n * width, sizeof(double));
     w->inverse = aligned_zeros(n * (size_t)dense_stride(dimension), sizeof(double));
+    w->orthonormal = aligned_zeros(n * n, sizeof(double));
     w->basis = aligned_zeros(n, sizeof(int32_t));
     w->place = aligned_zeros(width, sizeof(int32_t));
     w->tabu = aligned_zeros(width, sizeof(int64_t));
@@ -42,14 +43,16 @@ int witness_open(witness_walk *w, int dimension, int columns, const double *vect
     w->direction = aligned_zeros(n, sizeof(double));
     w->best_direction = aligned_zeros(n, sizeof(double));
     w->best_count = INT32_MAX;
-    return w->cell && w->inverse && w->basis && w->place && w->tabu && w->key && w->direction && w->best_direction ? 0
-                                                                                                                 : -1;
+    const int complete = w->cell && w->inverse && w->orthonormal && w->basis && w->place && w->tabu && w->key &&
+                         w->direction && w->best_direction;
+    return complete ? 0 : -1;
 }
 
 void witness_close(witness_walk *w)
 {
     free(w->cell);
     free(w->inverse);
+    free(w->orthonormal);
     free(w->basis);
     free(w->place);
     free(w->tabu);
@@ -105,7 +108,7 @@ INLINE uint32_t ordered(float value)
 static int start_near(witness_walk *w, const double *z)
 {
     const int n = w->dimension;
-    double q[n][n];
+    double (*q)[n] = (double (*)[n])w->orthonormal;
     for (int c = 0; c < w->columns; c++) {
         double value = 0;
         for (int k = 0; k < n; k++)

@@ -17,6 +17,7 @@ typedef struct {
     const int32_t *weight; /* per column */
     double *cell;          /* dimension x width: column c is the sum of cell[i][c] times row basis[i] */
     double *inverse;       /* of the rows in the basis */
+    double *orthonormal;   /* work space of the start: too large for the stack beyond some hundred dimensions */
     int32_t *basis, *place;
     int top;               /* the ray: all rows of the basis but this one are tight, */
     double sign;           /* and this one has this sign */

@@ -153,7 +153,7 @@ class Fields:
         """A list of integers of any length, each written as a string."""
         return tuple(self._integer(key, entry) for entry in self._list(key, self._take(key)))
 
-    def points(self, key: str) -> list[tuple[int, ...]]:
+    def digit_lists(self, key: str) -> list[tuple[int, ...]]:
         """A list of such lists."""
         value = self._list(key, self._take(key))
         return [tuple(self._integer(key, entry) for entry in self._list(key, part)) for part in value]

@@ -190,7 +190,7 @@ def load_network_certificate(path: str | PathLike[str]) -> NetworkCollision | Ne
     else:
         certificate = NetworkProof(
             name,
-            tuple(fields.points("points")),
+            tuple(fields.digit_lists("points")),
             tuple(_triples(entries, fields) for entries in fields.lists("facets")),
             tuple(map(_separation, fields.documents("separations"))),
         )

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike
 
 from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.certificate import Collision, InjectivityProof
-from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
+from polyinj.injectivity.decide import decide_injectivity
+from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.networks.certificate import NetworkCollision, NetworkProof
 from polyinj.networks.collisions import Point, Verdicts, compare_regions
 from polyinj.networks.network import Biases, Network, read_network

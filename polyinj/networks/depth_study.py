@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError
-from polyinj.injectivity.decide import Verdict
+from polyinj.injectivity.decision import Verdict
 from polyinj.networks.deep import decide_network_injectivity
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes

@@ -1,9 +1,10 @@
-"""Read weights from files: .npy, .npz, .csv."""
+"""Read weights from files, without unpickling: one array, or a whole network."""
 
 from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
+from polyinj.networks.model import Network
+from polyinj.networks.named_arrays import read_named_arrays
+from polyinj.networks.onnx_chain import read_onnx
+from polyinj.networks.torch_chain import is_sequential, read_sequential
+
+_ARRAY_FILES = (".npy", ".npz", ".csv", ".safetensors")
+_KEYED_FILES = (".npz", ".safetensors")
+_NETWORK_FILES = (".onnx", ".safetensors", ".npz")
 
 
 def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[Any]:
@@ -19,9 +28,9 @@ def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[
     Parameters
     ----------
     path : path
-        .npy, .npz (an archive of arrays) or .csv (numbers separated by commas, no header).
+        .npy, .npz (an archive of arrays), .safetensors or .csv (numbers separated by commas, no header).
     key : str, optional
-        Which array of an .npz; may be left out where there is only one.
+        Which array of an .npz or .safetensors; may be left out where there is only one.
 
     Returns
     -------
@@ -35,12 +44,14 @@ def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[
     """
     file = Path(path)
     kind = file.suffix.lower()
-    if kind not in (".npy", ".npz", ".csv"):
-        raise InputError(f"{file} has the suffix {kind!r}; expected .npy, .npz or .csv")
+    if kind not in _ARRAY_FILES:
+        raise InputError(f"{file} has the suffix {kind!r}; expected {_or(_ARRAY_FILES)}")
     if not file.is_file():
-        raise InputError(f"{file} is no file; expected a path to .npy, .npz or .csv")
-    if key is not None and kind != ".npz":
-        raise InputError(f"a key ({key!r}) was given for {file}; only .npz files have keys")
+        raise InputError(f"{file} is no file; expected a path to {_or(_ARRAY_FILES)}")
+    if key is not None and kind not in _KEYED_FILES:
+        raise InputError(f"a key ({key!r}) was given for {file}; only {_or(_KEYED_FILES)} files have keys")
+    if kind in _KEYED_FILES:
+        return _member(read_arrays(file), file, key)
     try:
         if kind == ".csv":
             lines = file.read_text(encoding="utf-8").split("\n")
@@ -49,24 +60,133 @@ def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[
             return np.loadtxt(lines, delimiter=",", ndmin=2)
         with file.open("rb") as stream:
             loaded = np.load(stream, allow_pickle=False)
-            if isinstance(loaded, np.ndarray) != (kind == ".npy"):
-                raise InputError(
-                    f"{file} is not what its suffix says; rename it to .npy (one array) or .npz (an archive)"
-                )
-            return loaded if isinstance(loaded, np.ndarray) else _member(loaded, file, key)
+            if not isinstance(loaded, np.ndarray):
+                raise _misnamed(file)
+            return loaded
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{file} cannot be read as {kind}: {error}") from None
+        raise _unreadable(file, error) from None
 
 
-def _member(archive: Any, file: Path, key: str | None) -> NDArray[Any]:
-    names = ", ".join(archive.files) or "none"
+def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz or .safetensors file by name. Nothing is unpickled."""
+    if not file.is_file():
+        raise InputError(f"{file} is no file; expected a path to {_or(_KEYED_FILES)}")
+    if file.suffix.lower() == ".safetensors":
+        return _safetensors(file)
+    try:
+        with file.open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                raise _misnamed(file)
+            return {name: loaded[name] for name in loaded.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise _unreadable(file, error) from None
+
+
+def _safetensors(file: Path) -> dict[str, NDArray[Any]]:
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError:
+        raise InputError(
+            f"reading {file} needs the package safetensors; try: pip install 'polyinj[safetensors]'"
+        ) from None
+    try:
+        with safe_open(str(file), framework="np") as stored:
+            return {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 (it has no __iter__)
+    except (OSError, ValueError, TypeError, AttributeError, SafetensorError) as error:
+        raise _unreadable(file, error) from None
+
+
+def _misnamed(file: Path) -> InputError:
+    return InputError(f"{file} is not what its suffix says; rename it to .npy (one array) or .npz (an archive)")
+
+
+def _unreadable(file: Path, error: Exception) -> InputError:
+    return error if isinstance(error, InputError) else InputError(f"{file} cannot be read as {file.suffix}: {error}")
+
+
+def _member(arrays: dict[str, NDArray[Any]], file: Path, key: str | None) -> NDArray[Any]:
+    names = ", ".join(arrays) or "none"
     if key is None:
-        if len(archive.files) != 1:
+        if len(arrays) != 1:
             raise InputError(f"{file} holds the arrays {names}; name one with --key")
-        key = archive.files[0]
-    if key not in archive.files:
+        key = next(iter(arrays))
+    if key not in arrays:
         raise InputError(f"{file} has no array {key!r}; it holds {names}")
-    member: NDArray[Any] = archive[key]
-    return member
+    return arrays[key]
+
+
+def _or(kinds: Sequence[str]) -> str:
+    return f"{', '.join(kinds[:-1])} or {kinds[-1]}"
+
+
+def read_network(
+    path_or_module: Any,
+    *,
+    input_shape: Sequence[int] | None = None,
+    until: str | None = None,
+    transpose: bool = False,
+    final_relu: bool = False,
+) -> Network:
+    """Read a chain of affine layers and ReLUs. Nothing is unpickled, and no value is rounded but by a batch norm.
+
+    Parameters
+    ----------
+    path_or_module : path or torch.nn.Sequential
+        .onnx (needs the package onnx), .safetensors (needs the package safetensors) or .npz. In ONNX and in modules,
+        convolutions are unrolled to matrices. Arrays of .npz and .safetensors are told apart by their names, see
+        `polyinj.networks.named_arrays.read_named_arrays`.
+    input_shape : sequence of int, optional
+        The shape of one input without the batch, such as (1, 28, 28), for .onnx files that leave it open and for
+        modules with convolutions.
+    until : str, optional
+        For .onnx the tensor, for a module the child behind which to stop; what follows, such as a softmax, is left out.
+    transpose : bool
+        The matrices of an .npz or .safetensors store one column a neuron.
+    final_relu : bool
+        A ReLU follows the last matrix of an .npz or .safetensors too; by default it follows all others.
+
+    Returns
+    -------
+    Network
+        As functions of real numbers: rounding of activations is not modelled, dropout is left out, batch norm in
+        inference mode is folded into the layer before it (in float64: `NetworkLayer.rounding` says where).
+
+    Raises
+    ------
+    InputError
+        Unreadable files, and anything that is not such a chain: the message names the first node that is not.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     np.savez(f"{folder}/net.npz", W1=np.eye(3, 2), W2=np.ones((1, 3)))
+    ...     read_network(f"{folder}/net.npz").widths
+    (2, 3, 1)
+    """
+    shape = None if input_shape is None else tuple(int(length) for length in input_shape)
+    if shape is not None and (not shape or min(shape) < 1):
+        raise InputError(f"input_shape is {shape}; expected positive lengths, such as 1,28,28")
+    module = is_sequential(path_or_module)
+    if not module and not isinstance(path_or_module, (str, os.PathLike)):
+        raise InputError(
+            f"a {type(path_or_module).__name__} is no network; expected a path to {_or(_NETWORK_FILES)}, or a "
+            "torch.nn.Sequential"
+        )
+    kind = "" if module else Path(path_or_module).suffix.lower()
+    if not module and kind not in _NETWORK_FILES:
+        raise InputError(f"{path_or_module} has the suffix {kind!r}; expected {_or(_NETWORK_FILES)}")
+    arrays = kind in _KEYED_FILES
+    if arrays and (until is not None or shape is not None):
+        raise InputError(f"{path_or_module} holds arrays; an input shape or a last tensor is for .onnx and modules")
+    if not arrays and (transpose or final_relu):
+        raise InputError("a graph says where its rows and ReLUs are; transpose and final_relu are for arrays")
+    if module:
+        return read_sequential(path_or_module, input_shape=shape, until=until)
+    file = Path(path_or_module)
+    if arrays:
+        return read_named_arrays(read_arrays(file), str(file), transpose=transpose, final_relu=final_relu)
+    if not file.is_file():
+        raise InputError(f"{file} is no file; expected a path to {_or(_NETWORK_FILES)}")
+    return read_onnx(file, input_shape=shape, until=until)

@@ -1,0 +1,134 @@
+"""`polyinj check` for networks: what is printed, line by line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyinj.injectivity.decision import Verdict
+from polyinj.networks.check import LayerCheck, NetworkCheck, Point, check_network
+from polyinj.networks.weights import read_arrays, read_network
+
+_SECONDS = 10.0
+# Points with more coordinates are not printed; --json has them.
+_PRINTED_INPUTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkOptions:
+    """Options of the shell that only networks have."""
+
+    until: str | None = None
+    input_shape: Sequence[int] | None = None
+    final_relu: bool = False
+
+
+def is_network_file(file: Path, key: str | None) -> bool:
+    """Whether `polyinj check` reads a network: .onnx, or several matrices without a key that picks one."""
+    kind = file.suffix.lower()
+    if kind == ".onnx":
+        return True
+    if kind not in (".npz", ".safetensors") or key is not None or not file.is_file():
+        return False
+    return sum(array.ndim > 1 for array in read_arrays(file).values()) > 1
+
+
+def check_network_file(
+    file: Path,
+    options: NetworkOptions,
+    *,
+    transpose: bool,
+    rank_proof: bool | None,
+    time_limit: float | None,
+    workers: int,
+    as_json: bool,
+) -> Verdict:
+    """Read, decide and print a network; return its verdict."""
+    network = read_network(
+        file,
+        input_shape=options.input_shape,
+        until=options.until,
+        transpose=transpose,
+        final_relu=options.final_relu,
+    )
+    limit = _SECONDS if time_limit is None else time_limit
+    check = check_network(network, time_limit=limit, rank_proof=rank_proof, workers=workers)
+    if as_json:
+        print(json.dumps(_json(check), indent=1))
+    else:
+        _print(check)
+    return check.verdict
+
+
+def _print(check: NetworkCheck) -> None:
+    network = check.network
+    print(f"{network.source}: {network.describe()}")
+    for number, layer in enumerate(check.layers, start=1):
+        m, n = layer.layer.shape
+        kind = "ReLU" if layer.layer.activation else "no ReLU"
+        print(f"layer {number}, {layer.layer.name}: {m} rows, {n} columns, {kind}")
+        print(f"  {_describe(layer)}")
+        if layer.layer.rounding:
+            print(f"  rounded: {layer.layer.rounding}")
+    assumed = " if the rows are in general position" if check.assumes_general_position else ""
+    print(f"network: {check.verdict.value}{assumed}: {check.reason}")
+    if check.collision is None:
+        return
+    x, y = check.collision
+    if len(x) > _PRINTED_INPUTS:
+        print(f"  x and y differ in {sum(a != b for a, b in zip(x, y, strict=True))} of {len(x)} entries; see --json")
+        return
+    for name, point in (("x", x), ("y", y)):
+        print(f"  {name} = ({', '.join(map(str, point))})")
+
+
+def _describe(check: LayerCheck) -> str:
+    m, n = check.layer.shape
+    where = f"{'the nonnegative orthant of ' if check.orthant else ''}R^{n}"
+    if check.verdict is Verdict.INJECTIVE:
+        assumed = " if its rows are in general position" if check.assumes_general_position else ""
+        return f"injective on {where}{assumed}, and so wherever the layers before end"
+    if check.verdict is Verdict.UNDECIDED:
+        return f"undecided on {where}"
+    if m < n:
+        why = "fewer rows than columns"
+    elif check.rank is not None:
+        why = f"rank {check.rank}"
+    else:
+        assert check.decision is not None
+        assert check.decision.best_witness is not None
+        why = f"at a point only {check.decision.best_witness.active} rows are active"
+    return f"not injective on {where}: {why}"
+
+
+def _json(check: NetworkCheck) -> dict[str, object]:
+    layers = [
+        {
+            "name": layer.layer.name,
+            "rows": layer.layer.shape[0],
+            "columns": layer.layer.shape[1],
+            "activation": layer.layer.activation,
+            "domain": "nonnegative orthant" if layer.orthant else "all",
+            "verdict": layer.verdict.value,
+            "assumes_general_position": layer.assumes_general_position,
+            "rounding": layer.layer.rounding,
+        }
+        for layer in check.layers
+    ]
+    document: dict[str, object] = {
+        "source": check.network.source,
+        "widths": check.network.widths,
+        "verdict": check.verdict.value,
+        "assumes_general_position": check.assumes_general_position,
+        "reason": check.reason,
+        "layers": layers,
+    }
+    if check.collision is not None:
+        document["collision"] = dict(zip("xy", map(_strings, check.collision), strict=True))
+    return document
+
+
+def _strings(point: Point) -> list[str]:
+    return [str(entry) for entry in point]

@@ -1,0 +1,213 @@
+"""Does a network that was read lose information? Layer by layer, and as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from polyinj.errors import CertificateError, InputError
+from polyinj.geometry import exact
+from polyinj.injectivity.certificate import Collision
+from polyinj.injectivity.decide import decide_injectivity
+from polyinj.injectivity.decision import Decision, Verdict
+from polyinj.injectivity.domain import Box
+from polyinj.networks.certificate import NetworkCollision
+from polyinj.networks.deep import NetworkDecision, decide_network_injectivity
+from polyinj.networks.model import Network, NetworkLayer
+from polyinj.networks.probe import find_flat_region
+
+Point = tuple[Fraction, ...]
+
+_SEARCH_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCheck:
+    """What is known of one layer on its own.
+
+    Attributes
+    ----------
+    layer : NetworkLayer
+    orthant : bool
+        True: decided on the inputs x >= 0, where the layer stands behind a ReLU. False: on all of R^n. Both contain
+        whatever the layers before can produce, so INJECTIVE holds in the network; NOT_INJECTIVE need not.
+    verdict : Verdict
+    assumes_general_position : bool
+        As in `polyinj.injectivity.decide.Decision`.
+    rank : int or None
+        Of a layer without ReLU, which is injective exactly if it is the number of columns; None for fewer rows than
+        columns, where no layer is injective.
+    decision : Decision or None
+        Of a layer with ReLU and at least as many rows as columns, with its certificate.
+    """
+
+    layer: NetworkLayer
+    orthant: bool
+    verdict: Verdict
+    assumes_general_position: bool = False
+    rank: int | None = None
+    decision: Decision | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCheck:
+    """What is known of a network.
+
+    Attributes
+    ----------
+    verdict : Verdict
+        Of the map from the inputs, all of R^n, to the outputs.
+    reason : str
+        What proves the verdict, or why there is none.
+    collision : (x, y) or None
+        Of NOT_INJECTIVE: two points with the same output, in rationals.
+    assumes_general_position : bool
+        INJECTIVE rests on a layer that is so if its rows are in general position.
+    layers : tuple of LayerCheck
+    network : Network
+    deep : NetworkDecision or None
+        The decision on the network as a whole, with its certificate, where it took one: of
+        `network.as_relu_layers()`.
+    """
+
+    verdict: Verdict
+    reason: str
+    collision: tuple[Point, Point] | None
+    assumes_general_position: bool
+    layers: tuple[LayerCheck, ...]
+    network: Network
+    deep: NetworkDecision | None = field(default=None, repr=False)
+
+    def verify(self) -> None:
+        """Replay the collision, or check the certificates of all layers; CertificateError when that fails."""
+        if self.verdict is Verdict.UNDECIDED:
+            raise CertificateError("the verdict 'undecided' carries no certificate")
+        if self.collision is not None:
+            x, y = self.collision
+            if x == y or self.network.apply_exactly(x) != self.network.apply_exactly(y):
+                raise CertificateError("x and y do not collide")
+            return
+        if self.deep is not None:
+            self.deep.verify()
+            return
+        for check in self.layers:
+            if check.decision is not None:
+                check.decision.verify()
+            elif _rank(check.layer) < check.layer.shape[1]:
+                raise CertificateError(f"the layer {check.layer.name!r} has a rank below its number of columns")
+
+
+def check_network(
+    network: Network,
+    *,
+    time_limit: float | None = 10.0,
+    rank_proof: bool | None = None,
+    workers: int = 1,
+    seed: int = 0,
+) -> NetworkCheck:
+    """Decide each layer of a network, and the network.
+
+    The network is injective if every layer is injective on a set that contains the image of the layers before: all of
+    R^n for the first layer and behind layers without ReLU, the nonnegative orthant behind a ReLU. It is not injective
+    if the first layer is not, or if it is not injective on one of its linear regions, which is looked for at random
+    points. Where neither settles it, `decide_network_injectivity` looks at what really comes out of the layers before.
+
+    Parameters
+    ----------
+    network : Network
+        See `polyinj.read_network`.
+    time_limit : float, optional
+        Seconds for each layer, for the random points, for the regions of the whole, and for the search for collisions
+        that follows where these are too many. None: 10 for that search, and no other limit.
+    rank_proof, workers
+        See `polyinj.decide_injectivity`.
+    seed : int
+        Seed of the random points.
+
+    Raises
+    ------
+    InputError
+        Limits that are not positive, a negative seed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polyinj.networks.model import Network, NetworkLayer
+    >>> split = NetworkLayer(np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]]), None, "relu")
+    >>> join = NetworkLayer(np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]]), None, None)
+    >>> check = check_network(Network((split, join), "by hand"))
+    >>> [layer.verdict.value for layer in check.layers], check.verdict.value
+    (['injective', 'not injective'], 'injective')
+    >>> check.verify()
+    """
+    if seed < 0 or (time_limit is not None and not time_limit > 0):
+        raise InputError(f"seed is {seed} and time_limit {time_limit}; expected seed >= 0 and time_limit > 0 or None")
+    checks: list[LayerCheck] = []
+    for index, layer in enumerate(network.layers):
+        orthant = index > 0 and network.layers[index - 1].activation == "relu"
+        if layer.shape[0] < layer.shape[1]:
+            # No affine map into fewer dimensions is injective on a set with interior, and ReLU only loses more.
+            checks.append(LayerCheck(layer, orthant, Verdict.NOT_INJECTIVE))
+            continue
+        if layer.activation is None:
+            checks.append(_check_affine(layer, orthant))
+            continue
+        decision = decide_injectivity(
+            layer.weights,
+            layer.bias,
+            domain=Box.nonnegative(layer.shape[1]) if orthant else None,
+            rank_proof=rank_proof,
+            time_limit=time_limit,
+            workers=workers,
+        )
+        checks.append(LayerCheck(layer, orthant, decision.verdict, decision.assumes_general_position, None, decision))
+    return _conclude(network, tuple(checks), seed, time_limit)
+
+
+def _check_affine(layer: NetworkLayer, orthant: bool) -> LayerCheck:
+    rank = _rank(layer)
+    verdict = Verdict.INJECTIVE if rank == layer.shape[1] else Verdict.NOT_INJECTIVE
+    return LayerCheck(layer, orthant, verdict, rank=rank)
+
+
+def _rank(layer: NetworkLayer) -> int:
+    return exact.rank(exact.integer_rows(layer.weights))
+
+
+def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_limit: float | None) -> NetworkCheck:
+    if all(check.verdict is Verdict.INJECTIVE for check in checks):
+        assumed = any(check.assumes_general_position for check in checks)
+        reason = "every layer is injective on a set that contains the image of the layers before"
+        return NetworkCheck(Verdict.INJECTIVE, reason, None, assumed, checks, network)
+    first = _first_layer_collision(checks[0])
+    if first is not None:
+        return NetworkCheck(
+            Verdict.NOT_INJECTIVE, "layer 1 maps two points to the same image", first, False, checks, network
+        )
+    pair = find_flat_region(network, seed=seed, time_limit=time_limit)
+    if pair is not None:
+        reason = "on a linear region the network has a kernel: two points there have the same output"
+        return NetworkCheck(Verdict.NOT_INJECTIVE, reason, pair, False, checks, network)
+    weights, biases = network.as_relu_layers()
+    seconds = _SEARCH_SECONDS if time_limit is None else time_limit
+    deep = decide_network_injectivity(weights, biases, time_limit=time_limit, search_seconds=seconds, seed=seed)
+    if isinstance(deep.certificate, NetworkCollision):
+        pair = deep.certificate.x, deep.certificate.y
+        reason = f"layer {deep.certificate.layer} merges two points that come out of the layers before"
+    elif deep.verdict is Verdict.INJECTIVE:
+        reason = "every layer is injective on the image of the layers before, region by region"
+    else:
+        known = f"{deep.injective_layers} of {len(checks)} layers are known to be injective together"
+        reason = f"the time or the regions ran out: {known}, and no collision was found"
+    return NetworkCheck(deep.verdict, reason, pair, False, checks, network, deep)
+
+
+def _first_layer_collision(check: LayerCheck) -> tuple[Point, Point] | None:
+    """Two points that the first layer maps to one; None where none is at hand."""
+    if check.decision is not None and isinstance(check.decision.certificate, Collision):
+        return check.decision.certificate.x, check.decision.certificate.y
+    if check.rank is not None and check.rank < check.layer.shape[1]:
+        columns = check.layer.shape[1]
+        kernel = exact.kernel(exact.integer_rows(check.layer.weights), columns)[0]
+        return (Fraction(0),) * columns, tuple(map(Fraction, kernel))
+    return None
