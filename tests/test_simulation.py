@@ -48,6 +48,15 @@ def test_trial_t_draws_from_its_own_seed_sequence():
         assert run.values[trial, 0] == depth(rng.standard_normal((9, 3)))
 
 
+def test_a_job_may_start_at_a_later_trial():
+    ensemble = GaussianEnsemble(9, 3)
+    whole = in_process(ensemble, depth, 80, 5).values
+    (rest,) = simulate_jobs([Job(ensemble, depth, 50, start=30)], seed=5, executor=local_processes(1), progress=False)
+    assert (rest.values == whole[30:]).all()
+    with pytest.raises(InputError, match="start is -1"):
+        simulate_jobs([Job(ensemble, depth, 50, start=-1)], seed=5, progress=False)
+
+
 def test_a_drawn_seed_is_stored_and_repeats_the_run():
     first = simulate(GaussianEnsemble(6, 2), depth, 20, seed=None, executor=local_processes(1), progress=False)
     assert (in_process(GaussianEnsemble(6, 2), depth, 20, first.seed).values == first.values).all()

@@ -59,11 +59,12 @@ class Simulation:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """So many trials of one statistic on one ensemble."""
+    """Trials start, ..., start + trials - 1 of one statistic on one ensemble."""
 
     ensemble: Ensemble
     statistic: Statistic
     trials: int
+    start: int = 0
 
 
 def simulate(
@@ -115,7 +116,10 @@ def simulate(
 def simulate_jobs(
     jobs: Sequence[Job], *, seed: int | None, executor: Executor | None = None, progress: bool = True
 ) -> list[Simulation]:
-    """`simulate` for several ensembles at once, so that no worker waits for the end of one of them."""
+    """`simulate` for several jobs at once, so that no worker waits for the end of one of them.
+
+    Row k of a result is trial `start` + k of its job.
+    """
     if seed is None:
         seed = secrets.randbits(63)
     if seed < 0:
@@ -123,6 +127,8 @@ def simulate_jobs(
     for job in jobs:
         if job.trials < 1:
             raise InputError(f"trials is {job.trials}; expected an integer >= 1")
+        if job.start < 0:
+            raise InputError(f"start is {job.start}; expected an integer >= 0, the number of the first trial")
     if executor is not None:
         return _run(jobs, seed, executor, progress)
     with local_processes() as processes:
@@ -145,7 +151,8 @@ def _run(jobs: Sequence[Job], seed: int, executor: Executor, progress: bool) -> 
                 while batches and len(running) < _BATCHES_IN_FLIGHT:
                     index, start, stop = batches.pop()
                     job = jobs[index]
-                    future = executor.submit(run_batch, job.ensemble, job.statistic, seed, start, stop)
+                    first, last = job.start + start, job.start + stop
+                    future = executor.submit(run_batch, job.ensemble, job.statistic, seed, first, last)
                     running[future] = index, start, stop
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     index, start, stop = running.pop(future)
