@@ -27,3 +27,7 @@ class BudgetExceeded(PolyinjError):
 
 class CertificateError(PolyinjError):
     """A certificate does not prove what it claims."""
+
+
+class StoreError(PolyinjError):
+    """The file of a store cannot be used: it is damaged, no store, in use, or its disk is full."""

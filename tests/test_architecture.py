@@ -25,9 +25,23 @@ ALLOWED = {
     "plots": set(),
     "testing": {"geometry"},
 }
-# Modules of a room that must stay free of some of it.
+# Modules of a room that must stay free of some of it: what runs and keeps trials knows no strand.
+MACHINERY = (
+    "describe",
+    "ensembles",
+    "estimate",
+    "executors",
+    "export",
+    "intervals",
+    "progress",
+    "records",
+    "schedule",
+    "sqlite_file",
+    "store",
+    "trials",
+)
 STRICTER = {
-    **{f"simulation.{name}": set() for name in ("ensembles", "estimate", "executors", "intervals")},
+    **{f"simulation.{name}": set() for name in MACHINERY},
     **{f"injectivity.{name}": {"geometry.exact"} for name in CHECKER},
 }
 

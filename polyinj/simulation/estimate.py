@@ -6,26 +6,25 @@ batch, beside any other ensemble and on any executor.
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from polyinj.errors import InputError, PolyinjError
+from polyinj.simulation.describe import array_sha256, check_picklable, describe_ensemble, describe_statistic, readable
 from polyinj.simulation.ensembles import Ensemble
-from polyinj.simulation.executors import local_processes
-
-Statistic = Callable[[NDArray[Any]], "float | Mapping[str, float]"]
-
-_BATCH = 25
-_BATCHES_IN_FLIGHT = 64
+from polyinj.simulation.executors import LocalProcesses, local_processes
+from polyinj.simulation.progress import Note, RunProgress
+from polyinj.simulation.schedule import Scheduler, Work
+from polyinj.simulation.store import Store
+from polyinj.simulation.trials import Batch, Failure, Statistic, matrix_of, undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +36,21 @@ class Simulation:
     columns : tuple of str
         Names of the numbers; ("value",) for a statistic that returns a bare number.
     values : ndarray of float64, shape (trials, len(columns))
-        Row t is trial t.
+        Row k is trial start + k of the job; start is 0 in `simulate`.
     seed : int
         The seed that repeats the run.
+    seconds : ndarray of float64, shape (trials,)
+        Time in the statistic, by the clock of the worker.
     """
 
     columns: tuple[str, ...]
     values: NDArray[np.float64]
     seed: int
+    seconds: NDArray[np.float64]
 
     def __repr__(self) -> str:
-        return f"Simulation({len(self.values)} trials of {', '.join(self.columns)}; seed={self.seed})"
+        open_ = f", {self.undecided} undecided" if self.undecided else ""
+        return f"Simulation({len(self.values)} trials of {', '.join(self.columns)}{open_}; seed={self.seed})"
 
     def column(self, name: str) -> NDArray[np.float64]:
         """The values of one column, shape (trials,)."""
@@ -56,10 +59,15 @@ class Simulation:
         values: NDArray[np.float64] = self.values[:, self.columns.index(name)]
         return values
 
+    @property
+    def undecided(self) -> int:
+        """Trials without an answer since their budget was spent: "undecided" is not 0, or a number is nan."""
+        return int(undecided(self.columns, self.values).sum())
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Trials start, ..., start + trials - 1 of one statistic on one ensemble."""
+    """Trials start..trials-1 of one statistic on one ensemble."""
 
     ensemble: Ensemble
     statistic: Statistic
@@ -74,6 +82,7 @@ def simulate(
     *,
     seed: int | None,
     executor: Executor | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Simulation:
     """Apply a statistic to independent random matrices.
@@ -81,23 +90,33 @@ def simulate(
     Parameters
     ----------
     ensemble : Ensemble
-        Law of the matrices, for instance GaussianEnsemble(m, n).
+        Law of the matrices, for instance GaussianEnsemble(m, n); anything with `shape` and `sample(rng)`.
     statistic : callable
         Maps an (m, n) matrix to a number or to a dict of numbers; a module-level function, so that it can be sent to
-        other processes. Ready ones are in `polyinj.simulation.statistics`.
+        other processes. Ready ones are in `polyinj.simulation.statistics`; functools.partial sets their budgets.
     trials : int
         Number of matrices, at least 1.
     seed : int or None
-        None draws a seed and stores it in the result.
+        None draws a seed and stores it in the result; with a store that has one, None takes that.
     executor : concurrent.futures.Executor, optional
         Where trials run; by default processes on this machine. The result does not depend on it.
+    store : path or Store, optional
+        File that keeps every trial as it is done. What it has is read, only missing trials run. It holds one ensemble
+        family, statistic and seed; more trials and other shapes may be added.
     progress : bool
         Show a progress bar on stderr.
 
     Raises
     ------
     InputError
-        trials < 1 or a negative seed.
+        trials < 1, a negative seed, a statistic that assumes general position with an ensemble that does not declare
+        it, or a store of other trials.
+    StoreError
+        The store is damaged, in use by another process, or cannot be written.
+    PolyinjError
+        With a store: some trials failed; all others are stored, and running again retries those.
+    Exception
+        Without a store, what a trial raised.
 
     Examples
     --------
@@ -109,92 +128,165 @@ def simulate(
     >>> run
     Simulation(100 trials of value; seed=1)
     """
-    (result,) = simulate_jobs([Job(ensemble, statistic, trials)], seed=seed, executor=executor, progress=progress)
+    (result,) = simulate_jobs(
+        [Job(ensemble, statistic, trials)], seed=seed, executor=executor, store=store, progress=progress
+    )
     return result
 
 
 def simulate_jobs(
-    jobs: Sequence[Job], *, seed: int | None, executor: Executor | None = None, progress: bool = True
+    jobs: Sequence[Job],
+    *,
+    seed: int | None,
+    executor: Executor | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
+    progress: bool = True,
+    note: Note | None = None,
 ) -> list[Simulation]:
-    """`simulate` for several jobs at once, so that no worker waits for the end of one of them.
+    """`simulate` for several ensembles at once, so that no worker waits for the end of one of them.
 
-    Row k of a result is trial `start` + k of its job.
+    With a store the jobs have one ensemble family and one statistic, and no shape twice. `note(index, batch)` is called
+    after each batch with the index of its job; the text that it returns is shown behind the progress bar.
     """
-    if seed is None:
-        seed = secrets.randbits(63)
-    if seed < 0:
+    _check_jobs(jobs, seed)
+    with ExitStack() as stack:
+        if store is not None and not isinstance(store, Store):
+            store = stack.enter_context(Store(store))
+        if store is not None:
+            seed = _begin(store, jobs, seed)
+        elif seed is None:
+            seed = secrets.randbits(63)
+        tables = [_Table(job, store) for job in jobs]
+        works = [Work(job.ensemble, job.statistic, table.missing()) for job, table in zip(jobs, tables, strict=True)]
+        if executor is None:
+            executor = stack.enter_context(local_processes())
+        if isinstance(executor, LocalProcesses):
+            for job in jobs:
+                check_picklable("ensemble", job.ensemble)
+                check_picklable("statistic", job.statistic)
+        total = sum(job.trials - job.start for job in jobs)
+        try:
+            with RunProgress(progress, total, total - sum(work.left for work in works), note) as shown:
+                for index, batch in Scheduler(works, seed, executor).run():
+                    tables[index].fill(batch)
+                    if store is not None:
+                        m, n = jobs[index].ensemble.shape
+                        store.add(n, m, batch)
+                    elif batch.failures:
+                        _raise(batch.failures[0], jobs[index], seed)
+                    shown.advance(index, batch)
+        finally:
+            if store is not None:
+                store.flush()
+        _report_failures(jobs, tables, store)
+        return [table.simulation(seed) for table in tables]
+
+
+def _check_jobs(jobs: Sequence[Job], seed: int | None) -> None:
+    if seed is not None and seed < 0:
         raise InputError(f"seed is {seed}; expected an integer >= 0, or None to draw one")
     for job in jobs:
         if job.trials < 1:
             raise InputError(f"trials is {job.trials}; expected an integer >= 1")
-        if job.start < 0:
-            raise InputError(f"start is {job.start}; expected an integer >= 0, the number of the first trial")
-    if executor is not None:
-        return _run(jobs, seed, executor, progress)
-    with local_processes() as processes:
-        return _run(jobs, seed, processes, progress)
+        if not 0 <= job.start < job.trials:
+            raise InputError(f"start is {job.start}; expected 0 to trials - 1 = {job.trials - 1}")
+        function = job.statistic.func if isinstance(job.statistic, partial) else job.statistic
+        if getattr(function, "assumes_general_position", False) and not getattr(job.ensemble, "continuous", False):
+            raise InputError(
+                f"the statistic {getattr(function, '__name__', function)} assumes that any n rows are independent, "
+                f"which {type(job.ensemble).__name__} does not declare; use one that proves ranks, such as "
+                "decision_by_rank, or set `continuous = True` on an ensemble whose entries have a density"
+            )
 
 
-def _run(jobs: Sequence[Job], seed: int, executor: Executor, progress: bool) -> list[Simulation]:
-    batches = [
-        (index, start, min(start + _BATCH, job.trials))
-        for index, job in enumerate(jobs)
-        for start in range(0, job.trials, _BATCH)
-    ]
-    batches.reverse()
-    results: list[list[Mapping[str, float]]] = [[{}] * job.trials for job in jobs]
-    running: dict[Future[list[Mapping[str, float]]], tuple[int, int, int]] = {}
-    with _progress_bar(progress) as bar:
-        task = bar.add_task("trials", total=sum(job.trials for job in jobs))
-        try:
-            while batches or running:
-                while batches and len(running) < _BATCHES_IN_FLIGHT:
-                    index, start, stop = batches.pop()
-                    job = jobs[index]
-                    first, last = job.start + start, job.start + stop
-                    future = executor.submit(run_batch, job.ensemble, job.statistic, seed, first, last)
-                    running[future] = index, start, stop
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    index, start, stop = running.pop(future)
-                    results[index][start:stop] = future.result()
-                    bar.advance(task, stop - start)
-        except BrokenProcessPool:
-            raise PolyinjError(
-                "a worker process died; in a script, call polyinj below `if __name__ == '__main__':`, since workers "
-                "import the script, and check that memory suffices"
-            ) from None
-        finally:
-            for future in running:
-                future.cancel()
-    return [_simulation(rows, seed) for rows in results]
+def _begin(store: Store, jobs: Sequence[Job], seed: int | None) -> int:
+    """Tell the store what comes; the seed."""
+    if seed is None:
+        seed = secrets.randbits(63) if store.is_new else store.design.seed
+    ensembles = [describe_ensemble(job.ensemble) for job in jobs]
+    statistics = [describe_statistic(job.statistic) for job in jobs]
+    for what, found in (("ensemble family", ensembles), ("statistic", statistics)):
+        texts = sorted({description.text for description in found})
+        if len(texts) > 1:
+            raise InputError(
+                f"the jobs have more than one {what} ({', '.join(map(readable, texts))}); a store holds one: use "
+                "a store for each"
+            )
+    shapes = [job.ensemble.shape for job in jobs]
+    if twice := {shape for shape in shapes if shapes.count(shape) > 1}:
+        raise InputError(f"shape {min(twice)} occurs in more than one job; expected one job a shape with a store")
+    store.begin(ensembles[0], statistics[0], seed)
+    store.request(
+        (n, m, job.trials, array_sha256(matrix_of(job.ensemble, seed, 0)))
+        for job, (m, n) in zip(jobs, shapes, strict=True)
+    )
+    return seed
 
 
-def run_batch(ensemble: Ensemble, statistic: Statistic, seed: int, start: int, stop: int) -> list[Mapping[str, float]]:
-    """Trials start..stop-1: what one task computes in a worker."""
-    m, n = ensemble.shape
-    values: list[Mapping[str, float]] = []
-    for trial in range(start, stop):
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n, m, trial)))
-        value = statistic(ensemble.sample(rng))
-        values.append(value if isinstance(value, Mapping) else {"value": value})
-    return values
+@dataclass(slots=True)
+class _Table:
+    """The rows of one job: read from the store at first, then filled by batches."""
+
+    job: Job
+    store: Store | None
+    columns: tuple[str, ...] = ()
+    values: NDArray[np.float64] = field(init=False)
+    seconds: NDArray[np.float64] = field(init=False)
+    known: NDArray[np.bool_] = field(init=False)
+    failures: list[Failure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        size = self.job.trials - self.job.start
+        if self.store is None:
+            self.values, self.seconds = np.zeros((size, 0)), np.full(size, np.nan)
+            self.known = np.zeros(size, dtype=bool)
+            return
+        m, n = self.job.ensemble.shape
+        found = self.store.trials(n, m, self.job.start, self.job.trials)
+        self.columns, self.values, self.seconds, self.known = found.columns, found.values, found.seconds, found.known
+
+    def missing(self) -> list[tuple[int, int]]:
+        """Trials without values, as ranges start..stop-1."""
+        edges = np.flatnonzero(np.diff(np.concatenate([[True], self.known, [True]])))
+        return [(int(low), int(high)) for low, high in (edges.reshape(-1, 2) + self.job.start)]
+
+    def fill(self, batch: Batch) -> None:
+        self.failures += batch.failures
+        if not len(batch.trials):
+            return
+        if not self.columns:
+            self.columns = batch.columns
+            self.values = np.full((len(self.known), len(self.columns)), np.nan)
+        if batch.columns != self.columns:
+            raise InputError(
+                f"trial {batch.trials[0]} returned columns {batch.columns}; another trial returned {self.columns}"
+            )
+        rows = batch.trials - self.job.start
+        assert not self.known[rows].any(), "each trial comes once"
+        self.values[rows], self.seconds[rows], self.known[rows] = batch.values, batch.seconds, True
+
+    def simulation(self, seed: int) -> Simulation:
+        assert self.known.all()
+        return Simulation(self.columns, self.values, seed, self.seconds)
 
 
-def _simulation(rows: list[Mapping[str, float]], seed: int) -> Simulation:
-    columns = tuple(rows[0])
-    for trial, row in enumerate(rows):
-        if tuple(row) != columns:
-            raise InputError(f"trial {trial} returned columns {tuple(row)}; trial 0 returned {columns}")
-    return Simulation(columns, np.array([[row[name] for name in columns] for row in rows], dtype=np.float64), seed)
+def _raise(failure: Failure, job: Job, seed: int) -> None:
+    m, n = job.ensemble.shape
+    where = f"in trial {failure.trial} of shape {m, n}, seed {seed}"
+    if failure.error is None:
+        raise PolyinjError(f"{where}: {failure.traceback}")
+    failure.error.add_note(where)
+    raise failure.error
 
 
-def _progress_bar(shown: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=not shown,
+def _report_failures(jobs: Sequence[Job], tables: Sequence[_Table], store: Store | None) -> None:
+    failed = [(job, failure) for job, table in zip(jobs, tables, strict=True) for failure in table.failures]
+    if not failed or store is None:
+        return
+    job, first = min(failed, key=lambda pair: (pair[0].ensemble.shape[::-1], pair[1].trial))
+    reason = first.traceback.strip().splitlines()[-1]
+    raise PolyinjError(
+        f"{len(failed)} of {sum(job.trials - job.start for job in jobs)} trials failed, the first one trial "
+        f"{first.trial} of shape {job.ensemble.shape}: {reason}; all others are in {store.path}, with the tracebacks; "
+        "running again retries the failed ones"
     )

@@ -1,59 +1,128 @@
 """Ready statistics: an (m, n) matrix in, numbers out.
 
-Those that decide rest on general position, which holds with probability one for continuous ensembles; a matrix that
-breaks it raises.
+Budgets are named arguments, set by functools.partial: `partial(decision, node_limit=10_000)`. A trial that spends its
+budget has no answer, and is counted as such: `decision` has a column for it, other statistics give nan. A limit of
+time makes the answers depend on the machine; one of nodes or cells does not.
+
+Those with `assumes_general_position` rest on any n rows being independent, which holds with probability one for
+ensembles that declare `continuous = True`, and `simulate` accepts them for no others.
 """
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 from numpy.typing import NDArray
 
+from polyinj.errors import BudgetExceeded
 from polyinj.geometry.arrangement import Arrangement
 from polyinj.injectivity.decide import Verdict, decide_injectivity
 from polyinj.injectivity.depth import tukey_depth
 
 
-def decision(matrix: NDArray[Any]) -> dict[str, float]:
-    """Indicator columns injective, not_injective, undecided."""
-    verdict = decide_injectivity(matrix, rank_proof=False, certificate=False).verdict
+def decision(
+    matrix: NDArray[Any], *, node_limit: int | None = None, time_limit: float | None = None
+) -> dict[str, float]:
+    """Indicator columns injective, not_injective, undecided; injective rests on general position.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decision(np.random.default_rng(0).standard_normal((12, 4)))
+    {'injective': 0.0, 'not_injective': 1.0, 'undecided': 0.0}
+    """
+    return _indicators(matrix, False, node_limit, time_limit)
+
+
+def decision_by_rank(
+    matrix: NDArray[Any], *, node_limit: int | None = None, time_limit: float | None = None
+) -> dict[str, float]:
+    """The columns of `decision`, proven without any assumption: for discrete ensembles and trained rows. Slower.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decision_by_rank(np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]))
+    {'injective': 1.0, 'not_injective': 0.0, 'undecided': 0.0}
+    """
+    return _indicators(matrix, True, node_limit, time_limit)
+
+
+def depth(matrix: NDArray[Any], *, time_limit: float | None = None) -> float:
+    """Tukey depth of the origin among the rows; nan where the time limit, in seconds, was reached."""
+    try:
+        return tukey_depth(matrix, time_limit=time_limit).depth
+    except BudgetExceeded:
+        return nan
+
+
+def euler_characteristic(matrix: NDArray[Any], *, max_cells: int | None = None) -> float:
+    """Euler characteristic of the witness set {x on the sphere: fewer than n rows positive}; nan beyond max_cells."""
+    try:
+        return Arrangement(matrix, max_cells=max_cells).euler_characteristic()
+    except BudgetExceeded:
+        return nan
+
+
+def decision_and_euler_characteristic(
+    matrix: NDArray[Any],
+    *,
+    chi_max_n: int | None = None,
+    node_limit: int | None = None,
+    time_limit: float | None = None,
+) -> dict[str, float]:
+    """The columns of `decision` and, up to n = chi_max_n, chi of the witness set."""
+    columns = decision(matrix, node_limit=node_limit, time_limit=time_limit)
+    if chi_max_n is None or matrix.shape[1] <= chi_max_n:
+        columns["chi"] = euler_characteristic(matrix)
+    return columns
+
+
+def betti_numbers(matrix: NDArray[Any], *, max_cells: int | None = None) -> dict[str, float]:
+    """Columns b0, ..., b{n-1}: Betti numbers over GF(2) of the witness set, and chi, their alternating sum."""
+    names = [f"b{i}" for i in range(matrix.shape[1])]
+    try:
+        betti = Arrangement(matrix, max_cells=max_cells).betti_numbers()
+    except BudgetExceeded:
+        return dict.fromkeys([*names, "chi"], nan)
+    return {**dict(zip(names, betti, strict=True)), "chi": sum(betti[::2]) - sum(betti[1::2])}
+
+
+def face_counts(
+    matrix: NDArray[Any], *, max_positive: int | None = None, max_cells: int | None = None
+) -> dict[str, float]:
+    """Columns F{d},{p}: faces of dimension d with p positives, d = 0..n, p = 0..m (up to max_positive)."""
+    m, n = matrix.shape
+    last = m if max_positive is None else min(m, max_positive)
+    names = [f"F{d},{p}" for d in range(n + 1) for p in range(last + 1)]
+    try:
+        counts = Arrangement(matrix, max_cells=max_cells).face_counts(max_positive)
+    except BudgetExceeded:
+        return dict.fromkeys(names, nan)
+    return dict(zip(names, counts[:, : last + 1].ravel().tolist(), strict=True))
+
+
+def component_count(matrix: NDArray[Any], *, max_cells: int | None = None) -> float:
+    """Number of connected components of the witness set; nan beyond max_cells."""
+    try:
+        return len(Arrangement(matrix, max_cells=max_cells).components())
+    except BudgetExceeded:
+        return nan
+
+
+def _indicators(
+    matrix: NDArray[Any], rank_proof: bool, node_limit: int | None, time_limit: float | None
+) -> dict[str, float]:
+    verdict = decide_injectivity(
+        matrix, rank_proof=rank_proof, certificate=False, node_limit=node_limit, time_limit=time_limit
+    ).verdict
     return {
-        "injective": verdict is Verdict.INJECTIVE,
-        "not_injective": verdict is Verdict.NOT_INJECTIVE,
-        "undecided": verdict is Verdict.UNDECIDED,
+        "injective": float(verdict is Verdict.INJECTIVE),
+        "not_injective": float(verdict is Verdict.NOT_INJECTIVE),
+        "undecided": float(verdict is Verdict.UNDECIDED),
     }
 
 
-def depth(matrix: NDArray[Any]) -> float:
-    """Tukey depth of the origin among the rows."""
-    return tukey_depth(matrix).depth
-
-
-def euler_characteristic(matrix: NDArray[Any]) -> float:
-    """Euler characteristic of the witness set {x on the sphere: fewer than n rows positive}."""
-    return Arrangement(matrix).euler_characteristic()
-
-
-def decision_and_euler_characteristic(matrix: NDArray[Any]) -> dict[str, float]:
-    """The columns of `decision`, and chi of the witness set."""
-    return {**decision(matrix), "chi": euler_characteristic(matrix)}
-
-
-def betti_numbers(matrix: NDArray[Any]) -> dict[str, float]:
-    """Columns b0, ..., b{n-1}: Betti numbers over GF(2), and chi, their alternating sum."""
-    betti = Arrangement(matrix).betti_numbers()
-    chi = sum(betti[::2]) - sum(betti[1::2])
-    return {**{f"b{i}": b for i, b in enumerate(betti)}, "chi": chi}
-
-
-def component_count(matrix: NDArray[Any]) -> float:
-    """Number of connected components."""
-    return len(Arrangement(matrix).components())
-
-
-def face_counts(matrix: NDArray[Any]) -> dict[str, float]:
-    """Columns F[d,p]: faces of linear dimension d = 1..n with p = 0..n-1 positives."""
-    n = matrix.shape[1]
-    counts = Arrangement(matrix).face_counts(n - 1)
-    return {f"F[{d},{p}]": int(counts[d, p]) for d in range(1, n + 1) for p in range(n) if p < counts.shape[1]}
+for _statistic in (decision, decision_and_euler_characteristic):
+    _statistic.assumes_general_position = True  # type: ignore[attr-defined]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import os
-import secrets
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,8 @@ from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson, half_crossing
-from polyinj.simulation.statistics import decision, decision_and_euler_characteristic
+from polyinj.simulation.statistics import decision_and_euler_characteristic
+from polyinj.simulation.store import Store
 from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import expected_euler_characteristic, noninjectivity_bound
 from polyinj.theory.thresholds import known_thresholds
@@ -174,6 +176,7 @@ def estimate_transition(
     chi_max_n: int = 5,
     workers: int | None = None,
     executor: Executor | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> Transition:
     """Estimate where random Gaussian ReLU layers become injective, and put the predictions beside it.
@@ -197,6 +200,8 @@ def estimate_transition(
         Processes on this machine; by default one a core.
     executor : concurrent.futures.Executor, optional
         Runs the trials instead.
+    store : path or Store, optional
+        File that keeps every trial as it is done, as in `simulate`.
     progress : bool
         Show a progress bar on stderr.
 
@@ -214,17 +219,11 @@ def estimate_transition(
     [4, 6, 8]
     """
     shapes = _design(n, aspect_ratios)
-    if seed is None:
-        seed = secrets.randbits(63)
-    jobs = [
-        Job(GaussianEnsemble(m, k), decision_and_euler_characteristic if k <= chi_max_n else decision, trials)
-        for k, m in shapes
-    ]
-    if executor is not None:
-        simulations = simulate_jobs(jobs, seed=seed, executor=executor, progress=progress)
-    else:
-        with local_processes(workers) as processes:
-            simulations = simulate_jobs(jobs, seed=seed, executor=processes, progress=progress)
+    statistic = partial(decision_and_euler_characteristic, chi_max_n=chi_max_n)
+    jobs = [Job(GaussianEnsemble(m, k), statistic, trials) for k, m in shapes]
+    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
+        simulations = simulate_jobs(jobs, seed=seed, executor=where, store=store, progress=progress)
+    seed = simulations[0].seed
     rows = tuple(_row(k, m, simulation) for (k, m), simulation in zip(shapes, simulations, strict=True))
     points = tuple(_half_point(k, [row for row in rows if row.n == k], seed) for k in sorted({k for k, _ in shapes}))
     return Transition(rows, points, seed, __version__)
