@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from polyinj.simulation.estimate import Simulation as Simulation
     from polyinj.simulation.estimate import simulate as simulate
     from polyinj.simulation.transition import Transition as Transition
-    from polyinj.simulation.transition import estimate_transition as estimate_transition
+    from polyinj.simulation.transition_runs import estimate_transition as estimate_transition
+    from polyinj.simulation.transition_runs import locate_transition as locate_transition
     from polyinj.theory.bounds import gordon_bound as gordon_bound
     from polyinj.theory.bounds import sufficient_width as sufficient_width
     from polyinj.theory.crossing import euler_crossing as euler_crossing
@@ -71,7 +72,8 @@ _HOMES = {
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": ["GaussianEnsemble"],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
-    "polyinj.simulation.transition": ["Transition", "estimate_transition"],
+    "polyinj.simulation.transition": ["Transition"],
+    "polyinj.simulation.transition_runs": ["estimate_transition", "locate_transition"],
     "polyinj.theory.bounds": ["gordon_bound", "sufficient_width"],
     "polyinj.theory.crossing": ["euler_crossing"],
     "polyinj.theory.deep": ["deep_sufficient_expansivity", "deep_sufficient_width"],

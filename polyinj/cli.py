@@ -25,7 +25,8 @@ from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
 from polyinj.injectivity.layer import Box, Layer
 from polyinj.networks.weights import read_array
 from polyinj.plots.theory import plot_threshold_ladder
-from polyinj.simulation.transition import Transition, estimate_transition
+from polyinj.simulation.transition import Transition
+from polyinj.simulation.transition_runs import estimate_transition
 from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import (

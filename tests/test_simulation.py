@@ -51,10 +51,11 @@ def test_trial_t_draws_from_its_own_seed_sequence():
 def test_a_job_may_start_at_a_later_trial():
     ensemble = GaussianEnsemble(9, 3)
     whole = in_process(ensemble, depth, 80, 5).values
-    (rest,) = simulate_jobs([Job(ensemble, depth, 50, start=30)], seed=5, executor=local_processes(1), progress=False)
+    (rest,) = simulate_jobs([Job(ensemble, depth, 80, start=30)], seed=5, executor=local_processes(1), progress=False)
     assert (rest.values == whole[30:]).all()
-    with pytest.raises(InputError, match="start is -1"):
-        simulate_jobs([Job(ensemble, depth, 50, start=-1)], seed=5, progress=False)
+    for start in (-1, 50):
+        with pytest.raises(InputError, match=f"start is {start}"):
+            simulate_jobs([Job(ensemble, depth, 50, start=start)], seed=5, progress=False)
 
 
 def test_a_drawn_seed_is_stored_and_repeats_the_run():

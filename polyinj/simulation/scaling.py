@@ -54,7 +54,7 @@ class ScalingFit:
 
     def at(self, n: ArrayLike) -> Array:
         """The fitted curve."""
-        return _design(self.ansatz, np.asarray(n, dtype=np.float64)) @ np.array(self.coefficients)
+        return np.asarray(_design(self.ansatz, np.asarray(n, dtype=np.float64)) @ np.array(self.coefficients))
 
 
 @dataclass(frozen=True, slots=True)
