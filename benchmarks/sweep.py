@@ -1,60 +1,122 @@
-"""The ray sweep: cells counted a second, with the whole table F[d, p], on one core.
+"""The machinery of sweeps: what everything but the statistic costs, with the store on.
 
-    python benchmarks/sweep.py
+    python benchmarks/sweep.py [--trials 4000] [--workers 2]
 
-Goal: 10 million cells a second at (m, n) = (30, 6) and (40, 5). Peer: a numpy version of the same sweep, which takes
-the subsets of rows in batches and solves for each ray with LAPACK; it only counts rays by positives.
+Goal: at (n, m) = (8, 56) less than 5 % of the time in the statistic (deciding a Gaussian layer). Overhead is seeding
+and drawing matrices, clocks, batches, their way between processes, the store with its commits, and the progress bar.
+All times are CPU time of all processes, which other load on the machine disturbs least; starting worker processes, once
+a run, is shown by itself. Peer: the same trials in a plain loop (SeedSequence, draw, decide), which keeps nothing.
 """
 
 from __future__ import annotations
 
-import statistics
+import argparse
+import resource
+import tempfile
 import time
-from collections.abc import Callable
-from itertools import combinations, islice
-from math import comb
+from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyinj.geometry.sweep import sweep
+from polyinj import GaussianEnsemble, simulate
+from polyinj.simulation.executors import local_processes
+from polyinj.simulation.statistics import decision
+from polyinj.simulation.store import StoreReader
+from polyinj.simulation.trials import run_batch
 
-REPEATS = 5
-BATCH = 4096
-
-
-def numpy_ray_counts(rows: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Rays by number of positives: each (n-1)-subset of the rows behind the first, by batched LU."""
-    m, n = rows.shape
-    counts = np.zeros(m + 1, dtype=np.int64)
-    chart = rows[0]
-    every = combinations(range(1, m), n - 1)
-    while subsets := list(islice(every, BATCH)):
-        chosen = np.concatenate([rows[np.array(subsets)], np.broadcast_to(chart, (len(subsets), 1, n))], axis=1)
-        right = np.zeros((len(subsets), n, 1))
-        right[:, -1] = 1
-        values = (np.linalg.solve(chosen, right)[:, :, 0] @ rows.T) > 1e-9
-        counts += np.bincount(values.sum(axis=1), minlength=m + 1)
-    return counts
+SIZES = ((8, 56), (6, 42))
 
 
-def seconds(work: Callable[[], object]) -> float:
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+def timed_decision(matrix):
+    """A decision, and the CPU seconds that it took."""
+    start = time.thread_time()
+    columns = decision(matrix)
+    return {**columns, "cpu": time.thread_time() - start}
 
 
-def main() -> None:
-    print("  m  n      cells    sweep [s]  million cells/s  numpy [s]  numpy/sweep")
-    for m, n in ((30, 6), (40, 5)):
-        rows = np.random.default_rng(0).standard_normal((m, n))
-        cells = 2 * sum(comb(m - 1, i) for i in range(n))
-        ours = seconds(lambda rows=rows: sweep(rows))
-        peer = seconds(lambda rows=rows: numpy_ray_counts(rows))
-        print(f"{m:3} {n:2} {cells:10}   {ours:10.4f}  {cells / ours / 1e6:15.1f} {peer:10.3f} {peer / ours:12.0f}")
+timed_decision.assumes_general_position = True
+
+
+def nothing(matrix):
+    return 0.0
+
+
+def cpu_seconds():
+    """Of this process and of children that have ended."""
+    usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in usage)
+
+
+def sweep(n, m, trials, workers, store, statistic=timed_decision):
+    """(CPU seconds, wall seconds, values) of a run with a new store."""
+    cpu, wall = cpu_seconds(), time.perf_counter()
+    with local_processes(workers) as executor:
+        run = simulate(GaussianEnsemble(m, n), statistic, trials, seed=0, executor=executor, store=store)
+    return cpu_seconds() - cpu, time.perf_counter() - wall, run
+
+
+def loop(n, m, trials):
+    """(CPU seconds, CPU seconds in the statistic) of a plain loop."""
+    start, kernel = time.process_time(), 0.0
+    for trial in range(trials):
+        rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(n, m, trial)))
+        kernel += timed_decision(rng.standard_normal((m, n)))["cpu"]
+    return time.process_time() - start, kernel
+
+
+def asleep(matrix):
+    """Long enough for every worker to start."""
+    time.sleep(3)
+    return 0.0
+
+
+def startup_seconds(workers):
+    """CPU seconds for starting so many worker processes, with all that they import."""
+    before = cpu_seconds()
+    with local_processes(workers) as executor:
+        for future in [executor.submit(run_batch, GaussianEnsemble(2, 2), asleep, 0, 0, 1) for _ in range(workers)]:
+            future.result()
+    return cpu_seconds() - before
+
+
+def show(n, m, workers, trials, kernel, overhead, rest=""):
+    print(
+        f"{n:2} {m:3} {workers:>8} {trials:7} {1e3 * kernel / trials:11.2f} {100 * overhead / kernel:7.1f} % "
+        f"{1e6 * overhead / trials:11.1f} {rest}",
+        flush=True,
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--trials", type=int, default=4000)
+    parser.add_argument("--workers", type=int, default=2, help="of the runs with several processes")
+    options = parser.parse_args()
+    trials = options.trials
+    with tempfile.TemporaryDirectory() as folder:
+        startup = 0.0
+        if options.workers > 1:
+            startup = startup_seconds(options.workers)
+            print(f"starting {options.workers} processes: {startup:.2f} s of CPU")
+        print(" n  m  workers  trials  ms a trial  overhead  us a trial  batches  bytes a trial  wall [s]")
+        for n, m in SIZES:
+            for workers in sorted({1, options.workers}):
+                store = Path(folder) / f"{n}-{workers}.db"
+                cpu, wall, run = sweep(n, m, trials, workers, store)
+                kernel = run.column("cpu").sum()
+                overhead = cpu - kernel - (startup if workers > 1 else 0.0)
+                with StoreReader(store) as reader:
+                    batches = len(list(reader.segments()))
+                size = store.stat().st_size / trials
+                show(n, m, workers, trials, kernel, overhead, f"{batches:8} {size:12.1f} {wall:11.2f}")
+            total, kernel = loop(n, m, trials)
+            show(n, m, "loop", trials, kernel, total - kernel)
+        store = Path(folder) / "nothing.db"
+        cpu, wall, _ = sweep(8, 56, 10 * trials, 1, store, nothing)
+        print(
+            f"a statistic that does nothing, shape (56, 8), one worker: {1e6 * cpu / trials / 10:.1f} us a trial, "
+            f"{store.stat().st_size / trials / 10:.1f} bytes a trial"
+        )
 
 
 if __name__ == "__main__":

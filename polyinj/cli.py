@@ -7,7 +7,6 @@ import math
 import sys
 import traceback
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -18,7 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj import __version__
-from polyinj.errors import CertificateError, InputError, PolyinjError
+from polyinj.cli_options import parse_integers, parse_list
+from polyinj.cli_sweep import sweep
+from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import Collision, load_certificate
 from polyinj.injectivity.decide import Decision, Verdict, decide_injectivity
@@ -47,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Injectivity of ReLU layers, decided exactly, beside what theory predicts for random ones.",
 )
+app.add_typer(sweep, name="sweep")
 
 
 def main() -> None:
@@ -56,7 +58,7 @@ def main() -> None:
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
-    except InputError as error:
+    except (InputError, StoreError) as error:
         print(f"polyinj: {error}", file=sys.stderr)
         status = BAD_INPUT
     except Exception as error:
@@ -70,35 +72,6 @@ def main() -> None:
             print(f"polyinj: {error}", file=sys.stderr)
             status = INTERNAL_ERROR
     sys.exit(status)
-
-
-def parse_list(text: str, name: str) -> list[float]:
-    """The numbers of a list option: `2,3,5`, `2..8` (integers) or `2:10:0.5` (start:stop:step, stop included)."""
-    try:
-        if ".." in text:
-            low, high = (int(end) for end in text.split(".."))
-            values = [float(value) for value in range(low, high + 1)]
-        elif ":" in text:
-            start, stop, step = (Fraction(part.strip()) for part in text.split(":"))
-            if step <= 0:
-                raise ValueError
-            values = [float(start + k * step) for k in range(int((stop - start) / step) + 1)]
-        else:
-            values = [float(part) for part in text.split(",")]
-    except (ValueError, ZeroDivisionError):
-        raise InputError(f"{name} is {text!r}; expected a list such as 2,3,5 or 2..8 or 2:10:0.5") from None
-    if not values:
-        raise InputError(f"{name} is {text!r}, an empty range; expected the smaller end first")
-    return values
-
-
-def parse_integers(text: str, name: str) -> list[int]:
-    """As `parse_list`, integers only."""
-    values = parse_list(text, name)
-    for value in values:
-        if value != round(value):
-            raise InputError(f"{name} is {text!r}; expected integers, such as 2,3,5 or 2..8")
-    return [int(value) for value in values]
 
 
 def _show_version(value: bool) -> None:

@@ -24,7 +24,7 @@ from polyinj.simulation.executors import LocalProcesses, local_processes
 from polyinj.simulation.progress import Note, RunProgress
 from polyinj.simulation.schedule import Scheduler, Work
 from polyinj.simulation.store import Store
-from polyinj.simulation.trials import Batch, Failure, Statistic, matrix_of, undecided
+from polyinj.simulation.trials import Batch, Failure, Statistic, matrix_of, one_thread_each, undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +166,8 @@ def simulate_jobs(
                 check_picklable("statistic", job.statistic)
         total = sum(job.trials - job.start for job in jobs)
         try:
-            with RunProgress(progress, total, total - sum(work.left for work in works), note) as shown:
+            done = total - sum(work.left for work in works)
+            with one_thread_each(), RunProgress(progress, total, done, note) as shown:
                 for index, batch in Scheduler(works, seed, executor).run():
                     tables[index].fill(batch)
                     if store is not None:

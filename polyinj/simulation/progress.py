@@ -50,6 +50,8 @@ class RunProgress:
             TextColumn("{task.fields[said]}"),
             console=Console(stderr=True),
             disable=not shown,
+            # Drawing takes milliseconds, which the trials would miss.
+            refresh_per_second=2,
         )
         self._task = self._bar.add_task("trials", total=total, completed=done, said="")
 

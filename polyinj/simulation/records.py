@@ -90,7 +90,7 @@ class Segment:
         flat = zlib.decompress(data)
         split = 8 * trials * len(names)
         values = _unshuffled(flat[:split], "<f8").reshape(len(names), trials).T
-        return cls(n, m, start, names, values, _unshuffled(flat[split:], "<u8") * 1e-6)
+        return cls(n, m, start, names, values, _unshuffled(flat[split:], "<u8") / 1e6)
 
     def _packed(self) -> bytes:
         # A column at a time, and of it the first bytes of all numbers, then the second ones: most are alike.

@@ -100,12 +100,15 @@ def clear_errors(path: Path) -> Iterator[None]:
 
 
 def open_writing(path: Path) -> sqlite3.Connection:
-    """A connection that writes ahead to FILE-wal, so that no death of the process can damage the file."""
-    connection = sqlite3.connect(path, timeout=10, isolation_level=None)
+    """A connection that may write; nothing is changed yet."""
+    return sqlite3.connect(path, timeout=10, isolation_level=None)
+
+
+def start_writing(connection: sqlite3.Connection) -> None:
+    """Write ahead to FILE-wal from now on: readers go on, and no death of the process can damage the file."""
     connection.execute("PRAGMA journal_mode = WAL")
     # A commit is on the disk when it returns: one a second is no burden.
     connection.execute("PRAGMA synchronous = FULL")
-    return connection
 
 
 def close_writing(connection: sqlite3.Connection) -> None:

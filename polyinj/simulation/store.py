@@ -33,6 +33,7 @@ from polyinj.simulation.sqlite_file import (
     close_writing,
     open_reading,
     open_writing,
+    start_writing,
     warn_if_remote,
 )
 from polyinj.simulation.trials import Batch, undecided
@@ -295,6 +296,7 @@ class Store(StoreReader):
         self._salvage = False
         self._pending: list[tuple[int, int, Batch]] = []
         self._session: int | None = None
+        self._writing = False
         self._open: sqlite3.Connection | None = None
         self._committed = time.monotonic()
         # Two names of one file share one lock.
@@ -442,6 +444,9 @@ class Store(StoreReader):
     def _transaction(self) -> Iterator[None]:
         """All of it on the disk, or nothing."""
         with clear_errors(self.path):
+            if not self._writing:
+                start_writing(self._connection)
+                self._writing = True
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

@@ -94,22 +94,22 @@ def run_batch(ensemble: Ensemble, statistic: Statistic, seed: int, start: int, s
     seconds: list[float] = []
     failures: list[Failure] = []
     columns: tuple[str, ...] = ()
-    with _one_thread_each():
-        for trial in range(start, stop):
-            try:
-                matrix = matrix_of(ensemble, seed, trial)
-                entered = time.perf_counter()
-                value = statistic(matrix)
-                spent = time.perf_counter() - entered
-                named = value if isinstance(value, Mapping) else {"value": value}
-                columns = columns or tuple(named)
-                row = _numbers(named, columns, trials)
-            except Exception as error:
-                failures.append(Failure(trial, traceback.format_exc(), _survivor(error)))
-                continue
-            trials.append(trial)
-            rows.append(row)
-            seconds.append(spent)
+    _limit_worker()
+    for trial in range(start, stop):
+        try:
+            matrix = matrix_of(ensemble, seed, trial)
+            entered = time.perf_counter()
+            value = statistic(matrix)
+            spent = time.perf_counter() - entered
+            named = value if isinstance(value, Mapping) else {"value": value}
+            columns = columns or tuple(named)
+            row = _numbers(named, columns, trials)
+        except Exception as error:
+            failures.append(Failure(trial, traceback.format_exc(), _survivor(error)))
+            continue
+        trials.append(trial)
+        rows.append(row)
+        seconds.append(spent)
     if not trials:
         columns = ()
     return Batch(
@@ -149,28 +149,25 @@ def _survivor(error: Exception) -> Exception | None:
     return error if type(copy) is type(error) else None
 
 
-class _Threads:
-    """Batches under way in this process, and the limit that they share."""
+class _Process:
+    """How many runs keep the libraries of this process to one thread."""
 
-    lock = threading.Lock()
-    running = 0
-    limit: Any = None
+    limiting = 0
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """BLAS and OpenMP with one thread: the workers are the parallelism. The last batch to end puts it back.
+def one_thread_each() -> Iterator[None]:
+    """BLAS and OpenMP with one thread, for the trials of a run that happen in this process."""
+    with threadpool_limits(1):
+        _Process.limiting += 1
+        try:
+            yield
+        finally:
+            _Process.limiting -= 1
 
-    A limit for each batch would not do: two threads that overlap would restore each other's limit.
-    """
-    with _Threads.lock:
-        if not _Threads.running:
-            _Threads.limit = threadpool_limits(1)
-        _Threads.running += 1
-    try:
-        yield
-    finally:
-        with _Threads.lock:
-            _Threads.running -= 1
-            if not _Threads.running:
-                _Threads.limit.restore_original_limits()
+
+def _limit_worker() -> None:
+    """The same in the process of a worker, where it is for good: the workers are the parallelism."""
+    if not _Process.limiting:
+        threadpool_limits(1)
+        _Process.limiting = 1

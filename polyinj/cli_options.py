@@ -1,0 +1,36 @@
+"""Values of options that several commands share."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from polyinj.errors import InputError
+
+
+def parse_list(text: str, name: str) -> list[float]:
+    """The numbers of a list option: `2,3,5`, `2..8` (integers) or `2:10:0.5` (start:stop:step, stop included)."""
+    try:
+        if ".." in text:
+            low, high = (int(end) for end in text.split(".."))
+            values = [float(value) for value in range(low, high + 1)]
+        elif ":" in text:
+            start, stop, step = (Fraction(part.strip()) for part in text.split(":"))
+            if step <= 0:
+                raise ValueError
+            values = [float(start + k * step) for k in range(int((stop - start) / step) + 1)]
+        else:
+            values = [float(part) for part in text.split(",")]
+    except (ValueError, ZeroDivisionError):
+        raise InputError(f"{name} is {text!r}; expected a list such as 2,3,5 or 2..8 or 2:10:0.5") from None
+    if not values:
+        raise InputError(f"{name} is {text!r}, an empty range; expected the smaller end first")
+    return values
+
+
+def parse_integers(text: str, name: str) -> list[int]:
+    """As `parse_list`, integers only."""
+    values = parse_list(text, name)
+    for value in values:
+        if value != round(value):
+            raise InputError(f"{name} is {text!r}; expected integers, such as 2,3,5 or 2..8")
+    return [int(value) for value in values]
