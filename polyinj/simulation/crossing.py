@@ -14,7 +14,8 @@ from polyinj.simulation.links import LINKS, Link
 from polyinj.simulation.response import Levels, Response, check_fit, fit_response
 
 LEVELS = (0.1, 0.5, 0.9)
-REJECTED_BELOW = 0.05
+# Of fifteen true models one in seven tables rejects one at this level; at 0.05 it would be one in two.
+REJECTED_BELOW = 0.01
 _ISOTONIC = "isotonic"
 
 
@@ -68,7 +69,7 @@ def estimate_crossings(
     Returns
     -------
     CrossingEstimate
-        Reports the model unless its deviance has a p-value below 0.05, then the isotonic estimate. Crossings outside
+        Reports the model unless its deviance has a p-value below 0.01, then the isotonic estimate. Crossings outside
         the grid are nan. Undecided trials widen every interval to the worst that they may turn out to be.
 
     Raises

@@ -69,6 +69,15 @@ class Row:
             bound=noninjectivity_bound(m, n),
         )
 
+    @classmethod
+    def of_trials(cls, n: int, m: int, columns: tuple[str, ...], values: NDArray[np.float64]) -> Row:
+        """The row of the trials of one shape, shape (trials, columns), of a statistic that decides."""
+        by_name = dict(zip(columns, values.T, strict=True))
+        chi = by_name.get("chi", np.array([]))
+        error = float(chi.std(ddof=1) / np.sqrt(len(chi))) if len(chi) > 1 else float("nan")
+        injective, undecided = (int(by_name[name].sum()) for name in ("injective", "undecided"))
+        return cls.of_counts(n, m, len(values), injective, undecided, (float(chi.mean()), error) if len(chi) else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Crossing:
@@ -192,7 +201,7 @@ class Transition:
         return plot_transition(self, known_thresholds())
 
     def plot_scaling(self) -> Figure:
-        """Crossings against 1/n with their extrapolations, beside the thresholds, and widths of the window.
+        """Crossings against n with their extrapolations, beside the thresholds, and widths of the window.
 
         Raises
         ------
@@ -211,7 +220,7 @@ class Transition:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Transition:
-        """Read what `save` wrote, from its directory, or a table of counts from a .csv file.
+        """Read what `save` wrote, from its directory, a table of counts from a .csv file, or the store of a sweep.
 
         A .csv file needs the columns n, m, trials, injective, not_injective, undecided, seed and version, and may have
         mean_chi and stderr_chi; all else is computed again.
@@ -219,7 +228,10 @@ class Transition:
         Raises
         ------
         InputError
-            No readable transition.json in the directory, or no such table.
+            No readable transition.json in the directory, no such table, or a store of other trials than decisions about
+            Gaussian matrices.
+        StoreError
+            The store is damaged.
         """
         from polyinj.simulation.transition_file import load_transition
 

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from polyinj.errors import InputError
+from polyinj.simulation.describe import describe_ensemble, readable
+from polyinj.simulation.ensembles import GaussianEnsemble
+from polyinj.simulation.store import Cell, StoreReader
 from polyinj.simulation.transition import Crossing, Row, Transition
 
 COUNT_COLUMNS = ("n", "m", "trials", "injective", "not_injective", "undecided")
@@ -43,6 +46,8 @@ def load_transition(path: str | os.PathLike[str]) -> Transition:
     source = Path(path)
     if source.suffix.lower() == ".csv":
         return _load_counts(source)
+    if source.is_file():
+        return _load_store(source)
     file = source / "transition.json"
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
@@ -97,6 +102,22 @@ def _load_counts(path: Path) -> Transition:
     if len(set(shapes)) < len(shapes):
         raise InputError(f"{path} has a shape (n, m) twice; expected one row each")
     return Transition.of_rows(rows, seed, version)
+
+
+def _load_store(path: Path) -> Transition:
+    with StoreReader(path) as store:
+        design = store.design
+        if design.ensemble != describe_ensemble(GaussianEnsemble(1, 1)).text:
+            raise InputError(f"{path} holds {readable(design.ensemble)}; expected a sweep of Gaussian matrices")
+        rows = [_stored_row(path, store, cell) for cell in store.cells() if cell.done]
+    return Transition.of_rows(rows, design.seed, design.version)
+
+
+def _stored_row(path: Path, store: StoreReader, cell: Cell) -> Row:
+    found = store.trials(cell.n, cell.m, 0, cell.wanted)
+    if not {"injective", "undecided"} <= set(found.columns):
+        raise InputError(f"{path} holds {', '.join(found.columns)}; expected decisions (injective, undecided)")
+    return Row.of_trials(cell.n, cell.m, found.columns, found.values[found.known])
 
 
 def _row(line: dict[str, str]) -> Row:

@@ -90,7 +90,7 @@ def estimate_transition(
     jobs = [Job(GaussianEnsemble(m, k), statistic, trials) for k, m in shapes]
     with nullcontext(executor) if executor is not None else local_processes(workers) as where:
         simulations = simulate_jobs(jobs, seed=seed, executor=where, store=store, progress=progress)
-    rows = [_row(k, m, simulation) for (k, m), simulation in zip(shapes, simulations, strict=True)]
+    rows = [Row.of_trials(k, m, run.columns, run.values) for (k, m), run in zip(shapes, simulations, strict=True)]
     return Transition.of_rows(rows, simulations[0].seed, __version__)
 
 
@@ -254,11 +254,3 @@ def _design(ns: Sequence[int], aspect_ratios: Sequence[float]) -> list[tuple[int
                 f"aspect ratio is {ratio}; expected finite numbers >= 1 (fewer rows than columns never are injective)"
             )
     return sorted({(int(k), round(ratio * k)) for k in ns for ratio in aspect_ratios})
-
-
-def _row(n: int, m: int, simulation: Simulation) -> Row:
-    injective, undecided = (int(simulation.column(name).sum()) for name in ("injective", "undecided"))
-    chi = simulation.column("chi") if "chi" in simulation.columns else np.array([])
-    error = float(chi.std(ddof=1) / np.sqrt(len(chi))) if len(chi) > 1 else float("nan")
-    mean = (float(chi.mean()), error) if len(chi) else None
-    return Row.of_counts(n, m, len(simulation.values), injective, undecided, mean)
