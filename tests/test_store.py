@@ -396,15 +396,18 @@ def test_a_damaged_store_never_yields_wrong_numbers(path, expected, monkeypatch)
 
 def salvage(copy, expected):
     """The number of trials that are saved, each compared."""
+    with suppress(StoreError), StoreReader(copy, salvage=True) as store:
+        return agreeing(store, expected)
+    return 0
+
+
+def agreeing(store, expected):
+    """The number of trials in a store, each compared."""
     count = 0
-    try:
-        with StoreReader(copy, salvage=True) as store:
-            for segment in store.segments():
-                table = expected[SHAPES.index((segment.m, segment.n))]
-                assert np.array_equal(segment.values, table[segment.start : segment.stop])
-                count += len(segment.values)
-    except StoreError:
-        pass
+    for segment in store.segments():
+        table = expected[SHAPES.index((segment.m, segment.n))]
+        assert np.array_equal(segment.values, table[segment.start : segment.stop])
+        count += len(segment.values)
     return count
 
 
@@ -416,7 +419,7 @@ def test_a_damaged_log_loses_only_what_it_holds(path, expected, monkeypatch):
             run(store, trials, statistic=depth)
         monkeypatch.undo()
         wal = path.with_name("sweep.db-wal")
-        content = wal.read_bytes()
+        content, read = wal.read_bytes(), 0
         for number in range(12):
             copy = path.with_name(f"{number}.db")
             shutil.copy(path, copy)
@@ -424,8 +427,9 @@ def test_a_damaged_log_loses_only_what_it_holds(path, expected, monkeypatch):
             for place in rng.integers(0, len(data), 3):
                 data[place] ^= 1 << rng.integers(8)
             copy.with_name(f"{number}.db-wal").write_bytes(data)
-            with suppress(StoreError, InputError):
-                assert same(run(copy, 100, statistic=depth), expected)
+            with suppress(StoreError), StoreReader(copy) as found:
+                read += agreeing(found, expected)
+        assert read > 300
 
 
 # ---- Several processes, full disks, network file systems ----
@@ -513,9 +517,7 @@ def test_a_full_disk_is_a_clear_error_and_keeps_what_was_stored(path, expected, 
     assert "is the disk full?" in ended.stderr.splitlines()[-1]
     if path.exists():
         with StoreReader(path) as store:
-            for segment in store.segments():
-                table = expected[SHAPES.index((segment.m, segment.n))]
-                assert np.array_equal(segment.values, table[segment.start : segment.stop])
+            assert agreeing(store, expected) > 0
     assert not list(path.parent.glob(".*"))
     assert same(run(path, 100, statistic=depth), expected)
 

@@ -183,12 +183,11 @@ class StoreReader:
 
     def _one_by_one(self, table: str) -> Iterator[Row]:
         """Each row that can be read, by its number: only broken pages are lost."""
-        try:
-            (last,) = self._connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()
-        except sqlite3.DatabaseError:
-            # A row with its digest takes 40 bytes or more.
-            last = self.path.stat().st_size // 40
-        for number in range(1, (last or 0) + 1):
+        # A row with its digest takes 40 bytes or more; a damaged row may claim any number.
+        last = self.path.stat().st_size // 40
+        with suppress(sqlite3.DatabaseError):
+            last = min(last, self._connection.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0)
+        for number in range(1, last + 1):
             try:
                 row = self._connection.execute(f"SELECT * FROM {table} WHERE rowid = ?", (number,)).fetchone()
             except sqlite3.DatabaseError:

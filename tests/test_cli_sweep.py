@@ -1,0 +1,199 @@
+"""The shell of sweeps: a run is started, looked at, resumed from its file alone, and exported."""
+
+import csv
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from polyinj import GaussianEnsemble, InputError, simulate
+from polyinj.cli import main
+from polyinj.errors import StoreError
+from polyinj.simulation import statistics
+from polyinj.simulation.executors import InProcess
+from polyinj.simulation.export import export, to_pandas
+from polyinj.simulation.store import StoreReader
+
+
+@pytest.fixture
+def sweep(monkeypatch, capsys, tmp_path):
+    """`polyinj sweep ...` in this process and in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["polyinj", "sweep", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        printed = capsys.readouterr()
+        return SimpleNamespace(code=stop.value.code or 0, out=printed.out, err=printed.err)
+
+    return run
+
+
+DESIGN = ("--n", "2,3", "--aspect-ratios", "3:4:1", "--seed", 7, "--workers", 1, "--store", "a.db")
+
+
+def test_run_status_resume_export(sweep, tmp_path):
+    ran = sweep("run", *DESIGN, "--trials", 30)
+    assert ran.code == 0, ran.err
+    assert "120/120" in ran.err
+    alone = simulate(GaussianEnsemble(8, 2), statistics.decision, 30, seed=7, executor=InProcess(), progress=False)
+    injective = int(alone.column("injective").sum())
+    assert f" 2  8      30  {injective:9} " in ran.out
+
+    status = sweep("status", "a.db")
+    assert "GaussianEnsemble, decision, seed 7" in status.out
+    assert "120 of 120 trials done" in status.out
+
+    more = sweep("run", *DESIGN, "--trials", 40)
+    assert more.code == 0
+    resumed = sweep("resume", "a.db", "--workers", 1)
+    assert resumed.code == 0
+    assert resumed.out == more.out
+
+    written = sweep("export", "a.db", "--to", "a.csv")
+    assert written.out == "wrote a.csv: 160 trials\n"
+    rows = list(csv.DictReader((tmp_path / "a.csv").open()))
+    assert [int(row["injective"]) for row in rows if row["m"] == "8"][:30] == alone.column("injective").tolist()
+    assert sweep("export", "a.db", "--to", "a.parquet").code == 0
+    table = pyarrow.parquet.read_table("a.parquet")
+    assert table["injective"].to_pylist() == [float(row["injective"]) for row in rows]
+    assert table["seconds"].to_pylist() == [float(row["seconds"]) for row in rows]
+    assert table.schema.metadata[b"seed"] == b"7"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.db", "a.parquet"]
+
+
+def test_resume_finishes_what_is_missing(sweep, tmp_path):
+    options = {"seed": 7, "executor": InProcess(), "store": "a.db", "progress": False}
+
+    def stop(index, batch):
+        raise KeyboardInterrupt
+
+    from polyinj.simulation.estimate import Job, simulate_jobs
+
+    with pytest.raises(KeyboardInterrupt):
+        simulate_jobs([Job(GaussianEnsemble(9, 3), statistics.depth, 40)], note=stop, **options)
+    assert "1 of 40 trials done" in sweep("status", "a.db").out
+    assert sweep("resume", "a.db", "--workers", 1).code == 0
+    assert "40 of 40 trials done" in sweep("status", "a.db").out
+
+
+def test_trained_rows_travel_with_the_store(sweep, tmp_path):
+    np.save("w.npy", np.random.default_rng(0).standard_normal((20, 3)))
+    ran = sweep("run", "--ensemble", "rows", "--weights", "w.npy", "--aspect-ratios", "4", "--trials", 10, *DESIGN[6:])
+    assert ran.code == 0, ran.err
+    assert "ranks are proven (decision-by-rank)" in ran.err
+    (tmp_path / "w.npy").unlink()
+    assert sweep("resume", "a.db", "--workers", 1).out == ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        (("--ensemble", "sparse", "--density", 0.7, "--statistic", "chi", "--max-cells", 9**9), "mean value"),
+        (("--ensemble", "student", "--degrees", 2, "--statistic", "betti"), "mean chi"),
+        (("--ensemble", "orthonormal", "--statistic", "decision", "--node-limit", 50), "P(injective)"),
+        (("--ensemble", "sphere", "--statistic", "faces"), "columns; `polyinj sweep export` writes them"),
+        (("--ensemble", "rademacher", "--statistic", "components"), "mean value"),
+        (("--ensemble", "gaussian", "--statistic", "decision-and-chi"), "mean chi"),
+        (("--ensemble", "gaussian", "--statistic", "depth", "--time-limit", 60), "mean value"),
+    ],
+)
+def test_ensembles_and_statistics(sweep, options, title):
+    ran = sweep("run", *DESIGN, "--trials", 4, *options)
+    assert ran.code == 0, ran.err
+    assert title in ran.out
+    assert sweep("resume", "a.db", "--workers", 1).out == ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--ensemble", "cauchy"), "--ensemble is 'cauchy'; allowed are gaussian, rademacher"),
+        (("--statistic", "rank"), "--statistic is 'rank'; allowed are decision"),
+        (("--ensemble", "sparse"), "--ensemble sparse needs --density"),
+        (("--density", 0.5), "--density was given, which --ensemble gaussian does not take"),
+        (("--max-cells", 5), "--max-cells was given, which --statistic decision does not take"),
+        (("--node-limit", 0), "--node-limit is 0; expected a positive number"),
+        (("--ensemble", "rows"), "--ensemble rows needs --weights"),
+        (("--trials", 0), "trials is 0"),
+        (("--workers", 0), "workers is 0"),
+        (("--scheduler", "tcp://nowhere:1"), "--workers and --scheduler were both given"),
+        (("--store", "missing/a.db"), "cannot be created"),
+    ],
+)
+def test_bad_options(sweep, tmp_path, options, message):
+    ran = sweep("run", *DESIGN, "--trials", 4, *options)
+    assert ran.code == 2
+    assert message in ran.err
+    assert ran.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unreachable_scheduler(sweep):
+    ran = sweep("resume", "missing.db")
+    assert ran.code == 2
+    assert "missing.db does not exist" in ran.err
+
+
+def own(matrix):
+    if matrix[0, 0] > 1:
+        raise ValueError("too large")
+    return {"a": matrix[0, 0], **({"b": 1.0} if matrix.shape[1] > 2 else {})}
+
+
+def test_a_store_of_ones_own_statistic(sweep, tmp_path):
+    options = {"seed": 1, "executor": InProcess(), "store": "a.db", "progress": False}
+    for shape in ((4, 2), (5, 3)):
+        with pytest.raises(Exception, match="trials failed"):
+            simulate(GaussianEnsemble(*shape), own, 30, **options)
+    refused = sweep("resume", "a.db")
+    assert refused.code == 2
+    assert "which is not part of polyinj; resume it by running the program that made it" in refused.err
+    status = sweep("status", "a.db", "--failures")
+    assert "ValueError: too large" in status.out
+    with StoreReader("a.db") as store:
+        frame = to_pandas(store)
+        assert export(store, "a.csv") == len(frame)
+        assert json.loads(frame.attrs["statistic"])["name"].endswith("own")
+        done = {(cell.m, cell.n): cell.done for cell in store.cells()}
+    assert frame.groupby(["m", "n"]).size().to_dict() == done
+    assert frame["b"].isna().sum() == done[4, 2]
+    assert (frame["a"] <= 1).all()
+    read = np.genfromtxt("a.csv", delimiter=",", names=True)
+    assert np.array_equal(read["a"], frame["a"])
+
+
+def test_exports_of_damaged_stores(sweep, tmp_path):
+    sweep("run", *DESIGN, "--trials", 30)
+    with StoreReader("a.db") as store:
+        (first, *_) = store.segments()
+    data = bytearray((tmp_path / "a.db").read_bytes())
+    place = data.find(first.row(1, b"")[6])
+    data[place + 9] ^= 1
+    (tmp_path / "a.db").write_bytes(data)
+    refused = sweep("export", "a.db", "--to", "a.csv")
+    assert refused.code == 2
+    assert "a.db is damaged: a record of the table batch is not as it was written" in refused.err
+    assert not (tmp_path / "a.csv").exists()
+    saved = sweep("export", "a.db", "--to", "a.csv", "--salvage")
+    assert saved.code == 0
+    assert "damaged and are left out" in saved.err
+    rows = len((tmp_path / "a.csv").read_text().splitlines()) - 1
+    assert rows == 120 - len(first.values)
+    assert sweep("resume", "a.db", "--workers", 1).code == 2
+
+
+def test_bad_exports(sweep, tmp_path, monkeypatch):
+    sweep("run", *DESIGN, "--trials", 3)
+    assert "expected .csv or .parquet" in sweep("export", "a.db", "--to", "a.xlsx").err
+    assert "cannot be written" in sweep("export", "a.db", "--to", "no/where.csv").err
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with StoreReader("a.db") as store, pytest.raises(InputError, match=r"pip install 'polyinj\[export\]'"):
+        export(store, "a.parquet")
+    with pytest.raises(StoreError, match="closed"):
+        store.cells()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
