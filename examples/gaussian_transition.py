@@ -5,8 +5,8 @@ they cover P(injective) from about 0.02 to 0.98.
 
 Run: python examples/gaussian_transition.py [largest n, by default 8]
 Trials are kept in results/gaussian_transition.db as they are done; running again continues, also with a larger n or
-more trials. Writes results/gaussian_transition.csv. On one core n <= 8 takes about a minute, n <= 12 about ten, and
-n = 16 alone about half an hour.
+more trials. Writes results/gaussian_transition.csv. On one core n <= 8 takes about a minute, n <= 12 about four, all
+about half an hour.
 """
 
 import sys
@@ -22,6 +22,20 @@ SEED = 1
 # n: (first m, last m, step, trials of each shape).
 DESIGN = {
     2: (4, 14, 1, 300),
+    3: (7, 21, 1, 300),
+    4: (12, 28, 1, 300),
+    5: (17, 35, 2, 300),
+    6: (23, 43, 2, 300),
+    7: (28, 48, 2, 300),
+    8: (34, 56, 2, 300),
+    9: (40, 66, 2, 300),
+    10: (46, 74, 2, 240),
+    11: (52, 80, 2, 180),
+    12: (58, 88, 2, 150),
+    13: (64, 94, 2, 64),
+    14: (70, 102, 2, 40),
+    15: (76, 108, 2, 24),
+    16: (82, 116, 2, 14),
 }
 RESULTS = Path("results")
 

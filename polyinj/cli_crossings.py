@@ -10,22 +10,20 @@ from polyinj.simulation.transition import Transition
 
 
 def crossings_table(result: Transition) -> Table:
-    """One line an n: where P(injective) is 1/2, how wide the window is, and where E chi last crosses 1."""
+    """One line an n: where P(injective) is 1/2, by which model and without one, the window, and where E chi is 1."""
     table = _table(
-        "Aspect ratio m/n where P(injective) = 1/2, and rows m from P = 1/10 to 9/10 (95% intervals)",
-        *("n", "m/n at 1/2", "interval", "model", "fit p", "without model", "rows of window", "E chi = 1"),
+        "m/n where P(injective) = 1/2, and rows m from P = 1/10 to 9/10 (95% intervals)",
+        *("n", "m/n", "interval", "model", "p", "without model", "window", "E chi = 1"),
     )
     for crossing in result.crossings:
         table.add_row(
             str(crossing.n),
             _value(crossing.half),
-            _interval(crossing.half_low, crossing.half_high),
+            _interval(crossing.half_low, crossing.half_high, 2),
             crossing.model,
             f"{crossing.fit_p_value:.2g}" if crossing.fit_p_value == crossing.fit_p_value else "-",
-            _interval(crossing.isotonic_low, crossing.isotonic_high),
-            f"{crossing.width:.1f} {_interval(crossing.width_low, crossing.width_high, 1)}"
-            if crossing.width == crossing.width
-            else "-",
+            _interval(crossing.isotonic_low, crossing.isotonic_high, 2),
+            _interval(crossing.width_low, crossing.width_high, 1),
             f"{crossing.unit_chi:.3f}",
         )
     return table
@@ -35,8 +33,8 @@ def scaling_table(scaling: Scaling) -> Table:
     """The accepted fit of each ansatz, and the spread of all."""
     low, high = scaling.spread()
     table = _table(
-        f"Limits of m/n at P(injective) = 1/2 by ansatz; spread with errors {low:.2f}..{high:.2f}",
-        *("ansatz", "n from", "limit", "standard error", "chi^2 / df", "p"),
+        f"limits of m/n at P(injective) = 1/2 by ansatz: {low:.2f}..{high:.2f} with errors",
+        *("ansatz", "n from", "limit", "error", "chi^2 / df", "p"),
     )
     for fit in scaling.accepted():
         table.add_row(
@@ -61,5 +59,5 @@ def _value(value: float) -> str:
     return f"{value:.3f}" if value == value else "not shown"
 
 
-def _interval(low: float, high: float, digits: int = 3) -> str:
+def _interval(low: float, high: float, digits: int) -> str:
     return f"{low:.{digits}f}..{high:.{digits}f}" if low == low else "-"

@@ -1,13 +1,18 @@
 """Transitions: fixed grids, located crossings, and their files."""
 
 from math import inf, nan
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from polyinj import InputError, Transition, estimate_transition, locate_transition
+from polyinj import GaussianEnsemble, InputError, Transition, estimate_transition, locate_transition
 from polyinj.simulation import transition_file
 from polyinj.simulation.adaptive import next_batches
+from polyinj.simulation.estimate import Job, simulate_jobs
+from polyinj.simulation.executors import local_processes
+from polyinj.simulation.statistics import decision
 from polyinj.simulation.transition import Row
 from polyinj.theory.euler import expected_euler_characteristic
 
@@ -219,5 +224,40 @@ def test_scaling_is_drawn_from_counts():
         run.extrapolate(smallest_n=6)
 
 
-def test_the_next_trials_are_a_function_of_the_last():
+def test_a_search_starts_above_the_floor():
     assert next_batches(None, np.array([]), 5, floor=4, guess=2)[0].position == 5
+
+
+DATA = Path(__file__).parent.parent / "data" / "gaussian_transition.csv"
+
+
+@pytest.fixture(scope="module")
+def data():
+    return Transition.load(DATA)
+
+
+def test_the_data_set_says_what_its_seed_says(data):
+    rows = {(row.n, row.m): row for row in data.rows}
+    for n, m in ((2, 7), (5, 25), (8, 44), (10, 58)):
+        (run,) = simulate_jobs(
+            [Job(GaussianEnsemble(m, n), decision, rows[n, m].trials)],
+            seed=data.seed,
+            executor=local_processes(1),
+            progress=False,
+        )
+        assert repr(Row.of_trials(n, m, run.columns, run.values)) == repr(rows[n, m])
+
+
+def test_the_data_set_agrees_with_what_is_known_exactly(data):
+    assert {row.n for row in data.rows} == set(range(2, 17))
+    assert all(row.undecided == 0 for row in data.rows)
+    for row in data.rows:
+        if row.n == 2:
+            p = 1 - row.m * (row.m - 2) / 2 ** (row.m - 1)
+            assert binom.ppf(1e-8, row.trials, p) <= row.injective <= binom.isf(1e-8, row.trials, p)
+        # No more layers can fail than the rigorous bound allows.
+        assert binom.isf(1e-9, row.trials, row.bound) >= row.not_injective
+    crossing = data.crossings[0]
+    assert abs(crossing.half - EXACT_HALF[2]) <= 5 * (crossing.half_high - crossing.half_low) / 3.92
+    halves = [crossing.half for crossing in data.crossings if crossing.n <= 12]
+    assert halves == sorted(halves)
