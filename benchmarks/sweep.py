@@ -5,13 +5,14 @@
 Goal: at (n, m) = (8, 56) less than 5 % of the time in the statistic (deciding a Gaussian layer). Overhead is seeding
 and drawing matrices, clocks, batches, their way between processes, the store with its commits, and the progress bar.
 All times are CPU time of all processes, which other load on the machine disturbs least; starting worker processes, once
-a run, is shown by itself. Peer: the same trials in a plain loop (SeedSequence, draw, decide), which keeps nothing.
+a run, about a second each, is left out. Peer: the same trials in a plain loop, which
+keeps nothing.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 from polyinj import GaussianEnsemble, simulate
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision
-from polyinj.simulation.store import StoreReader
+from polyinj.simulation.store_reader import StoreReader
 from polyinj.simulation.trials import run_batch
 
 SIZES = ((8, 56), (6, 42))
@@ -41,18 +42,36 @@ def nothing(matrix):
     return 0.0
 
 
-def cpu_seconds():
-    """Of this process and of children that have ended."""
-    usage = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(one.ru_utime + one.ru_stime for one in usage)
+def asleep(matrix):
+    """Long enough for every worker to start."""
+    time.sleep(3)
+    return 0.0
+
+
+def start(executor, workers):
+    """The process ids of the workers, all started and all with what they import."""
+    if workers == 1:
+        return []
+    shape = GaussianEnsemble(2, 2)
+    return [f.result().worker[1] for f in [executor.submit(run_batch, shape, asleep, 0, 0, 1) for _ in range(workers)]]
+
+
+def cpu_seconds(workers):
+    """Of this process and of the workers, by their ids."""
+    total = time.process_time()
+    for pid in workers:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def sweep(n, m, trials, workers, store, statistic=timed_decision):
-    """(CPU seconds, wall seconds, values) of a run with a new store."""
-    cpu, wall = cpu_seconds(), time.perf_counter()
+    """(CPU seconds without the start of the workers, wall seconds, results) of a run with a new store."""
     with local_processes(workers) as executor:
+        pids = start(executor, workers)
+        cpu, wall = cpu_seconds(pids), time.perf_counter()
         run = simulate(GaussianEnsemble(m, n), statistic, trials, seed=0, executor=executor, store=store)
-    return cpu_seconds() - cpu, time.perf_counter() - wall, run
+        return cpu_seconds(pids) - cpu, time.perf_counter() - wall, run
 
 
 def loop(n, m, trials):
@@ -62,21 +81,6 @@ def loop(n, m, trials):
         rng = np.random.default_rng(np.random.SeedSequence(0, spawn_key=(n, m, trial)))
         kernel += timed_decision(rng.standard_normal((m, n)))["cpu"]
     return time.process_time() - start, kernel
-
-
-def asleep(matrix):
-    """Long enough for every worker to start."""
-    time.sleep(3)
-    return 0.0
-
-
-def startup_seconds(workers):
-    """CPU seconds for starting so many worker processes, with all that they import."""
-    before = cpu_seconds()
-    with local_processes(workers) as executor:
-        for future in [executor.submit(run_batch, GaussianEnsemble(2, 2), asleep, 0, 0, 1) for _ in range(workers)]:
-            future.result()
-    return cpu_seconds() - before
 
 
 def show(n, m, workers, trials, kernel, overhead, rest=""):
@@ -94,17 +98,13 @@ def main():
     options = parser.parse_args()
     trials = options.trials
     with tempfile.TemporaryDirectory() as folder:
-        startup = 0.0
-        if options.workers > 1:
-            startup = startup_seconds(options.workers)
-            print(f"starting {options.workers} processes: {startup:.2f} s of CPU")
         print(" n  m  workers  trials  ms a trial  overhead  us a trial  batches  bytes a trial  wall [s]")
         for n, m in SIZES:
             for workers in sorted({1, options.workers}):
                 store = Path(folder) / f"{n}-{workers}.db"
                 cpu, wall, run = sweep(n, m, trials, workers, store)
                 kernel = run.column("cpu").sum()
-                overhead = cpu - kernel - (startup if workers > 1 else 0.0)
+                overhead = cpu - kernel
                 with StoreReader(store) as reader:
                     batches = len(list(reader.segments()))
                 size = store.stat().st_size / trials

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from polyinj.errors import CertificateError as CertificateError
     from polyinj.errors import InputError as InputError
     from polyinj.errors import PolyinjError as PolyinjError
+    from polyinj.errors import StoreError as StoreError
     from polyinj.geometry.arrangement import Arrangement as Arrangement
     from polyinj.geometry.cone import Cone as Cone
     from polyinj.geometry.orthants import OrthantUnion as OrthantUnion
@@ -29,8 +30,16 @@ if TYPE_CHECKING:
     from polyinj.injectivity.witness import find_witness as find_witness
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
+    from polyinj.simulation.ensembles import OrthonormalEnsemble as OrthonormalEnsemble
+    from polyinj.simulation.ensembles import RademacherEnsemble as RademacherEnsemble
+    from polyinj.simulation.ensembles import ResampledRowsEnsemble as ResampledRowsEnsemble
+    from polyinj.simulation.ensembles import SparseGaussianEnsemble as SparseGaussianEnsemble
+    from polyinj.simulation.ensembles import SphereEnsemble as SphereEnsemble
+    from polyinj.simulation.ensembles import StudentEnsemble as StudentEnsemble
     from polyinj.simulation.estimate import Simulation as Simulation
     from polyinj.simulation.estimate import simulate as simulate
+    from polyinj.simulation.store import Store as Store
+    from polyinj.simulation.store_reader import StoreReader as StoreReader
     from polyinj.simulation.transition import Transition as Transition
     from polyinj.simulation.transition_runs import estimate_transition as estimate_transition
     from polyinj.simulation.transition_runs import locate_transition as locate_transition
@@ -59,7 +68,7 @@ if TYPE_CHECKING:
 
 # Names are loaded on first use, so that the checker of certificates can be imported without the search (PEP 562).
 _HOMES = {
-    "polyinj.errors": ["BudgetExceeded", "CertificateError", "InputError", "PolyinjError"],
+    "polyinj.errors": ["BudgetExceeded", "CertificateError", "InputError", "PolyinjError", "StoreError"],
     "polyinj.geometry.arrangement": ["Arrangement"],
     "polyinj.geometry.cone": ["Cone"],
     "polyinj.geometry.orthants": ["OrthantUnion"],
@@ -70,8 +79,18 @@ _HOMES = {
     "polyinj.injectivity.layer": ["Box"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
-    "polyinj.simulation.ensembles": ["GaussianEnsemble"],
+    "polyinj.simulation.ensembles": [
+        "GaussianEnsemble",
+        "OrthonormalEnsemble",
+        "RademacherEnsemble",
+        "ResampledRowsEnsemble",
+        "SparseGaussianEnsemble",
+        "SphereEnsemble",
+        "StudentEnsemble",
+    ],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
+    "polyinj.simulation.store": ["Store"],
+    "polyinj.simulation.store_reader": ["StoreReader"],
     "polyinj.simulation.transition": ["Transition"],
     "polyinj.simulation.transition_runs": ["estimate_transition", "locate_transition"],
     "polyinj.theory.bounds": ["gordon_bound", "sufficient_width"],

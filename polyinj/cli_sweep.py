@@ -35,7 +35,8 @@ from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.statistics import decision, decision_by_rank
-from polyinj.simulation.store import Store, StoreReader
+from polyinj.simulation.store import Store
+from polyinj.simulation.store_reader import StoreReader
 from polyinj.simulation.transition import Transition
 
 sweep = typer.Typer(no_args_is_help=True, help="Simulations that survive: every trial is kept in a file as it is done.")
@@ -71,9 +72,8 @@ def run(
 ) -> None:
     """Run trials of every shape m = round(m/n * n), or those that the store misses."""
     kind, function = _chosen(ensemble, ENSEMBLES, "--ensemble"), _chosen(statistic, STATISTICS, "--statistic")
-    if function is decision and not kind.continuous:
-        print(f"{ensemble}: rows may depend on each other, so ranks are proven (decision-by-rank)", file=sys.stderr)
-        function = decision_by_rank
+    by_rank = function is decision and not kind.continuous
+    function = decision_by_rank if by_rank else function
     matrix = None if weights is None else read_array(weights, key)
     parameters = _given(density=density, degrees=degrees, matrix=matrix)
     budgets = _given(node_limit=node_limit, time_limit=time_limit, max_cells=max_cells)
@@ -83,6 +83,8 @@ def run(
         Job(make_ensemble(kind, m, k, parameters), make_statistic(function, budgets), trials)
         for k, m in _shapes(n, aspect_ratios, matrix)
     ]
+    if by_rank:
+        print(f"{ensemble}: rows may depend on each other, so ranks are proven (decision-by-rank)", file=sys.stderr)
     with _executor(workers, scheduler) as executor:
         results = simulate_jobs(jobs, seed=seed, executor=executor, store=store)
     _print_results(jobs, results)

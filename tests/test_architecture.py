@@ -44,6 +44,7 @@ MACHINERY = (
     "schedule",
     "sqlite_file",
     "store",
+    "store_reader",
     "trials",
 )
 STRICTER = {

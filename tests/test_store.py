@@ -25,7 +25,8 @@ from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import InProcess
 from polyinj.simulation.sqlite_file import file_system
 from polyinj.simulation.statistics import decision, depth
-from polyinj.simulation.store import Store, StoreReader
+from polyinj.simulation.store import Store
+from polyinj.simulation.store_reader import StoreReader
 
 SHAPES = [(9, 3), (12, 3), (8, 2)]
 SEED = 5

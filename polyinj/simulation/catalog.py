@@ -12,7 +12,7 @@ from polyinj.errors import InputError
 from polyinj.simulation import ensembles, statistics
 from polyinj.simulation.describe import readable
 from polyinj.simulation.ensembles import Ensemble
-from polyinj.simulation.store import StoreReader
+from polyinj.simulation.store_reader import StoreReader
 from polyinj.simulation.trials import Statistic
 
 ENSEMBLES: Mapping[str, type[Any]] = {

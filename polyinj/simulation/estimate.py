@@ -50,7 +50,8 @@ class Simulation:
 
     def __repr__(self) -> str:
         open_ = f", {self.undecided} undecided" if self.undecided else ""
-        return f"Simulation({len(self.values)} trials of {', '.join(self.columns)}{open_}; seed={self.seed})"
+        names = ", ".join(self.columns) if len(self.columns) <= 8 else f"{len(self.columns)} columns"
+        return f"Simulation({len(self.values)} trials of {names}{open_}; seed={self.seed})"
 
     def column(self, name: str) -> NDArray[np.float64]:
         """The values of one column, shape (trials,)."""

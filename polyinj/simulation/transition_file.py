@@ -14,7 +14,7 @@ from typing import Any
 from polyinj.errors import InputError
 from polyinj.simulation.describe import describe_ensemble, readable
 from polyinj.simulation.ensembles import GaussianEnsemble
-from polyinj.simulation.store import Cell, StoreReader
+from polyinj.simulation.store_reader import Cell, StoreReader
 from polyinj.simulation.transition import Crossing, Row, Transition
 
 COUNT_COLUMNS = ("n", "m", "trials", "injective", "not_injective", "undecided")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import socket
@@ -21,6 +22,9 @@ from polyinj.errors import InputError
 from polyinj.simulation.ensembles import Ensemble
 
 Statistic = Callable[[NDArray[Any]], "float | Mapping[str, float]"]
+
+# Matrices that are drawn at once, by entries: 64 kB.
+_GROUP_ENTRIES = 1 << 13
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,55 +93,64 @@ def matrix_of(ensemble: Ensemble, seed: int, trial: int) -> NDArray[Any]:
 def run_batch(ensemble: Ensemble, statistic: Statistic, seed: int, start: int, stop: int) -> Batch:
     """Trials start..stop-1; never raises for what a trial raises."""
     began = time.perf_counter()
-    trials: list[int] = []
-    rows: list[list[float]] = []
-    seconds: list[float] = []
+    _limit_worker()
+    rows: dict[int, list[float]] = {}
+    seconds: dict[int, float] = {}
     failures: list[Failure] = []
     columns: tuple[str, ...] = ()
-    _limit_worker()
-    for trial in range(start, stop):
-        try:
-            matrix = matrix_of(ensemble, seed, trial)
+    # A few trials at a time: all are drawn, then all decided, then all read. Between two runs of the statistic, which
+    # fills the caches with its own, each of these steps would take three times as long.
+    group = max(1, _GROUP_ENTRIES // math.prod(ensemble.shape))
+    for first in range(start, stop, group):
+        trials = range(first, min(first + group, stop))
+        matrices = {trial: _attempt(trial, matrix_of, ensemble, seed, trial) for trial in trials}
+        answers: dict[int, Any] = {}
+        for trial, matrix in matrices.items():
             entered = time.perf_counter()
-            value = statistic(matrix)
-            spent = time.perf_counter() - entered
-            named = value if isinstance(value, Mapping) else {"value": value}
-            columns = columns or tuple(named)
-            row = _numbers(named, columns, trials)
-        except Exception as error:
-            failures.append(Failure(trial, traceback.format_exc(), _survivor(error)))
-            continue
-        trials.append(trial)
-        rows.append(row)
-        seconds.append(spent)
-    if not trials:
-        columns = ()
+            answers[trial] = matrix if isinstance(matrix, Failure) else _attempt(trial, statistic, matrix)
+            seconds[trial] = time.perf_counter() - entered
+        for trial, answer in answers.items():
+            row = answer if isinstance(answer, Failure) else _attempt(trial, _numbers, answer, columns)
+            if isinstance(row, Failure):
+                failures.append(row)
+            else:
+                columns, rows[trial] = row
     return Batch(
         start,
         stop,
-        np.array(trials, dtype=np.int64),
+        np.array(list(rows), dtype=np.int64),
         columns,
-        np.array(rows, dtype=np.float64).reshape(len(rows), len(columns)),
-        np.array(seconds, dtype=np.float64),
+        np.array(list(rows.values()), dtype=np.float64).reshape(len(rows), len(columns)),
+        np.array([seconds[trial] for trial in rows], dtype=np.float64),
         tuple(failures),
         time.perf_counter() - began,
         (socket.gethostname(), os.getpid(), threading.get_ident()),
     )
 
 
-def _numbers(value: Mapping[str, float], columns: tuple[str, ...], before: Sequence[int]) -> list[float]:
-    if tuple(value) != columns:
-        first = f"trial {before[0]}" if before else "an earlier trial"
-        raise InputError(f"the statistic returned columns {tuple(value)}; {first} returned {columns}")
+def _attempt(trial: int, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function gives, or the Failure of the trial if it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return Failure(trial, traceback.format_exc(), _survivor(error))
+
+
+def _numbers(value: Any, expected: tuple[str, ...]) -> tuple[tuple[str, ...], list[float]]:
+    """The names and numbers that a statistic returned; the names are the expected ones, if any are."""
+    named = value if isinstance(value, Mapping) else {"value": value}
+    columns = tuple(named)
+    if expected and columns != expected:
+        raise InputError(f"the statistic returned columns {columns}; for another trial it returned {expected}")
     row = []
-    for name, entry in value.items():
+    for name, entry in named.items():
         if isinstance(entry, str | bytes):
             raise InputError(f"the statistic returned {name} = {entry!r}; expected a number")
         number = float(entry)
         if number != entry and number == number:
             raise InputError(f"the statistic returned {name} = {entry}, which no float64 holds; return its logarithm")
         row.append(number)
-    return row
+    return columns, row
 
 
 def _survivor(error: Exception) -> Exception | None:
