@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     from polyinj.simulation.store import Store as Store
     from polyinj.simulation.store_reader import StoreReader as StoreReader
     from polyinj.simulation.transition import Transition as Transition
-    from polyinj.simulation.transition import estimate_transition as estimate_transition
+    from polyinj.simulation.transition_runs import estimate_transition as estimate_transition
+    from polyinj.simulation.transition_runs import locate_transition as locate_transition
     from polyinj.simulation.witnesses import WitnessSweep as WitnessSweep
     from polyinj.simulation.witnesses import estimate_witnesses as estimate_witnesses
     from polyinj.theory.bounds import gordon_bound as gordon_bound
@@ -112,7 +113,8 @@ _HOMES = {
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
     "polyinj.simulation.store": ["Store"],
     "polyinj.simulation.store_reader": ["StoreReader"],
-    "polyinj.simulation.transition": ["Transition", "estimate_transition"],
+    "polyinj.simulation.transition": ["Transition"],
+    "polyinj.simulation.transition_runs": ["estimate_transition", "locate_transition"],
     "polyinj.simulation.witnesses": ["WitnessSweep", "estimate_witnesses"],
     "polyinj.theory.bounds": ["gordon_bound", "sufficient_width"],
     "polyinj.theory.crossing": ["euler_crossing"],

@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj import __version__
+from polyinj.cli_crossings import crossings_table
 from polyinj.cli_deep import deep
 from polyinj.cli_network import NetworkOptions, check_network_file, is_network_file
 from polyinj.cli_options import parse_integers, parse_list
@@ -30,7 +31,8 @@ from polyinj.injectivity.domain import Ball, Box
 from polyinj.injectivity.layer import Layer
 from polyinj.networks.weights import read_array
 from polyinj.plots.theory import plot_threshold_ladder
-from polyinj.simulation.transition import Transition, estimate_transition
+from polyinj.simulation.transition import Transition
+from polyinj.simulation.transition_runs import estimate_transition
 from polyinj.simulation.witnesses import LADDER, WitnessSweep, estimate_witnesses
 from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.crossing import euler_crossing
@@ -134,7 +136,7 @@ def transition(
     paths = result.save(out)
     console = Console()
     console.print(_cells_table(result))
-    console.print(_half_table(result))
+    console.print(crossings_table(result))
     console.print(f"wrote {', '.join(str(path) for path in paths)}")
 
 
@@ -438,18 +440,3 @@ def expected(
         return
     for name, value in values.items():
         print(f"{name:36} {value if isinstance(value, int) else format(value, '.10g')}")
-
-
-def _half_table(result: Transition) -> Table:
-    table = Table(title="Aspect ratio m/n where ...", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in ("n", "P(injective) = 1/2", "95% interval (bootstrap)", "E chi last crosses 1"):
-        table.add_column(header, justify="right", no_wrap=True)
-    for point in result.half_points:
-        seen = point.half == point.half
-        table.add_row(
-            str(point.n),
-            f"{point.half:.3f}" if seen else "outside the grid",
-            f"{point.half_low:.3f} .. {point.half_high:.3f}" if seen else "-",
-            f"{point.unit_chi:.3f}",
-        )
-    return table

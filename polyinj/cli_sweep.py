@@ -1,4 +1,4 @@
-"""The shell commands of sweeps: `polyinj sweep run`, `status`, `resume`, `export`."""
+"""The shell commands of sweeps: `polyinj sweep run`, `status`, `resume`, `export`, `plot`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from polyinj.cli_crossings import crossings_table, scaling_table
 from polyinj.cli_options import parse_integers, parse_list
 from polyinj.errors import InputError
 from polyinj.networks.weights import read_array
@@ -36,6 +37,7 @@ from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.statistics import decision, decision_by_rank
 from polyinj.simulation.store import Store
 from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.transition import Transition
 
 sweep = typer.Typer(no_args_is_help=True, help="Simulations that survive: every trial is kept in a file as it is done.")
 
@@ -44,6 +46,7 @@ _SCHEDULER = typer.Option(help="Address of a Dask scheduler, such as tcp://host:
 _STORE = typer.Argument(help="The file of a sweep.")
 _VERDICTS = ("injective", "not_injective", "undecided")
 _MOST_COLUMNS = 8
+_FEWEST_CROSSINGS = 4
 
 
 @sweep.command()
@@ -138,6 +141,30 @@ def export(
         if reader.lost:
             print("polyinj: some batches were damaged and are left out", file=sys.stderr)
     print(f"wrote {to}: {rows} trials")
+
+
+@sweep.command()
+def plot(
+    source: Annotated[
+        Path, typer.Argument(help="A sweep of Gaussian layers, a folder of `polyinj transition`, or a .csv of counts.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for transition.png and finite_size.png.")] = Path("results"),
+) -> None:
+    """Draw P(injective) and the crossings of 1/2 with their extrapolations; nothing is run."""
+    result = Transition.load(source)
+    figures = {"transition.png": result.plot()}
+    known = sum(crossing.half == crossing.half for crossing in result.crossings)
+    console = Console()
+    console.print(crossings_table(result))
+    if known >= _FEWEST_CROSSINGS:
+        console.print(scaling_table(result.extrapolate()))
+        figures["finite_size.png"] = result.plot_scaling()
+    else:
+        print(f"crossings of {known} n are shown; {_FEWEST_CROSSINGS} are needed to extrapolate", file=sys.stderr)
+    out.mkdir(parents=True, exist_ok=True)
+    for name, figure in figures.items():
+        figure.savefig(out / name, dpi=200)
+    print(f"wrote {', '.join(str(out / name) for name in figures)}")
 
 
 def _chosen(name: str, known: Any, option: str) -> Any:

@@ -28,14 +28,20 @@ ALLOWED = {
 }
 # Modules of a room that must stay free of some of it: what runs and keeps trials knows no strand.
 MACHINERY = (
+    "adaptive",
+    "counts",
+    "crossing",
     "describe",
     "ensembles",
     "estimate",
     "executors",
     "export",
     "intervals",
+    "links",
     "progress",
     "records",
+    "response",
+    "scaling",
     "schedule",
     "sqlite_file",
     "store",

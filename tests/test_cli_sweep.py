@@ -196,3 +196,23 @@ def test_bad_exports(sweep, tmp_path, monkeypatch):
     with pytest.raises(StoreError, match="closed"):
         store.cells()
     assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
+
+
+def test_plot_draws_a_sweep_and_a_table_of_counts(sweep, tmp_path):
+    assert sweep("run", *DESIGN, "--trials", 30).code == 0
+    few = sweep("plot", "a.db", "--out", "few")
+    assert (few.code, sorted(path.name for path in (tmp_path / "few").iterdir())) == (0, ["transition.png"])
+    assert "4 are needed to extrapolate" in few.err
+    lines = ["n,m,trials,injective,not_injective,undecided,seed,version"]
+    for n in range(3, 8):
+        for step in range(-6, 9, 2):
+            injective = round(200 * np.exp(-np.exp(-step / 3)))
+            lines.append(f"{n},{5 * n + step},200,{injective},{200 - injective},0,1,0.1.0")
+    (tmp_path / "counts.csv").write_text("\n".join(lines))
+    drawn = sweep("plot", "counts.csv", "--out", "figures")
+    assert drawn.code == 0
+    assert "a + b n^(-2/3)" in drawn.out
+    assert (tmp_path / "figures" / "finite_size.png").read_bytes().startswith(b"\x89PNG")
+    refused = sweep("plot", "missing.db", "--out", "other")
+    assert (refused.code, len(refused.err.strip().splitlines())) == (2, 1)
+    assert not (tmp_path / "other").exists()

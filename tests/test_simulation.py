@@ -1,18 +1,16 @@
 """Simulations: repeatable on any executor, right at a stated false-alarm rate."""
 
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from math import inf
 
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
-from polyinj import GaussianEnsemble, InputError, estimate_transition, simulate
+from polyinj import GaussianEnsemble, InputError, simulate
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import clopper_pearson, half_crossing
+from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.statistics import decision, decision_and_euler_characteristic, depth, euler_characteristic
-from polyinj.simulation.transition import Transition
 from polyinj.theory.euler import expected_euler_characteristic, expected_face_counts
 
 # Every statistical test below fails by chance with probability at most this, for a seed drawn at random.
@@ -46,6 +44,16 @@ def test_trial_t_draws_from_its_own_seed_sequence():
     for trial in range(5):
         rng = np.random.default_rng(np.random.SeedSequence(11, spawn_key=(3, 9, trial)))
         assert run.values[trial, 0] == depth(rng.standard_normal((9, 3)))
+
+
+def test_a_job_may_start_at_a_later_trial():
+    ensemble = GaussianEnsemble(9, 3)
+    whole = in_process(ensemble, depth, 80, 5).values
+    (rest,) = simulate_jobs([Job(ensemble, depth, 80, start=30)], seed=5, executor=local_processes(1), progress=False)
+    assert (rest.values == whole[30:]).all()
+    for start in (-1, 50):
+        with pytest.raises(InputError, match=f"start is {start}"):
+            simulate_jobs([Job(ensemble, depth, 50, start=start)], seed=5, progress=False)
 
 
 def test_a_drawn_seed_is_stored_and_repeats_the_run():
@@ -138,104 +146,3 @@ def test_clopper_pearson_reference_values():
     low, high = clopper_pearson(3, 20)
     assert binom.sf(2, 20, low) == pytest.approx(0.025)
     assert binom.cdf(3, 20, high) == pytest.approx(0.025)
-
-
-def half(successes, open_cases=None, trials=100):
-    successes = np.array(successes)
-    open_cases = np.zeros_like(successes) if open_cases is None else np.array(open_cases)
-    return half_crossing(
-        np.arange(len(successes), dtype=float), successes, open_cases, np.full_like(successes, trials), seed=0
-    )
-
-
-def test_half_crossing_interpolates_and_covers():
-    crossing = half([0, 25, 75, 100])
-    assert crossing.value == 1.5
-    assert 1 < crossing.low < 1.5 < crossing.high < 2
-
-
-def test_half_crossing_outside_the_grid_is_not_invented():
-    for successes in ([60, 80, 100], [0, 10, 30]):
-        crossing = half(successes)
-        assert np.isnan([crossing.value, crossing.low, crossing.high]).all()
-
-
-def test_half_crossing_smooths_against_the_noise():
-    assert half([0, 48, 44, 60, 100]).value == pytest.approx(2 + (50 - 46) / (60 - 46))
-
-
-def test_open_cases_widen_the_interval_both_ways():
-    decided = half([0, 40, 60, 100])
-    open_ = half([0, 30, 50, 90], [0, 20, 20, 10])
-    assert open_.low < decided.low < decided.high < open_.high
-
-
-def small_transition(**options):
-    return estimate_transition([2, 3], [1, 2, 3.4, 3.5, 4, 6], 40, seed=3, progress=False, **options)
-
-
-def test_same_seed_same_table_whatever_the_workers():
-    one, two = small_transition(workers=1), small_transition(workers=2)
-    assert repr(one.rows) == repr(two.rows)
-    assert repr(one.half_points) == repr(two.half_points)
-
-
-def test_transition_table():
-    run = small_transition(workers=1, chi_max_n=2)
-    assert [(row.n, row.m) for row in run.rows] == [(2, m) for m in (2, 4, 7, 8, 12)] + [
-        (3, m) for m in (3, 6, 10, 12, 18)
-    ]
-    for row in run.rows:
-        assert row.aspect_ratio == row.m / row.n
-        assert row.injective + row.not_injective + row.undecided == row.trials == 40
-        assert 0 <= row.p_low <= row.p_injective <= row.p_high <= 1
-        assert row.expected_chi == float(expected_euler_characteristic(row.m, row.n))
-        assert np.isnan(row.mean_chi) == (row.n > 2)
-    assert run.column("n").tolist() == [row.n for row in run.rows]
-    assert "seed=3" in repr(run)
-
-
-def test_transition_saves_and_loads(tmp_path):
-    run = small_transition(workers=1, chi_max_n=2)
-    paths = run.save(tmp_path / "new")
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(path.name for path in paths)
-    assert repr(Transition.load(tmp_path / "new").rows) == repr(run.rows)
-    assert (tmp_path / "new" / "transition.png").read_bytes().startswith(b"\x89PNG")
-    assert len((tmp_path / "new" / "transition.csv").read_text().splitlines()) == len(run.rows) + 1
-
-
-def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
-    run = small_transition(workers=1, chi_max_n=2)
-    (tmp_path / "transition.csv").write_text("older")
-
-    def fail(*_, **__):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-    with pytest.raises(OSError, match="disk full"):
-        run.save(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["transition.csv"]
-    assert (tmp_path / "transition.csv").read_text() == "older"
-
-
-def test_loading_something_else_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no saved transition"):
-        Transition.load(tmp_path)
-    (tmp_path / "transition.json").write_text('{"format": "other"}')
-    with pytest.raises(InputError, match="no saved transition"):
-        Transition.load(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("n", "ratios", "message"),
-    [
-        ([], [2], "empty"),
-        ([2], [], "empty"),
-        ([0], [2], "n is 0"),
-        ([2], [0.5], "aspect ratio is 0.5"),
-        ([2], [inf], "aspect ratio is inf"),
-    ],
-)
-def test_bad_designs(n, ratios, message):
-    with pytest.raises(InputError, match=message):
-        estimate_transition(n, ratios, 10, seed=0, progress=False)

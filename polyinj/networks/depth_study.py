@@ -22,9 +22,10 @@ from polyinj import __version__
 from polyinj.errors import InputError
 from polyinj.injectivity.decision import Verdict
 from polyinj.networks.deep import decide_network_injectivity
+from polyinj.simulation.counts import Counts
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import clopper_pearson, half_crossing
+from polyinj.simulation.intervals import clopper_pearson, isotonic_crossings
 from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
 
 if TYPE_CHECKING:
@@ -318,7 +319,7 @@ def _half_point(n: int, layer: int, rows: list[DeepRow], seed: int) -> DeepHalfP
     injective, undecided, trials = (
         np.array([getattr(row, name) for row in rows]) for name in ("injective", "undecided", "trials")
     )
-    crossing = half_crossing(positions, injective, undecided, trials, seed)
+    (crossing,) = isotonic_crossings(Counts(positions, trials, injective, undecided), [0.5], seed=seed).at
     sufficient = deep_sufficient_width(n, layer, 0.5) / n
     limit = deep_sufficient_expansivity(layer)
     return DeepHalfPoint(n, layer, crossing.value, crossing.low, crossing.high, sufficient, limit)

@@ -38,6 +38,18 @@ def decision(
     return _indicators(matrix, False, node_limit, time_limit)
 
 
+def decision_and_nodes(matrix: NDArray[Any], *, node_limit: int | None = None) -> dict[str, float]:
+    """The columns of `decision`, and nodes of the proof search: the cost, counted the same on every machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> decision_and_nodes(np.random.default_rng(0).standard_normal((12, 4)))
+    {'injective': 0.0, 'not_injective': 1.0, 'undecided': 0.0, 'nodes': 0.0}
+    """
+    return _indicators(matrix, False, node_limit, None, nodes=True)
+
+
 def decision_by_rank(
     matrix: NDArray[Any], *, node_limit: int | None = None, time_limit: float | None = None
 ) -> dict[str, float]:
@@ -115,16 +127,17 @@ def component_count(matrix: NDArray[Any], *, max_cells: int | None = None) -> fl
 
 
 def _indicators(
-    matrix: NDArray[Any], rank_proof: bool, node_limit: int | None, time_limit: float | None
+    matrix: NDArray[Any], rank_proof: bool, node_limit: int | None, time_limit: float | None, *, nodes: bool = False
 ) -> dict[str, float]:
-    verdict = decide_injectivity(
+    found = decide_injectivity(
         matrix, rank_proof=rank_proof, certificate=False, node_limit=node_limit, time_limit=time_limit
-    ).verdict
-    return {
-        "injective": float(verdict is Verdict.INJECTIVE),
-        "not_injective": float(verdict is Verdict.NOT_INJECTIVE),
-        "undecided": float(verdict is Verdict.UNDECIDED),
+    )
+    columns = {
+        "injective": float(found.verdict is Verdict.INJECTIVE),
+        "not_injective": float(found.verdict is Verdict.NOT_INJECTIVE),
+        "undecided": float(found.verdict is Verdict.UNDECIDED),
     }
+    return {**columns, "nodes": float(found.stats.nodes)} if nodes else columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,5 +164,5 @@ class WitnessFound:
         return {"found": active < columns, "active": active / columns}
 
 
-for _statistic in (decision, decision_and_euler_characteristic):
+for _statistic in (decision, decision_and_nodes, decision_and_euler_characteristic):
     _statistic.assumes_general_position = True  # type: ignore[attr-defined]

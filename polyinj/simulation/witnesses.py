@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError
+from polyinj.simulation.counts import Counts
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import clopper_pearson, half_crossing
+from polyinj.simulation.intervals import clopper_pearson, isotonic_crossings
 from polyinj.simulation.statistics import WitnessFound
 from polyinj.theory.replica import replica_energy
 from polyinj.theory.thresholds import known_thresholds
@@ -256,7 +257,7 @@ def _threshold(n: int, rows: list[WitnessRow], seed: int) -> AlgorithmicThreshol
     ratios = np.array([row.aspect_ratio for row in rows])
     trials = np.array([row.trials for row in rows])
     missed = trials - np.array([row.found for row in rows])
-    crossing = half_crossing(ratios, missed, np.zeros_like(missed), trials, seed)
+    (crossing,) = isotonic_crossings(Counts(ratios, trials, missed, np.zeros_like(missed)), [0.5], seed=seed).at
     seen = ratios[missed < trials]
     largest = float(seen.max()) if len(seen) else float("nan")
     return AlgorithmicThreshold(n, crossing.value, crossing.low, crossing.high, largest)
