@@ -58,6 +58,11 @@ class DeepGaussianEnsemble:
         """(m, n), of the first layer."""
         return self.m, self.n
 
+    @property
+    def sample_shape(self) -> tuple[int, int]:
+        """Of all layers side by side."""
+        return self.m, self.n + (self.depth - 1) * self.m
+
     def sample(self, rng: np.random.Generator) -> NDArray[np.float64]:
         return np.hstack([rng.standard_normal((self.m, k)) for k in (self.n, *[self.m] * (self.depth - 1))])
 

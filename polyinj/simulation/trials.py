@@ -85,8 +85,10 @@ def matrix_of(ensemble: Ensemble, seed: int, trial: int) -> NDArray[Any]:
     """The matrix of trial t: drawn from SeedSequence(seed, spawn_key=(n, m, t)), whatever runs beside it."""
     m, n = ensemble.shape
     matrix = ensemble.sample(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n, m, trial))))
-    if matrix.shape != (m, n):
-        raise InputError(f"the ensemble says its shape is {m, n}; its sample has {matrix.shape}")
+    # An ensemble of several matrices side by side says what shape these make.
+    expected = getattr(ensemble, "sample_shape", (m, n))
+    if matrix.shape != expected:
+        raise InputError(f"the ensemble says its samples have shape {expected}; one has {matrix.shape}")
     return matrix
 
 
