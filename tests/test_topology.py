@@ -253,7 +253,7 @@ def test_mean_chi_over_all_signs_is_the_expectation(m, n):
     tables = [face_counts(w) for w in flips]
     expected = expected_face_counts(m, n)
     for d, p in itertools.product(range(1, n + 1), range(n)):
-        assert sum(int(t[f"F[{d},{p}]"]) for t in tables) == expected[d, p] * 2**m
+        assert sum(int(t[f"F{d},{p}"]) for t in tables) == expected[d, p] * 2**m
 
 
 def test_statistics_agree():
