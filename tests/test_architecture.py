@@ -40,6 +40,7 @@ MACHINERY = (
     "links",
     "progress",
     "records",
+    "result_file",
     "response",
     "scaling",
     "schedule",

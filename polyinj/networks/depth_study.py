@@ -5,13 +5,11 @@ One network of the greatest depth answers for all lesser ones: the layer at whic
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from polyinj.simulation.counts import Counts
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson, isotonic_crossings
+from polyinj.simulation.result_file import load_result, numbers, save_result
 from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
 
 if TYPE_CHECKING:
@@ -160,26 +159,15 @@ class DeepTransition:
 
     def save(self, directory: str | os.PathLike[str]) -> list[Path]:
         """Write deep.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        figure = self.plot()
-        targets = [folder / f"deep.{kind}" for kind in ("csv", "json", "png")]
-        temporary = [target.with_name(f".{os.getpid()}-{target.name}") for target in targets]
-        try:
-            with temporary[0].open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, [field.name for field in fields(DeepRow)])
-                writer.writeheader()
-                writer.writerows(asdict(row) for row in self.rows)
-            document = {"format": "polyinj deep", "version": self.version, "seed": self.seed}
-            tables = {name: [_plain(row) for row in getattr(self, name)] for name in ("rows", "half_points")}
-            temporary[1].write_text(json.dumps(document | tables, indent=1) + "\n", encoding="utf-8")
-            figure.savefig(temporary[2], dpi=200)
-            for source, target in zip(temporary, targets, strict=True):
-                source.replace(target)
-        finally:
-            for path in temporary:
-                path.unlink(missing_ok=True)
-        return targets
+        document = {
+            "format": "polyinj study",
+            "version": self.version,
+            "seed": self.seed,
+            "rows": self.rows,
+            "half_points": self.half_points,
+        }
+        names = [field.name for field in fields(DeepRow)]
+        return save_result(directory, "deep", names, map(astuple, self.rows), document, self.plot())
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> DeepTransition:
@@ -190,24 +178,13 @@ class DeepTransition:
         InputError
             No readable deep.json there.
         """
-        path = Path(directory) / "deep.json"
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["format"] != "polyinj deep":
-                raise KeyError("format")
-            rows = tuple(DeepRow(**_numbers(row)) for row in data["rows"])
-            points = tuple(DeepHalfPoint(**_numbers(point)) for point in data["half_points"])
-            return cls(rows, points, int(data["seed"]), str(data["version"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is no saved study ({error}); expected a file that save() wrote") from None
+        return load_result(Path(directory) / "deep.json", "study", cls._of_document)
 
-
-def _plain(row: DeepRow | DeepHalfPoint) -> dict[str, Any]:
-    return {key: None if value != value else value for key, value in asdict(row).items()}
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: float("nan") if value is None else value for key, value in row.items()}
+    @classmethod
+    def _of_document(cls, data: dict[str, Any]) -> DeepTransition:
+        rows = tuple(DeepRow(**numbers(row)) for row in data["rows"])
+        points = tuple(DeepHalfPoint(**numbers(point)) for point in data["half_points"])
+        return cls(rows, points, int(data["seed"]), str(data["version"]))
 
 
 def estimate_deep_transition(

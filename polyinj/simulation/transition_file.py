@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import os
-from collections.abc import Callable
-from dataclasses import asdict, fields
+from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from polyinj.errors import InputError
 from polyinj.simulation.describe import describe_ensemble, readable
 from polyinj.simulation.ensembles import GaussianEnsemble
+from polyinj.simulation.result_file import load_result, numbers, save_result, write_table, write_whole
 from polyinj.simulation.store_reader import Cell, StoreReader
 from polyinj.simulation.transition import Crossing, Row, Transition
 
@@ -23,21 +23,22 @@ _ORIGIN = ("seed", "version")
 
 def save_transition(transition: Transition, directory: str | os.PathLike[str]) -> list[Path]:
     """Write transition.csv, .json and .png into a directory; the paths."""
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    figure = transition.plot()
     names = [field.name for field in fields(Row)]
-    writers: dict[str, Callable[[Path], Any]] = {
-        "csv": lambda path: _write_table(transition, path, names),
-        "json": lambda path: path.write_text(json.dumps(_as_json(transition), indent=1) + "\n", encoding="utf-8"),
-        "png": lambda path: figure.savefig(path, dpi=200, format="png"),
+    document = {
+        "format": "polyinj transition",
+        "version": transition.version,
+        "seed": transition.seed,
+        "rows": transition.rows,
+        "crossings": transition.crossings,
     }
-    return _write({folder / f"transition.{kind}": write for kind, write in writers.items()})
+    table = _table(transition, names)
+    return save_result(directory, "transition", [*names, *_ORIGIN], table, document, transition.plot())
 
 
 def save_counts(transition: Transition, path: str | os.PathLike[str]) -> Path:
     """Write the counts alone to a .csv file, with seed and version in each row: the smallest form that loads."""
-    (target,) = _write({Path(path): lambda temporary: _write_table(transition, temporary, list(COUNT_COLUMNS))})
+    table = _table(transition, COUNT_COLUMNS)
+    (target,) = write_whole({Path(path): lambda temporary: write_table(temporary, [*COUNT_COLUMNS, *_ORIGIN], table)})
     return target
 
 
@@ -48,37 +49,18 @@ def load_transition(path: str | os.PathLike[str]) -> Transition:
         return _load_counts(source)
     if source.is_file():
         return _load_store(source)
-    file = source / "transition.json"
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-        if data["format"] != "polyinj transition":
-            raise KeyError("format")
-        rows = tuple(Row(**_numbers(row)) for row in data["rows"])
-        crossings = tuple(Crossing(**_numbers(crossing)) for crossing in data["crossings"])
-        return Transition(rows, crossings, int(data["seed"]), str(data["version"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{file} is no saved transition ({error}); expected a file that save() wrote") from None
+    return load_result(source / "transition.json", "transition", _of_document)
 
 
-def _write(writers: dict[Path, Callable[[Path], Any]]) -> list[Path]:
-    temporary = {target: target.with_name(f".{os.getpid()}-{target.name}") for target in writers}
-    try:
-        for target, write in writers.items():
-            write(temporary[target])
-        for target, source in temporary.items():
-            source.replace(target)
-    finally:
-        for source in temporary.values():
-            source.unlink(missing_ok=True)
-    return list(writers)
+def _of_document(data: dict[str, Any]) -> Transition:
+    rows = tuple(Row(**numbers(row)) for row in data["rows"])
+    crossings = tuple(Crossing(**numbers(crossing)) for crossing in data["crossings"])
+    return Transition(rows, crossings, int(data["seed"]), str(data["version"]))
 
 
-def _write_table(transition: Transition, path: Path, names: list[str]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([*names, *_ORIGIN])
-        for row in transition.rows:
-            writer.writerow([*(getattr(row, name) for name in names), transition.seed, transition.version])
+def _table(transition: Transition, names: Sequence[str]) -> list[list[Any]]:
+    origin = [transition.seed, transition.version]
+    return [[*(getattr(row, name) for name in names), *origin] for row in transition.rows]
 
 
 def _load_counts(path: Path) -> Transition:
@@ -126,26 +108,3 @@ def _row(line: dict[str, str]) -> Row:
         raise ValueError(f"the counts of n={n}, m={m} do not add up to its trials")
     mean, stderr = (float(line.get(name) or "nan") for name in ("mean_chi", "stderr_chi"))
     return Row.of_counts(n, m, trials, injective, undecided, None if math.isnan(mean) else (mean, stderr))
-
-
-def _as_json(transition: Transition) -> dict[str, Any]:
-    return {
-        "format": "polyinj transition",
-        "version": transition.version,
-        "seed": transition.seed,
-        "rows": [_plain(asdict(row)) for row in transition.rows],
-        "crossings": [_plain(asdict(crossing)) for crossing in transition.crossings],
-    }
-
-
-# JSON has neither nan nor infinities.
-_NAMES = {math.inf: "inf", -math.inf: "-inf"}
-
-
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if value != value else _NAMES.get(value, value) for key, value in row.items()}
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    back: dict[Any, float] = {None: math.nan, "inf": math.inf, "-inf": -math.inf}
-    return {key: back.get(value, value) for key, value in row.items()}

@@ -6,13 +6,11 @@ one proves nothing.
 
 from __future__ import annotations
 
-import csv
-import json
 import os
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson, isotonic_crossings
+from polyinj.simulation.result_file import load_result, numbers, save_result
 from polyinj.simulation.statistics import WitnessFound
 from polyinj.theory.replica import replica_energy
 from polyinj.theory.thresholds import known_thresholds
@@ -116,38 +115,17 @@ class WitnessSweep:
 
     def save(self, directory: str | os.PathLike[str]) -> list[Path]:
         """Write witnesses.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        figure = self.plot()
-        targets = [folder / f"witnesses.{kind}" for kind in ("csv", "json", "png")]
-        temporary = [target.with_name(f".{os.getpid()}-{target.name}") for target in targets]
-        try:
-            with temporary[0].open("w", newline="", encoding="utf-8") as file:
-                writer = csv.DictWriter(file, [field.name for field in fields(WitnessRow)])
-                writer.writeheader()
-                writer.writerows(asdict(row) for row in self.rows)
-            temporary[1].write_text(json.dumps(self._as_json(), indent=1) + "\n", encoding="utf-8")
-            figure.savefig(temporary[2], dpi=200)
-            for source, target in zip(temporary, targets, strict=True):
-                source.replace(target)
-        finally:
-            for path in temporary:
-                path.unlink(missing_ok=True)
-        return targets
-
-    def _as_json(self) -> dict[str, Any]:
-        def plain(row: WitnessRow | AlgorithmicThreshold) -> dict[str, Any]:
-            return {key: None if value != value else value for key, value in asdict(row).items()}
-
-        return {
-            "format": "polyinj witnesses",
+        document = {
+            "format": "polyinj sweep",
             "evidence": "one-sided: found witnesses are exact, absence proves nothing",
             "version": self.version,
             "seed": self.seed,
             "steps": self.steps,
-            "rows": [plain(row) for row in self.rows],
-            "thresholds": [plain(row) for row in self.thresholds],
+            "rows": self.rows,
+            "thresholds": self.thresholds,
         }
+        names = [field.name for field in fields(WitnessRow)]
+        return save_result(directory, "witnesses", names, map(astuple, self.rows), document, self.plot())
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> WitnessSweep:
@@ -158,20 +136,13 @@ class WitnessSweep:
         InputError
             No readable witnesses.json there.
         """
-        path = Path(directory) / "witnesses.json"
-        try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            if data["format"] != "polyinj witnesses":
-                raise KeyError("format")
-            rows = tuple(WitnessRow(**row) for row in data["rows"])
-            thresholds = tuple(AlgorithmicThreshold(**_numbers(row)) for row in data["thresholds"])
-            return cls(rows, thresholds, int(data["steps"]), int(data["seed"]), str(data["version"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is no saved sweep ({error}); expected a file that save() wrote") from None
+        return load_result(Path(directory) / "witnesses.json", "sweep", cls._of_document)
 
-
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    return {key: float("nan") if value is None else value for key, value in row.items()}
+    @classmethod
+    def _of_document(cls, data: dict[str, Any]) -> WitnessSweep:
+        rows = tuple(WitnessRow(**numbers(row)) for row in data["rows"])
+        thresholds = tuple(AlgorithmicThreshold(**numbers(row)) for row in data["thresholds"])
+        return cls(rows, thresholds, int(data["steps"]), int(data["seed"]), str(data["version"]))
 
 
 def estimate_witnesses(
