@@ -12,7 +12,7 @@ import polyinj
 ROOT = Path(polyinj.__file__).parent
 SHARED = {"polyinj", "polyinj.errors"}
 CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer", "domain"}
-NETWORK_CHECKER = {"certificate", "network", "region_check"}
+NETWORK_CHECKER = {"certificate", "relu_chain", "region_check"}
 STRANDS = {"geometry", "injectivity", "theory", "simulation", "networks"}
 KERNELS = {"_core", "_cells", "_split", "_search", "_spectral", "_descent"}
 # What the modules of a room may import, beside SHARED and their own room.

@@ -10,7 +10,7 @@ from reference_networks import first_failing_layer
 from polyinj import InputError, Verdict, decide_injectivity, decide_network_injectivity
 from polyinj.injectivity.certificate import InjectivityProof
 from polyinj.networks.certificate import NetworkProof
-from polyinj.networks.network import homogeneous_images, read_network
+from polyinj.networks.relu_chain import homogeneous_images, read_chain
 
 FOLD = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0]]]
 
@@ -250,7 +250,7 @@ def test_search_with_biases():
 
 
 def test_homogeneous_images_are_multiples_of_the_network():
-    network = read_network([[[1, 2], [0.5, -1]], [[1, 1]]], [[1, 0.25], None])
+    network = read_chain([[[1, 2], [0.5, -1]], [[1, 1]]], [[1, 0.25], None])
     x = [Fraction(1, 3), Fraction(-1, 2)]
     (image,) = homogeneous_images(network, [x], 2)
     # ReLU(1/3 - 1 + 1) + ReLU(1/6 + 1/2 + 1/4) = 1/3 + 11/12, and the last entry is t.

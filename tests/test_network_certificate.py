@@ -19,9 +19,9 @@ from polyinj import (
 from polyinj.networks import collisions
 from polyinj.networks.certificate import NetworkCollision, NetworkProof
 from polyinj.networks.collisions import Verdicts, compare_regions
-from polyinj.networks.network import read_network
 from polyinj.networks.proofs import prove
 from polyinj.networks.regions import Regions
+from polyinj.networks.relu_chain import read_chain
 
 # Injective, with a fold along a ray: one pair of its parts needs a separating row.
 SEPARATED = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0], [2, 0, 0, 0]]]
@@ -52,7 +52,7 @@ def refused(proof, weights, match, biases=None):
 
 def forge(weights, biases=None):
     """A proof made without looking for collisions, or None where the first layer's rows do not span."""
-    network = read_network(weights, biases)
+    network = read_chain(weights, biases)
     if decide_injectivity(weights[0], None if network.is_linear else biases[0]).verdict is Verdict.NOT_INJECTIVE:
         return None
     regions = Regions(network.homogeneous_layers(), affine=not network.is_linear)
@@ -206,7 +206,7 @@ def test_collisions_are_checked():
         with pytest.raises(CertificateError, match=message):
             spoiled.verify(FOLD)
     deeper = [*FOLD, np.eye(3, dtype=int)]
-    late = NetworkCollision.of(read_network(deeper), collision.x, collision.y, 3)
+    late = NetworkCollision.of(read_chain(deeper), collision.x, collision.y, 3)
     with pytest.raises(CertificateError, match="agree before layer 3"):
         late.verify(deeper)
     with pytest.raises(CertificateError, match=r"another network|widths"):

@@ -26,8 +26,8 @@ from polyinj.injectivity.certificate_file import (
     read_document,
     write_document,
 )
-from polyinj.networks.network import Biases, Network, NetworkName, homogeneous_images
 from polyinj.networks.region_check import Separation, check_proof
+from polyinj.networks.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class NetworkCollision:
 
     Examples
     --------
-    >>> from polyinj.networks.network import read_network
+    >>> from polyinj.networks.relu_chain import read_chain
     >>> weights = [[[1], [-1]], [[1, 1]]]
-    >>> collision = NetworkCollision.of(read_network(weights), [1], [-1], 2)
+    >>> collision = NetworkCollision.of(read_chain(weights), [1], [-1], 2)
     >>> collision.verify(weights)
     """
 
@@ -66,8 +66,8 @@ class NetworkCollision:
             raise CertificateError(f"the layer is {self.layer}; the network has {len(self.network.widths) - 1}")
 
     @classmethod
-    def of(cls, network: Network, x: Sequence[Any], y: Sequence[Any], layer: int) -> Self:
-        """A collision of a network read by `polyinj.networks.network.read_network`; not verified here."""
+    def of(cls, network: ReluChain, x: Sequence[Any], y: Sequence[Any], layer: int) -> Self:
+        """A collision of a network read by `polyinj.networks.relu_chain.read_chain`; not verified here."""
         return cls(tuple(x), tuple(y), layer, NetworkName.of(network))
 
     def verify(self, weights: Sequence[ArrayLike], biases: Biases | None = None) -> None:
@@ -115,7 +115,7 @@ class NetworkProof:
     ----------
     network : NetworkName
     points : tuple of tuples of N integers
-        An interior point of each region, in the coordinates of `Network.homogeneous_layers`.
+        An interior point of each region, in the coordinates of `ReluChain.homogeneous_layers`.
     facets : tuple of tuples of (layer, neuron, region)
         For each region, neurons that bound it, layers from 1, with the region beyond.
     separations : tuple of Separation

@@ -22,10 +22,10 @@ from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.networks.certificate import NetworkCollision, NetworkProof
 from polyinj.networks.collisions import Point, Verdicts, compare_regions
-from polyinj.networks.network import Biases, Network, read_network
 from polyinj.networks.plane_search import search_planes
 from polyinj.networks.proofs import prove
 from polyinj.networks.regions import OutOfBudget, Regions, expected_cells
+from polyinj.networks.relu_chain import Biases, ReluChain, read_chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class NetworkDecision:
     first_failing_layer: int | None
     injective_layers: int
     stats: NetworkStats
-    network: Network = field(repr=False)
+    network: ReluChain = field(repr=False)
 
     def verify(self) -> None:
         """Check the certificate in exact arithmetic; CertificateError when it fails or there is none."""
@@ -128,14 +128,14 @@ def decide_network_injectivity(
     if seed < 0 or not search_seconds >= 0:
         raise InputError(f"seed is {seed} and search_seconds {search_seconds}; expected numbers >= 0")
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    run = _Run(read_network(weights, biases), certificate, max_regions, deadline)
+    run = _Run(read_chain(weights, biases), certificate, max_regions, deadline)
     return run.decide(search_seconds, seed)
 
 
 class _Run:
     """One decision under way."""
 
-    def __init__(self, network: Network, certificate: bool, max_regions: int, deadline: float | None) -> None:
+    def __init__(self, network: ReluChain, certificate: bool, max_regions: int, deadline: float | None) -> None:
         self.network, self.certificate, self.max_regions, self.deadline = network, certificate, max_regions, deadline
         self.started = time.monotonic()
         self.sizes: list[int] = []

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from polyinj.geometry import exact
 from polyinj.networks.collisions import Point, compare_regions
-from polyinj.networks.network import Network
 from polyinj.networks.regions import OutOfBudget, Regions
+from polyinj.networks.relu_chain import ReluChain
 
 _BITS = 20
 _PLANES_A_START = 60
@@ -37,7 +37,7 @@ class _Arc:
     positives: int
 
 
-def search_planes(network: Network, seed: int, deadline: float) -> Found | None:
+def search_planes(network: ReluChain, seed: int, deadline: float) -> Found | None:
     """Two points in homogeneous coordinates, t = 1 with biases, and the layer that merges them; None: none in time."""
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     layers = network.homogeneous_layers()
@@ -122,14 +122,14 @@ def _beside(
     return None
 
 
-def _random_input(rng: np.random.Generator, network: Network) -> list[int]:
+def _random_input(rng: np.random.Generator, network: ReluChain) -> list[int]:
     point = rng.standard_normal(network.dimension)
     if not network.is_linear:
         point[-1] = 1.0
     return _integers(point, network.is_linear)
 
 
-def _random_direction(rng: np.random.Generator, network: Network) -> list[int]:
+def _random_direction(rng: np.random.Generator, network: ReluChain) -> list[int]:
     direction = rng.standard_normal(network.dimension)
     if not network.is_linear:
         direction[-1] = 0.0

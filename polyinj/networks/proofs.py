@@ -10,9 +10,9 @@ import numpy as np
 from polyinj.geometry.exact_cone import coprime
 from polyinj.networks.certificate import NetworkProof
 from polyinj.networks.collisions import Part, Verdicts
-from polyinj.networks.network import Network, NetworkName
 from polyinj.networks.region_check import PartName, Separation
 from polyinj.networks.regions import Cell, Regions
+from polyinj.networks.relu_chain import NetworkName, ReluChain
 
 # Digits of the interior points that are tried, in turn: most regions hold a short one.
 _BITS = (10, 20, 40)
@@ -20,7 +20,7 @@ _BITS = (10, 20, 40)
 Facet = tuple[int, int, int]
 
 
-def prove(network: Network, regions: Regions, verdicts: Verdicts) -> NetworkProof:
+def prove(network: ReluChain, regions: Regions, verdicts: Verdicts) -> NetworkProof:
     """The proof; not verified here."""
     separations = tuple(
         Separation((_name(regions, first), _name(regions, second)), tuple(row))

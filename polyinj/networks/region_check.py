@@ -12,7 +12,7 @@ from flint import fmpz_mat, nmod_mat
 
 from polyinj.errors import CertificateError
 from polyinj.geometry.exact import IntegerRows, kernel, product, rank
-from polyinj.networks.network import Network
+from polyinj.networks.relu_chain import ReluChain
 
 Ray = tuple[int, ...]
 PartName = tuple[int, tuple[int, ...]]
@@ -47,14 +47,14 @@ class _Region:
 
 
 def check_proof(
-    network: Network, points: Sequence[tuple[int, ...]], facets: Facets, separations: Sequence[Separation]
+    network: ReluChain, points: Sequence[tuple[int, ...]], facets: Facets, separations: Sequence[Separation]
 ) -> None:
     """Check everything; CertificateError names the first fault."""
     _Check(network, points).run(facets, separations)
 
 
 class _Check:
-    def __init__(self, network: Network, points: Sequence[tuple[int, ...]]) -> None:
+    def __init__(self, network: ReluChain, points: Sequence[tuple[int, ...]]) -> None:
         self.layers = [fmpz_mat(rows) for rows in network.homogeneous_layers()]
         self.rows = network.homogeneous_layers()
         self.n = network.dimension

@@ -20,8 +20,8 @@ Biases = Sequence[ArrayLike | None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Network:
-    """Weights and biases as read by `polyinj.geometry.exact`; made by `read_network`."""
+class ReluChain:
+    """Weights and biases as read by `polyinj.geometry.exact`; made by `read_chain`."""
 
     weights: tuple[NDArray[Any], ...]
     biases: tuple[NDArray[Any] | None, ...]
@@ -56,9 +56,9 @@ class Network:
             _homogeneous(weights, bias, self.is_linear) for weights, bias in zip(self.weights, self.biases, strict=True)
         ]
 
-    def head(self, layers: int) -> Network:
+    def head(self, layers: int) -> ReluChain:
         """The first layers alone."""
-        return Network(self.weights[:layers], self.biases[:layers])
+        return ReluChain(self.weights[:layers], self.biases[:layers])
 
     def sha256(self) -> str:
         """SHA-256 of the hexadecimal digests of the layers (`exact.digest` of weights and bias), joined by newlines."""
@@ -77,7 +77,7 @@ def _homogeneous(weights: NDArray[Any], bias: NDArray[Any] | None, linear: bool)
     return [[p * (scale // q) for p, q in row] for row in rows]
 
 
-def read_network(weights: Sequence[ArrayLike], biases: Biases | None = None) -> Network:
+def read_chain(weights: Sequence[ArrayLike], biases: Biases | None = None) -> ReluChain:
     """Read a network without rounding it.
 
     Parameters
@@ -94,7 +94,7 @@ def read_network(weights: Sequence[ArrayLike], biases: Biases | None = None) -> 
 
     Examples
     --------
-    >>> read_network([[[1, 0], [0, 1]], [[1, -1]]]).widths
+    >>> read_chain([[[1, 0], [0, 1]], [[1, -1]]]).widths
     (2, 2, 1)
     """
     if isinstance(weights, np.ndarray) and weights.ndim < 3:
@@ -116,7 +116,7 @@ def read_network(weights: Sequence[ArrayLike], biases: Biases | None = None) -> 
         None if bias is None else read_vector(bias, len(matrix), f"biases[{k}]")
         for k, (bias, matrix) in enumerate(zip(given, matrices, strict=True))
     ]
-    return Network(tuple(matrices), tuple(vectors))
+    return ReluChain(tuple(matrices), tuple(vectors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +143,13 @@ class NetworkName:
             )
 
     @classmethod
-    def of(cls, network: Network) -> Self:
+    def of(cls, network: ReluChain) -> Self:
         """The name of a network."""
         return cls(network.sha256(), network.widths, tuple(bias is not None for bias in network.biases))
 
-    def match(self, weights: Sequence[ArrayLike], biases: Biases | None) -> Network:
+    def match(self, weights: Sequence[ArrayLike], biases: Biases | None) -> ReluChain:
         """Read the network; CertificateError when the certificate is for another one."""
-        network = read_network(weights, biases)
+        network = read_chain(weights, biases)
         if network.widths != self.widths:
             raise CertificateError(f"the certificate is for a network of widths {self.widths}, not {network.widths}")
         if tuple(bias is not None for bias in network.biases) != self.biased:
@@ -159,7 +159,7 @@ class NetworkName:
         return network
 
 
-def homogeneous_images(network: Network, points: Sequence[Sequence[Fraction]], layers: int) -> list[list[int]]:
+def homogeneous_images(network: ReluChain, points: Sequence[Sequence[Fraction]], layers: int) -> list[list[int]]:
     """The images of points behind so many layers, all times one positive number."""
     scale = lcm(*(entry.denominator for point in points for entry in point))
     images = []
