@@ -35,6 +35,8 @@ STUCK: str
 LARGEST_DIMENSION: int
 
 class _Search:
+    blocks: Ints
+    """The block of each row for the cycle lemma, -1 for rows that take no part."""
     status: str
     """RUNNING: the slice is over. EXHAUSTED: proved. WITNESS: see best_direction. UNSETTLED: see pending. MEMORY:
     memory_limit is used up. STUCK: doubles do not suffice (numerically dependent rows, or rejected witnesses all
@@ -98,7 +100,7 @@ class CountSearch(_Search):
 
     rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading
     entries of a row are its linear part (default all); rows without one take no part. blocks: a number of blocks,
-    or the block of each row (-1: no part), or None to choose. ValueError if the rows do not span numerically or
+    or the block of each row, or None for what did best at this size. ValueError if the rows do not span numerically or
     there are fewer than N + 1 of them, or N > LARGEST_DIMENSION.
     """
 
@@ -149,12 +151,6 @@ class WitnessSearch:
     @property
     def best_direction(self) -> Floats: ...
 
-def choose_blocks(
-    rows: Floats, side: Floats | None = None, *, linear: int | None = None, count: int | None = None
-) -> Ints:
-    """The block of each row for the cycle lemma, -1 for rows that take no part; count None: what did best at this
-    size."""
-
 def splice(circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, list[Ints]]:
     """Put the proofs (circuits, tree) of the subtrees given away, parts[number], into the proof that they belong to or
     into each other. Circuits that several parts use appear once."""
@@ -166,3 +162,7 @@ def conditioned(rows: Floats) -> tuple[Floats, Floats]:
 def factored(rows: Floats) -> tuple[Floats, Floats | None, Floats]:
     """(U, Q, R): unit rows U = Q' R and the unit rows Q of Q'; None for Q where R is singular, nearly or by its
     shape."""
+
+def least_singular_value(r: Floats) -> float:
+    """A lower bound, within a factor sqrt(n), of the least singular value of an upper triangular matrix whose columns
+    are scaled to length 1; 0 where it is singular."""

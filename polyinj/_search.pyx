@@ -56,7 +56,7 @@ cdef extern from "search.h" nogil:
     void search_close(search *s)
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
     int search_give(search *s, int32_t number, int *rotation, int32_t *literal)
-    void search_root_packing(search *s, int32_t *label)
+    int search_root_packing(search *s, int32_t *label)
     int search_admit(search *s, const int32_t *column, int size)
     search_status search_run(search *s, int64_t max_nodes)
 
@@ -120,6 +120,28 @@ def _factored(data, columns):
     return unit, _unit(q), r
 
 
+def least_singular_value(const double[:, ::1] r):
+    cdef Py_ssize_t n = r.shape[1], i, j, k
+    cdef double square = 0, length, entry
+    if r.shape[0] < n:
+        return 0.0
+    cdef double[:, ::1] inverse = np.zeros((n, n))
+    # R^-1 by back substitution. To scale column i of R to length 1 is to scale row i of the inverse by that length.
+    for i in range(n - 1, -1, -1):
+        if r[i, i] == 0:
+            return 0.0
+        length = 0
+        for k in range(i + 1):
+            length += r[k, i] * r[k, i]
+        for j in range(i, n):
+            entry = 1 if i == j else 0
+            for k in range(i + 1, j + 1):
+                entry -= r[i, k] * inverse[k, j]
+            inverse[i, j] = entry / r[i, i]
+            square += length * inverse[i, j] * inverse[i, j]
+    return 1 / sqrt(square)
+
+
 def _direction(r, z):
     """R^-1 z, scaled to largest entry 1; zero where R is singular."""
     try:
@@ -131,11 +153,14 @@ def _direction(r, z):
 
 cdef class _Search:
     cdef search _s
-    cdef object _vector, _back, _row, _block
+    cdef object _vector, _back, _row
+    cdef readonly object blocks
     cdef bint _unsettled
     cdef readonly str status
 
-    def __cinit__(self, rows, double error, side, int budget, int spanning, blocks, bint record, int64_t memory_limit):
+    def __cinit__(self, rows, double error, side, int budget, int spanning, blocks, int count, bint record,
+                  int64_t memory_limit):
+        """blocks: of each row; count: how many there are, more than those named where the search is to choose them."""
         cdef double[:, ::1] row, vector
         cdef int32_t[::1] block
         cdef int m = len(rows)
@@ -145,16 +170,18 @@ cdef class _Search:
             raise ValueError(f"{row.shape[0]} rows of length {row.shape[1]}; expected length 1 to {MAX_DIMENSION} and "
                              "more rows than that, below 65535")
         self._vector, self._back = conditioned(self._row)
-        self._block = np.ascontiguousarray(blocks, dtype=np.int32)
+        self.blocks = np.ascontiguousarray(blocks, dtype=np.int32)
         vector = self._vector
-        block = self._block
+        block = self.blocks
         if block.shape[0] != m:
             raise ValueError(f"{block.shape[0]} block numbers for {m} rows")
         if search_open(&self._s, row.shape[1], m, row.shape[0] - m, &vector[0, 0], &row[0, 0], error, budget, spanning,
-                       max(int(self._block.max()), 0) + 1, &block[0], record, memory_limit):
+                       count, &block[0], record, memory_limit):
             search_close(&self._s)
             raise ValueError("the rows do not span, or memory is short")
         self.status = RUNNING
+        if count > 1 and self.blocks.max() <= 0:
+            self._choose_blocks(count)
 
     def __dealloc__(self):
         search_close(&self._s)
@@ -236,11 +263,21 @@ cdef class _Search:
     def solves(self):
         return self._s.solves
 
-    def _label(self):
-        cdef int32_t[::1] out = np.empty(self._s.rows, dtype=np.int32)
+    cdef _choose_blocks(self, int count):
+        """Circuits of a root packing lie in one block as far as the equal sizes allow."""
+        cdef int32_t[::1] block = self.blocks, label = np.empty(self._s.rows, dtype=np.int32)
+        cdef int circuits, circuit, i
+        cdef Py_ssize_t place = 0, parts = 0
         with nogil:
-            search_root_packing(&self._s, &out[0])
-        return np.asarray(out)
+            circuits = search_root_packing(&self._s, &label[0])
+            for i in range(self._s.rows):
+                parts += block[i] == 0
+            # The rows without circuit come last.
+            for circuit in range(circuits + 1):
+                for i in range(self._s.rows):
+                    if block[i] >= 0 and label[i] == (circuit if circuit < circuits else -1):
+                        block[i] = <int32_t>(place * count // parts)
+                        place += 1
 
     # ---- Proof ----
 
@@ -377,9 +414,15 @@ cdef int64_t _given_place(const int32_t[::1] code):
 class CountSearch(_Search):
     def __new__(cls, rows, double error=0.0, side=None, *, int budget, linear=None, blocks=None, bint record=True,
                 int64_t memory_limit=1 << 30):
-        if blocks is None or isinstance(blocks, int):
-            blocks = choose_blocks(rows, side, linear=linear, count=blocks)
-        return _Search.__new__(cls, rows, error, side, budget, 0, blocks, record, memory_limit)
+        n = np.shape(rows)[1] if linear is None else linear
+        if blocks is None:
+            blocks = 2 if n <= 10 else 3 if n <= 14 else 4
+        if isinstance(blocks, int):
+            count, blocks = blocks, _taking_part(rows, n)
+            count = max(min(count, np.count_nonzero(blocks == 0)), 1)
+        else:
+            count = max(int(np.max(blocks)), 0) + 1
+        return _Search.__new__(cls, rows, error, side, budget, 0, blocks, count, record, memory_limit)
 
 
 class RankSearch(_Search):
@@ -387,7 +430,8 @@ class RankSearch(_Search):
         if linear is None:
             linear = np.shape(rows)[1]
         # No budget: the packing is as large as the codimension at most.
-        return _Search.__new__(cls, rows, error, side, linear, linear, _taking_part(rows, linear), record, memory_limit)
+        return _Search.__new__(cls, rows, error, side, linear, linear, _taking_part(rows, linear), 1, record,
+                               memory_limit)
 
 
 def _taking_part(rows, Py_ssize_t linear):
@@ -402,21 +446,6 @@ def _taking_part(rows, Py_ssize_t linear):
                 block[i] = 0
                 break
     return out
-
-
-def choose_blocks(rows, side=None, *, linear=None, count=None):
-    n = np.shape(rows)[1] if linear is None else linear
-    blocks = _taking_part(rows, n)
-    if count is None:
-        count = 2 if n <= 10 else 3 if n <= 14 else 4
-    if count > 1:
-        # Circuits of a root packing lie in one block as far as the equal sizes allow.
-        label = _Search(rows, 0.0, side, n, 0, blocks, False, 1 << 30)._label()
-        part = np.flatnonzero(blocks == 0)
-        # As unsigned numbers the rows without circuit come last.
-        order = part[label.view(np.uint32)[part].argsort(kind="stable")]
-        blocks[order] = np.arange(len(order)) * count // max(len(order), 1)
-    return blocks
 
 
 cdef class WitnessSearch:

@@ -17,7 +17,6 @@ from polyinj._search import (
     CountSearch,
     RankSearch,
     WitnessSearch,
-    choose_blocks,
     splice,
 )
 from polyinj.geometry.exact import float_rows, integer_rows, kernel, rank, read_matrix
@@ -263,11 +262,10 @@ def test_count_search_finds_the_depth(m, n, seed):
     depth, _ = admissible_counts(scaled(W)[2], [])
     for budget in range(depth + 1):
         for count in (1, 2, 3):
-            blocks = choose_blocks(scaled(W)[0], count=count)
-            status, search, rows, sides = search_count(W, budget, blocks=blocks)
+            status, search, rows, sides = search_count(W, budget, blocks=count)
             if budget < depth:
                 assert status == EXHAUSTED
-                check_count(search, rows, sides, blocks, budget)
+                check_count(search, rows, sides, search.blocks, budget)
             else:
                 assert status == WITNESS
                 assert sum(dot(row, fraction_direction(search)) >= 0 for row in rows) <= budget
@@ -283,11 +281,10 @@ def test_count_search_finds_the_depth(m, n, seed):
 def test_known_depths(m, n, seed, depth):
     W = gaussian(m, n, seed)
     assert search_count(W, depth)[0] == WITNESS
-    blocks = choose_blocks(scaled(W)[0])
-    status, search, rows, sides = search_count(W, depth - 1, blocks=blocks)
+    status, search, rows, sides = search_count(W, depth - 1)
     assert status == EXHAUSTED
     if n <= 6:
-        check_count(search, rows, sides, blocks, depth - 1)
+        check_count(search, rows, sides, search.blocks, depth - 1)
 
 
 @pytest.mark.parametrize(
@@ -318,11 +315,10 @@ def test_integer_matrices(seed):
     if np.linalg.matrix_rank(W) < n:
         return
     depth, least = admissible_counts(scaled(W)[2], [])
-    blocks = choose_blocks(scaled(W)[0], count=2)
-    status, search, rows, sides = search_count(W, n - 1, blocks=blocks)
+    status, search, rows, sides = search_count(W, n - 1, blocks=2)
     assert status == (EXHAUSTED if depth >= n else WITNESS)
     if status == EXHAUSTED:
-        check_count(search, rows, sides, blocks, n - 1)
+        check_count(search, rows, sides, search.blocks, n - 1)
     status, search, rows, sides = search_rank(W)
     assert status == (EXHAUSTED if least == n else WITNESS)
     if status == EXHAUSTED:
@@ -344,12 +340,11 @@ def test_a_packing_counts_but_need_not_span():
 def check_layer(rows, side, linear, blocks_count):
     n = linear
     depth, least = admissible_counts(scaled(rows)[2], scaled(side)[2], linear)
-    blocks = choose_blocks(scaled(rows)[0], scaled(side)[0], linear=linear, count=blocks_count)
     for budget in {n - 1, depth - 1, depth}:
-        status, search, exact, sides = search_count(rows, budget, side, linear=linear, blocks=blocks)
+        status, search, exact, sides = search_count(rows, budget, side, linear=linear, blocks=blocks_count)
         assert status == (EXHAUSTED if depth > budget else WITNESS)
         if status == EXHAUSTED:
-            check_count(search, exact, sides, blocks, budget)
+            check_count(search, exact, sides, search.blocks, budget)
     status, search, exact, sides = search_rank(rows, side, linear)
     assert status == (EXHAUSTED if least == n else WITNESS)
     if status == EXHAUSTED:
@@ -388,14 +383,13 @@ def test_spanning_proofs_of_gaussian_matrices(n):
 
 def test_a_spoiled_proof_is_refused():
     W = gaussian(30, 4, 3)
-    blocks = choose_blocks(scaled(W)[0])
-    status, search, rows, sides = search_count(W, 3, blocks=blocks)
+    status, search, rows, sides = search_count(W, 3)
     assert status == EXHAUSTED
-    check_count(search, rows, sides, blocks, 3)
+    check_count(search, rows, sides, search.blocks, 3)
     with pytest.raises((Refused, IndexError, ValueError)):
-        check_count(search, [[-x for x in rows[0]], *rows[1:]], sides, blocks, 3)
+        check_count(search, [[-x for x in rows[0]], *rows[1:]], sides, search.blocks, 3)
     with pytest.raises((Refused, IndexError, ValueError)):
-        check_count(search, rows, sides, blocks, 4)
+        check_count(search, rows, sides, search.blocks, 4)
 
 
 def test_slices_change_nothing():
@@ -428,7 +422,7 @@ def test_parts_given_away_make_the_same_proof(slice_nodes, spanning):
     W, budget = (gaussian(35, 5, 0), 4) if spanning else (gaussian(54, 6, 0), 8)
     floats, error, rows = scaled(W)
     n = W.shape[1]
-    blocks = choose_blocks(floats)
+    blocks = CountSearch(floats, error, budget=budget).blocks
 
     def fresh():
         return RankSearch(floats, error) if spanning else CountSearch(floats, error, budget=budget, blocks=blocks)

@@ -1,9 +1,9 @@
 """Is one ReLU layer injective? The verdict, with its certificate.
 
 1. Weights of rank below n: not injective, along the kernel. One input: closed form.
-2. A short local search looks for a point whose active rows do not span.
-3. The count: branch and bound proves that at least n rows are active everywhere, or finds such a point. In general
-   position that is injectivity.
+2. The count: branch and bound proves that at least n rows are active everywhere, or finds a point where fewer are. In
+   general position that is injectivity.
+3. Where its first nodes do not decide, a short local search looks for a point whose active rows do not span.
 4. The rank: branch and bound proves that the active rows span everywhere, general position or not. Rows with parallel
    weights, or a dependency met while counting, rule out general position: then only this decides.
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
 from polyinj.errors import InputError
@@ -151,17 +151,17 @@ class _Run:
             return self.not_injective(problem.input(corner))
         if not well_conditioned:
             return self._decide_exactly(problem)
-        direction = fewest_active(problem, self.limits, stop_at=n - 1, steps=_WALK_STEPS * n)
-        if direction is not None:
-            if (found := problem.witness(direction)) is not None:
-                return self.not_injective(problem.point(found))
-            self.witness = Witness.along(problem, direction)
         if problem.rows.shape[1] > LARGEST_DIMENSION:
-            return self._undecided(problem, "size")
+            return self._witnessed(problem) or self._undecided(problem, "size")
         degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
         counted: Outcome | None = None
-        if not degenerate and rank_proof is not True:
-            counted = self._count(problem)
+        if degenerate or rank_proof is True:
+            if (found := self._witnessed(problem)) is not None:
+                return found
+        else:
+            counted, found = self._count(problem)
+            if found is not None:
+                return found
             if counted.status == WITNESS:
                 return self.not_injective(problem.point(counted.direction))
             degenerate = counted.degenerate or counted.status == STUCK
@@ -219,18 +219,43 @@ class _Run:
         tree = np.array([6, 1, 0], dtype=np.int32)
         return self._injective("spanning", Outcome(EXHAUSTED, circuits=covering_circuit(self.layer), trees=[tree]))
 
-    def _count(self, problem: Problem) -> Outcome:
-        return self._add(
-            search_count(
-                problem,
-                problem.columns - 1,
-                self.limits,
-                problem.witness,
-                record=self.certificate,
-                memory_limit=self.memory_limit,
-                workers=self.workers,
-            )
+    def _witnessed(self, problem: Problem) -> Decision | None:
+        """Not injective, if a walk finds that; it leaves the witness with the fewest active rows."""
+        n = problem.columns
+        direction = fewest_active(problem, self.limits, stop_at=n - 1, steps=_WALK_STEPS * n)
+        if (found := problem.witness(direction)) is not None:
+            return self.not_injective(problem.point(found))
+        self._met(problem, direction)
+        return None
+
+    def _met(self, problem: Problem, direction: NDArray[np.float64] | None) -> None:
+        """Keep the witness at a direction, if there is none with fewer active rows."""
+        witness = None if direction is None else Witness.along(problem, direction)
+        if witness is not None and (self.witness is None or witness.active < self.witness.active):
+            self.witness = witness
+
+    def _count(self, problem: Problem) -> tuple[Outcome, Decision | None]:
+        """The count, with a walk after its first nodes, and what the walk decided."""
+        walked: list[Decision | None] = []
+
+        def unless() -> bool:
+            walked.append(self._witnessed(problem))
+            return walked[0] is not None
+
+        counted = search_count(
+            problem,
+            problem.columns - 1,
+            self.limits,
+            problem.witness,
+            record=self.certificate,
+            memory_limit=self.memory_limit,
+            workers=self.workers,
+            unless=unless,
         )
+        self._add(counted)
+        if self.witness is None or counted.fewest < self.witness.active:
+            self._met(problem, counted.nearest)
+        return counted, walked[0] if walked else None
 
     def _rank(self, problem: Problem, limits: Limits) -> Outcome:
         return self._add(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry.exact import IntegerRows, digest, integer_rows, read_matrix, read_vector
 from polyinj.injectivity.domain import Ball, Box, Cover, Domain, Point
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,10 @@ class Layer:
         """The input that an admissible direction of the homogeneous system stands for."""
         if not self.is_linear:
             return [entry / z[-1] for entry in z[:-1]]
-        step = Fraction(1)
-        while isinstance(self.domain, Ball) and not self.domain.surrounds([step * entry for entry in z]):
-            step /= 2
-        return [step * entry for entry in z]
+        point = list(z)
+        while isinstance(self.domain, Ball) and not self.domain.surrounds(point):
+            point = [entry / 2 for entry in point]
+        return point
 
     def covered(self, cuts: Iterable[Point]) -> Layer:
         """The layer on the polyhedron of the cuts, which contains the ball that is the domain.
@@ -153,7 +156,7 @@ class LayerName:
     domain: Box | Ball | None
 
     def __post_init__(self) -> None:
-        if len(self.sha256) != 64 or not set(self.sha256) <= set("0123456789abcdef"):
+        if _SHA256.fullmatch(self.sha256) is None:
             raise CertificateError(f"sha256 is {self.sha256[:80]!r}; expected 64 lower-case hexadecimal digits")
         if self.rows < 1 or self.columns < 1:
             raise CertificateError(f"the layer has shape ({self.rows}, {self.columns}); expected one or more of each")

@@ -45,10 +45,15 @@ class Limits:
 
 @dataclass(slots=True)
 class Outcome:
-    """How a search ended: "exhausted", "witness", or a limit ("running", "memory", "stuck")."""
+    """How a search ended: "exhausted", "witness", or a limit ("running", "memory", "stuck").
+
+    `nearest` is the direction with the fewest active rows that it met, `fewest` by its count; None and 2^31 for none.
+    """
 
     status: str
     direction: NDArray[np.float64] | None = None
+    nearest: NDArray[np.float64] | None = None
+    fewest: int = 2**31
     blocks: list[list[int]] = field(default_factory=list)
     circuits: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 1), dtype=np.int32))
     trees: list[NDArray[np.int32]] = field(default_factory=list)
@@ -66,10 +71,12 @@ class Outcome:
         return outcome
 
     def add(self, search: Any) -> None:
-        """Count what a search has used, and whether it met a dependency."""
+        """Count what a search has used, whether it met a dependency, and how near it came to a witness."""
         self.nodes += search.nodes
         self.pivots += search.pivots
         self.degenerate |= search.degenerate
+        if search.best_count < min(self.fewest, len(search.blocks) + 1):
+            self.fewest, self.nearest = search.best_count, search.best_direction
 
 
 def run(

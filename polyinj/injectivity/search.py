@@ -12,7 +12,7 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._search import RUNNING, CountSearch, RankSearch, choose_blocks, factored
+from polyinj._search import RUNNING, CountSearch, RankSearch, factored, least_singular_value
 from polyinj.geometry import exact
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.layer import Layer
@@ -138,14 +138,10 @@ class Problem:
         """Whether doubles can tell that the vectors span: else only the search in rationals applies.
 
         The scale of rows and columns does not matter: unit rows U = Q R, and R has the singular values of U also
-        after its columns are scaled to length 1, as those of U are thereby. The backward error of the values is a small
-        multiple of m n u, far below the 1e-9 asked for.
+        after its columns are scaled to length 1, as those of U are thereby. The least one is at least 1/|R^-1| in the
+        Frobenius norm; the backward error of that is a small multiple of m n u, far below the 1e-9 asked for.
         """
-        _, _, r = factored(self._vectors)
-        if r.shape[0] < r.shape[1]:
-            return False
-        lengths = np.sqrt((r * r).sum(axis=0))
-        return bool(lengths.all()) and bool(np.linalg.svd(r / lengths, compute_uv=False)[-1] > 1e-9)
+        return least_singular_value(factored(self._vectors)[2]) > 1e-9
 
     @property
     def may_have_parallel_weights(self) -> bool:
@@ -153,8 +149,9 @@ class Problem:
         weights = self.rows if self.layer.is_linear else self.rows[:, : self.columns]
         unit, _, _ = factored(weights)
         # Parallel rows project alike on every line.
-        place = np.sort(np.abs(unit @ np.sqrt(np.arange(2.0, 2.0 + self.columns))))
-        return bool((np.diff(place) < 1e-9).any())
+        place = np.abs(unit @ np.sqrt(np.arange(2.0, 2.0 + self.columns)))
+        place.sort()
+        return len(place) > 1 and float((place[1:] - place[:-1]).min()) < 1e-9
 
     def corner(self) -> list[Fraction] | None:
         """Where rows and sides are as many as their dimension, hence independent: a direction without active row.
@@ -192,23 +189,28 @@ def search_count(
     record: bool,
     memory_limit: int,
     workers: int = 1,
+    unless: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Is there an admissible direction with at most `budget` positive rows (of those with nonzero weights)?"""
-    blocks = choose_blocks(problem.rows, problem.sides, linear=problem.columns)
+    """Is there an admissible direction with at most `budget` positive rows (of those with nonzero weights)?
 
-    def start() -> CountSearch:
+    `unless` is called once, if the first nodes do not decide, and ends the search by True.
+    """
+
+    def start(blocks: NDArray[np.int32] | None = None) -> CountSearch:
         return CountSearch(
             problem.rows,
             problem.error,
             problem.sides,
             budget=budget,
+            linear=problem.columns,
             blocks=blocks,
             record=record,
             memory_limit=memory_limit,
         )
 
-    outcome = _search(problem, start, limits, accept, record, workers)
-    outcome.blocks = [np.flatnonzero(blocks == block).tolist() for block in range(int(blocks.max()) + 1)]
+    search = start()
+    outcome = _search(problem, search, lambda: start(search.blocks), limits, accept, record, workers, unless)
+    outcome.blocks = [np.flatnonzero(search.blocks == block).tolist() for block in range(int(search.blocks.max()) + 1)]
     return outcome
 
 
@@ -225,15 +227,29 @@ def search_rank(problem: Problem, limits: Limits, *, record: bool, memory_limit:
             memory_limit=memory_limit,
         )
 
-    return _search(problem, start, limits, problem.witness, record, workers)
+    return _search(problem, start(), start, limits, problem.witness, record, workers, lambda: False)
 
 
 def _search(
-    problem: Problem, start: Callable[[], Any], limits: Limits, accept: Accept, record: bool, workers: int
+    problem: Problem,
+    search: Any,
+    another: Callable[[], Any],
+    limits: Limits,
+    accept: Accept,
+    record: bool,
+    workers: int,
+    unless: Callable[[], bool],
 ) -> Outcome:
-    search = start()
+    """Run the search, on several threads if it is not easy; `another` makes one with the same arguments."""
     easy = time.monotonic() + _EASY_SECONDS
-    direction = run(search, problem, limits, accept, pause=lambda: workers > 1 and time.monotonic() > easy)
-    if search.status == RUNNING and workers > 1 and limits.leave(search.nodes):
-        return search_together(search, start, problem, limits, accept, record, workers)
+    needless: list[bool] = []
+
+    def pause() -> bool:
+        if not needless:
+            needless.append(unless())
+        return needless[0] or (workers > 1 and time.monotonic() > easy)
+
+    direction = run(search, problem, limits, accept, pause)
+    if search.status == RUNNING and workers > 1 and not any(needless) and limits.leave(search.nodes):
+        return search_together(search, another, problem, limits, accept, record, workers)
     return Outcome.of(search, direction, record)
