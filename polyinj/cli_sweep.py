@@ -1,4 +1,4 @@
-"""The shell commands of sweeps: `polyinj sweep run`, `status`, `resume`, `export`, `plot`."""
+"""The shell commands of sweeps: `polyinj sweep run`, `locate`, `status`, `resume`, `export`, `plot`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ from polyinj.simulation.statistics import decision, decision_by_rank
 from polyinj.simulation.store import Store
 from polyinj.simulation.store_reader import StoreReader
 from polyinj.simulation.transition import Transition
+from polyinj.simulation.transition_runs import locate_transition
 
 sweep = typer.Typer(no_args_is_help=True, help="Simulations that survive: every trial is kept in a file as it is done.")
 
@@ -88,6 +89,36 @@ def run(
     with _executor(workers, scheduler) as executor:
         results = simulate_jobs(jobs, seed=seed, executor=executor, store=store)
     _print_results(jobs, results)
+
+
+@sweep.command()
+def locate(
+    n: Annotated[str, typer.Option(help="Inputs: 4,6 or 4..8.")],
+    width: Annotated[float, typer.Option(help="Wished width of the 95% interval of the crossing, in m/n.")],
+    max_trials: Annotated[int, typer.Option(help="Random matrices for each n, at most.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Same seed, same table, wherever it is computed.")] = 0,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds after which no round of trials starts.")] = None,
+    node_limit: Annotated[int | None, typer.Option(help="Nodes of a decision, then undecided.")] = None,
+    store: Annotated[Path | None, typer.Option(help="File that keeps every trial as it is done.")] = None,
+    workers: Annotated[int | None, _WORKERS] = None,
+    scheduler: Annotated[str | None, _SCHEDULER] = None,
+    out: Annotated[Path, typer.Option(help="Folder for transition.png, .csv and .json.")] = Path("results"),
+) -> None:
+    """Find where P(injective) = 1/2 for Gaussian layers, with trials where they narrow that crossing most."""
+    with _executor(workers, scheduler) as executor:
+        result = locate_transition(
+            parse_integers(n, "--n"),
+            width=width,
+            max_trials=max_trials,
+            seed=seed,
+            time_limit=time_limit,
+            node_limit=node_limit,
+            executor=executor,
+            store=store,
+        )
+    paths = result.save(out)
+    Console().print(crossings_table(result))
+    print(f"wrote {', '.join(str(path) for path in paths)}: {sum(row.trials for row in result.rows)} matrices")
 
 
 @sweep.command()

@@ -35,6 +35,7 @@ MACHINERY = (
     "ensembles",
     "estimate",
     "executors",
+    "live",
     "export",
     "intervals",
     "links",

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from polyinj import GaussianEnsemble, InputError, simulate
+from polyinj import GaussianEnsemble, InputError, Transition, locate_transition, simulate
 from polyinj.cli import main
 from polyinj.errors import StoreError
 from polyinj.simulation import statistics
@@ -32,6 +32,38 @@ def sweep(monkeypatch, capsys, tmp_path):
         return SimpleNamespace(code=stop.value.code or 0, out=printed.out, err=printed.err)
 
     return run
+
+
+def test_locate_keeps_its_trials_and_repeats_its_table(sweep, tmp_path):
+    arguments = ("locate", "--n", "2", "--width", "0.5", "--seed", 1, "--workers", 1, "--store", "a.db")
+    ran = sweep(*arguments)
+    assert ran.code == 0, ran.err
+    expected = locate_transition([2], width=0.5, max_trials=20_000, seed=1, executor=InProcess(), progress=False)
+    tables = [
+        [(row.n, row.m, row.trials, row.injective, row.undecided) for row in result.rows]
+        for result in (Transition.load(tmp_path / "results"), expected)
+    ]
+    assert tables[0] == tables[1]
+    crossing = expected.crossings[0]
+    assert f"{crossing.half_low:.2f}..{crossing.half_high:.2f}" in ran.out
+    assert crossing.half_high - crossing.half_low <= 0.5
+    done = sweep("status", "a.db").out.splitlines()[-1]
+    assert done.startswith("{0} of {0} trials done".format(sum(row.trials for row in expected.rows)))
+    again = sweep(*arguments)
+    assert again.out == ran.out
+    assert sweep("status", "a.db").out.splitlines()[-1] == done
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--width", "0", "width is 0"), ("--max-trials", "0", "max_trials is 0"), ("--n", "0", "n is 0")],
+)
+def test_locate_refuses_what_makes_no_sense(sweep, tmp_path, option, value, said):
+    given = {"--n": "2", "--width": "0.5"} | {option: value}
+    ran = sweep("locate", *(word for pair in given.items() for word in pair), "--workers", 1)
+    assert ran.code == 2
+    assert said in ran.err
+    assert not list(tmp_path.iterdir())
 
 
 DESIGN = ("--n", "2,3", "--aspect-ratios", "3:4:1", "--seed", 7, "--workers", 1, "--store", "a.db")

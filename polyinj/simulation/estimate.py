@@ -21,6 +21,7 @@ from polyinj.errors import InputError, PolyinjError
 from polyinj.simulation.describe import array_sha256, check_picklable, describe_ensemble, describe_statistic, readable
 from polyinj.simulation.ensembles import Ensemble
 from polyinj.simulation.executors import LocalProcesses, local_processes
+from polyinj.simulation.live import LiveCrossing
 from polyinj.simulation.progress import Note, RunProgress
 from polyinj.simulation.schedule import Scheduler, Work
 from polyinj.simulation.store import Store
@@ -147,7 +148,8 @@ def simulate_jobs(
     """`simulate` for several ensembles at once, so that no worker waits for the end of one of them.
 
     With a store the jobs have one ensemble family and one statistic, and no shape twice. `note(index, batch)` is called
-    after each batch with the index of its job; the text that it returns is shown behind the progress bar.
+    after each batch with the index of its job; the text that it returns is shown behind the progress bar. By default it
+    tells where P(injective) is 1/2 so far, if the statistic decides.
     """
     _check_jobs(jobs, seed)
     with ExitStack() as stack:
@@ -166,9 +168,12 @@ def simulate_jobs(
                 check_picklable("ensemble", job.ensemble)
                 check_picklable("statistic", job.statistic)
         total = sum(job.trials - job.start for job in jobs)
+        crossing = LiveCrossing([job.ensemble.shape for job in jobs])
+        for index, table in enumerate(tables):
+            crossing.add(index, table.columns, table.values[table.known])
         try:
             done = total - sum(work.left for work in works)
-            with one_thread_each(), RunProgress(progress, total, done, note) as shown:
+            with one_thread_each(), RunProgress(progress, total, done, note or crossing) as shown:
                 for index, batch in Scheduler(works, seed, executor).run():
                     tables[index].fill(batch)
                     if store is not None:

@@ -90,7 +90,7 @@ def isotonic_crossings(
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(len(counts.positions),)))
     known = counts.decided()
-    values = np.full(len(levels), np.nan) if known is None else _cross(known.positions, isotonic_shares(known), levels)
+    values = np.full(len(levels), np.nan) if known is None else cross(known.positions, isotonic_shares(known), levels)
     tail = (1 - level) / 2
     everywhere = np.full(len(counts.positions), True)
     settlements = [everywhere, ~everywhere]
@@ -123,7 +123,7 @@ def _resample(counts: Counts, levels: Sequence[float], rng: np.random.Generator)
     drawn = rng.binomial(counts.trials, isotonic_shares(counts), size=(_RESAMPLES, len(counts.trials)))
     shares = drawn / counts.trials
     fits = (isotonic_regression(share, weights=counts.trials).x for share in shares)
-    return np.array([_cross(counts.positions, np.clip(fit, 0, 1), levels) for fit in fits])
+    return np.array([cross(counts.positions, np.clip(fit, 0, 1), levels) for fit in fits])
 
 
 def _width(crossings: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,7 +137,7 @@ def _quantile(sample: NDArray[np.float64], quantile: float) -> float:
     return float(np.quantile(sample, quantile, method="inverted_cdf"))
 
 
-def _cross(
+def cross(
     positions: NDArray[np.float64], probability: NDArray[np.float64], levels: Sequence[float]
 ) -> NDArray[np.float64]:
     """First place where the piecewise linear probability reaches each level: -inf before the grid, inf behind it."""
