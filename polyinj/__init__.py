@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
+    from polyinj.networks.lipschitz import LipschitzConstant as LipschitzConstant
+    from polyinj.networks.lipschitz import lipschitz_constant as lipschitz_constant
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
     from polyinj.networks.weights import read_network as read_network
@@ -100,6 +102,7 @@ _HOMES = {
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
+    "polyinj.networks.lipschitz": ["LipschitzConstant", "lipschitz_constant"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": [
         "GaussianEnsemble",
