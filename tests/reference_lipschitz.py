@@ -1,4 +1,4 @@
-"""A slow, obvious twin of networks/lipschitz.py: every sign pattern, each with an exact linear program, in Fractions."""
+"""A slow, obvious twin of networks/lipschitz.py: every sign pattern, each with a linear program in Fractions."""
 
 from fractions import Fraction
 from itertools import combinations, product
@@ -43,7 +43,7 @@ def meets_ball(weights, bias, signs, ball):
 
 
 def jacobians(weights, bias, output, domain=None):
-    """{signs: Jacobian} of all open cells that meet the open domain; output is a list of rows, entries are Fractions."""
+    """{signs: Jacobian} of all open cells that meet the open domain; output is a list of rows."""
     k, n = len(weights), len(weights[0])
     bias = [0] * k if bias is None else bias
     sides = []

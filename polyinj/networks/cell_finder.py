@@ -1,15 +1,15 @@
 """Does some point of a domain have given signs at given neurons? Floats find, rationals decide.
 
-The signs ask for z with s_i R_i z > 0, and S z > 0 for the sides of the domain (as in `Layer.system`). Nonnegative least
-squares proposes either z or multipliers lambda >= 0 of few rows that sum to zero (Gordan: one of the two exists). A z is
-accepted if each product is positive beyond a bound of its rounding; multipliers, if those of the exact rows have one
-sign. Where neither holds, `solve_strictly` decides.
+The signs ask for z with s_i R_i z > 0, and S z > 0 for the sides of the domain (as in `Layer.system`). Nonnegative
+least squares proposes either z or multipliers lambda >= 0 of few rows that sum to zero (Gordan: one of the two exists).
+A z is accepted if each product is positive beyond a bound of its rounding; multipliers, if those of the exact rows have
+one sign. Where neither holds, `solve_strictly` decides.
 
 A ball is no polyhedron. A cell that exists in R^n meets the open ball iff its closure has a point nearer to the centre
-than the radius. Least distance programming proposes the nearest point p and its multipliers u >= 0; with d = sum u_i w_i
-and e = -sum u_i h_i, d.y >= e in the cell, so by Cauchy and Schwarz e >= r |d| shows that it misses the open ball. A
-point on the way from p to one inside the cell shows that it meets it. Where rounding leaves a doubt, p comes from exact
-projection.
+than the radius. Least distance programming proposes the nearest point p and its multipliers u >= 0; with
+d = sum u_i w_i and e = -sum u_i h_i, d.y >= e in the cell, so by Cauchy and Schwarz e >= r |d| shows that it misses the
+open ball. A point on the way from p to one inside the cell shows that it meets it. Where rounding leaves a doubt, p
+comes from exact projection.
 """
 
 from __future__ import annotations

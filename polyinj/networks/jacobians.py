@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from polyinj.geometry import exact
 from polyinj.geometry.simplify import simplify
-from polyinj.injectivity.domain import Ball, Domain, squared_length
+from polyinj.injectivity.domain import Ball, Box, Domain, squared_length
 from polyinj.injectivity.layer import Layer
 
 Rational = list[list[Fraction]]
@@ -116,24 +116,27 @@ def _add(base: Rational, column: list[Fraction], weights: list[Fraction], sign: 
 
 def _side(domain: Domain | None, weights: list[Fraction], bias: Fraction) -> int:
     """The sign of w.x + b in the interior of the domain; 0 where it has both."""
-    if domain is None:
-        return 0
     if isinstance(domain, Ball):
         middle = sum((w * c for w, c in zip(weights, domain.centre, strict=True)), bias)
         reach = domain.radius**2 * squared_length(weights)
         return 0 if middle**2 < reach else (1 if middle > 0 else -1)
-    for sign in (1, -1):
-        least: Fraction | None = sign * bias
-        for w, low, high in zip(weights, domain.lower, domain.upper, strict=True):
-            side = low if sign * w > 0 else high
-            if w and side is None:
-                least = None
-                break
-            if w and side is not None and least is not None:
-                least += sign * w * side
-        if least is not None and least >= 0:
-            return sign
+    if isinstance(domain, Box):
+        for sign in (1, -1):
+            least = _least(domain, [sign * w for w in weights])
+            if least is not None and least + sign * bias >= 0:
+                return sign
     return 0
+
+
+def _least(box: Box, weights: list[Fraction]) -> Fraction | None:
+    """The least w.x in a box; None where it has none."""
+    total = Fraction(0)
+    for w, low, high in zip(weights, box.lower, box.upper, strict=True):
+        side = low if w > 0 else high
+        if w and side is None:
+            return None
+        total += w * (side or 0)
+    return total
 
 
 def _rounded(layer: Layer, kept: list[int], base: Rational, columns: Rational, weights: Rational) -> Jacobians:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -121,13 +120,14 @@ def lipschitz_constant(
 
     It is the largest norm of the Jacobian over the cells that exist in the interior of the domain. On each open cell
     the map is affine, so no smaller constant will do. It is enough: a segment between two points of the interior can be
-    moved a little, so that it passes from cell to cell through facets only; the map is continuous and changes along each
-    piece by at most the norm times its length; and the ends are limits of such segments. Faces of lower dimension do
-    not matter, nor do sign vectors that no open cell has: these are what a search over all patterns would get wrong.
+    moved a little, so that it passes from cell to cell through facets only; the map is continuous and changes along
+    each piece by at most the norm times its length; and the ends are limits of such segments. Faces of lower dimension
+    do not matter, nor do sign vectors that no open cell has.
 
     Few cells are enumerated (in a domain only if not too many miss it). Else branch and bound over sign vectors with
-    convex bounds, whose infeasible branches are proven to be so, narrows an interval. A sampled value only ever proposes the lower end, which is then exact at the
-    cell of `point`. float64 entries are read as the rationals they are.
+    convex bounds, whose infeasible branches are proven to be so, narrows an interval. A sampled value only ever
+    proposes the lower end, which is then exact at the cell of `point`. float64 entries are read as the
+    rationals they are.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ Floats = NDArray[np.float64]
 
 def draw_inputs(
     rng: np.random.Generator, count: int, domain: Domain | None, weights: Floats, bias: Floats
-) -> tuple[Floats, Floats]:
+) -> tuple[Floats, float]:
     """Points of a domain, shape (count, n), and a scale of length.
 
     Uniform in a ball and between the finite sides of a box; where a side has no end, exponential from the other one;

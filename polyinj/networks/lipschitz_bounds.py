@@ -1,9 +1,9 @@
 """Bounds of Jacobians that know the signs of some neurons: what branch and bound prunes with.
 
-Neurons are ordered; of those before place j the signs are known, the others (U) may have any: J = Q + sum_{U} e_i V_i / 2
+Neurons are ordered; of those before place j the signs are known, the others (U) may have any: J = Q + sum_U e_i V_i / 2
 with Q the Jacobian for s_i = 1/2 on U, V_i = a_i w_i' and e in {-1, 1}^U.
 
-    polyhedral norms, max of u.J over the vertices u of the dual ball:  max_u (u.Q + sum_U |u.V_i| / 2), the exact maximum
+    norms 1, inf: |J| is the largest u.J over vertices u of the dual ball; bound max_u (u.Q + sum_U |u.V_i| / 2)
     norm 2:      |J|^2 <= |Q|^2 + sum_U |Q.V_i| + R_j^2,  R_j = max over e of |sum_U e_i V_i| / 2     (Frobenius)
     norm 2, several outputs, also:     |J| <= |Q| + |A_U| |W_U| / 2                                   (spectral)
 
@@ -85,10 +85,10 @@ def _dual_vertices(shape: tuple[int, int], norm: float) -> Floats | None:
     vertices = np.zeros((lines, len(signs), lines, length))
     for line in range(lines):
         vertices[line, :, line] = signs
-    vertices = vertices.reshape(-1, lines, length)
+    matrices = vertices.reshape(-1, lines, length)
     if norm == 1:
-        vertices = vertices.transpose(0, 2, 1)
-    flat: Floats = vertices.reshape(len(vertices), -1)
+        matrices = matrices.transpose(0, 2, 1)
+    flat: Floats = matrices.reshape(len(matrices), -1)
     return flat
 
 

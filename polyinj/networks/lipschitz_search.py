@@ -6,8 +6,8 @@
             its signs (`CellFinder`, proven); with all signs known it is a cell, and its Jacobian is exact
 
 The point that showed a node to exist shows one child to exist; only the other one is looked for. Every cell is below an
-open node, below a dropped one, or offered to the record, so the largest open bound is an upper bound at any time. Bounds
-are taken in floats and raised by `Jacobians.margin`.
+open node, below a dropped one, or offered to the record, so the largest open bound is an upper bound at any time.
+Bounds are taken in floats and raised by `Jacobians.margin`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SearchEnd:
-    """`upper`: largest bound left open, in units of the scale, None when all is searched; `stopped_by` a limit, or ""."""
+    """`upper`: largest bound left open, in units of the scale; None if all is searched. `stopped_by`: a limit or ""."""
 
     nodes: int
     upper: float | None
