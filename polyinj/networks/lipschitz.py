@@ -22,7 +22,7 @@ from polyinj.networks.lipschitz_record import Record, is_inside
 from polyinj.networks.lipschitz_search import SearchEnd, search_signs
 from polyinj.networks.operator_norm import NORMS, operator_norm, round_down
 
-_STARTS, _LINES, _OFFERS = 64, 60, 8
+_STARTS, _LINES, _OFFERS = 64, 60, 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def lipschitz_constant(
 
     Notes
     -----
-    Computing the constant is NP-hard in n (Virmaux, Scaman 2018, arXiv:1805.10965, Theorem 2).
+    Computing the constant is NP-hard in n (Virmaux, Scaman 2018, arXiv:1805.10965).
 
     Examples
     --------
