@@ -1,9 +1,9 @@
-"""Lipschitz constants: seconds, how tight, and what else is said of them, on one random network of each size.
+"""Lipschitz constants: seconds, how tight, and what else is said of them, one random network a size.
 
     python benchmarks/lipschitz.py --sizes 2,20 3,14 4,12 4,40 10,50
 
-A size is d,k: inputs, neurons; W, b and a are standard normal. Each size is run --repeats times. Goals: (4, 40) exact in
-1 s, (10, 50) within 10% in a minute.
+A size is d,k: inputs, neurons; W, b and a are standard normal. Each size is run --repeats times.
+Goals: (4, 40) exact in 1 s, (10, 50) within 10% in a minute.
 
 Beside it, as multiples of the exact value (or of the lower end): the product of norms, the largest of --samples sampled
 gradients, and, where cvxpy and clarabel are installed, the semidefinite bound of Fazlyab et al. 2019 (LipSDP, one

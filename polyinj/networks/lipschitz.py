@@ -23,6 +23,8 @@ from polyinj.networks.lipschitz_search import SearchEnd, search_signs
 from polyinj.networks.operator_norm import NORMS, operator_norm, round_down
 
 _STARTS, _LINES, _OFFERS = 64, 60, 4
+# So many cells are enumerated at once; of more, so many nodes are searched first, which is often all it takes.
+_FEW_CELLS, _FIRST_NODES = 2_000, 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,9 @@ def lipschitz_constant(
     each piece by at most the norm times its length; and the ends are limits of such segments. Faces of lower dimension
     do not matter, nor do sign vectors that no open cell has.
 
-    Few cells are enumerated (in a domain only if not too many miss it). Else branch and bound over sign vectors with
-    convex bounds, whose infeasible branches are proven to be so, narrows an interval. A sampled value only ever
+    Few cells are enumerated. Else branch and bound over sign vectors with convex bounds, whose infeasible branches are
+    proven to be so, narrows an interval; if that takes long, cells are enumerated unless there may be more than
+    max_cells, or too many miss the domain. A sampled value only ever
     proposes the lower end, which is then exact at the cell of `point`. float64 entries are read as the
     rationals they are.
 
@@ -144,7 +147,7 @@ def lipschitz_constant(
     gap : float
         The branch and bound may stop when upper <= (1 + gap) lower.
     max_cells : int
-        Arrangements that may have more cells are searched by branch and bound.
+        Arrangements that may have more cells are searched by branch and bound alone.
     node_limit, time_limit : int, float (seconds), optional
         Of the branch and bound; then the result is an interval. Results depend on nothing but the arguments if
         time_limit is None.
@@ -185,12 +188,23 @@ def lipschitz_constant(
         walks = ascend(jacobians, record.finder.floats, norm, np.random.default_rng(seed), starts=_STARTS, lines=_LINES)
         for point in walks[:_OFFERS]:
             record.offer_input(point)
-    few = not jacobians.neurons or most_cells(record) <= max_cells
-    cells, end = (search_cells(record) if few else None), SearchEnd(0, None, "")
+    most = most_cells(record) if jacobians.neurons else 0
+    cells, end = None, SearchEnd(0, None, "")
+    if most <= min(_FEW_CELLS, max_cells):
+        cells = search_cells(record)
+    if cells is None:
+        first = (
+            node_limit if most > max_cells else min(_FIRST_NODES, _FIRST_NODES if node_limit is None else node_limit)
+        )
+        end = search_signs(record, gap=gap, node_limit=first, time_limit=time_limit)
+        if end.stopped_by == "node_limit" and most <= max_cells:
+            cells = search_cells(record)
+            if cells is None and first != node_limit:
+                end = search_signs(record, gap=gap, node_limit=node_limit, time_limit=time_limit)
     if cells is not None:
+        end = SearchEnd(end.nodes, None, "")
         upper_by = f"enumeration of {cells} cell{'s' if cells != 1 else ''}"
     else:
-        end = search_signs(record, gap=gap, node_limit=node_limit, time_limit=time_limit)
         stopped = f", stopped by {end.stopped_by}" if end.stopped_by else ""
         upper_by = f"branch and bound of {end.nodes} nodes{stopped}"
     return _result(layer, record, cells or 0, end, upper_by, seed)
