@@ -245,8 +245,8 @@ def test_bad_studies(design, options, message):
 
 
 def test_shell(monkeypatch, capsys, tmp_path, study):
-    design = "--d 4 --n 5,7 --k 5,8 --trials 6 --methods trained --seed 3 --workers 1".split()
-    monkeypatch.setattr(sys, "argv", ["polyinj", "robustness", *design, "--out", str(tmp_path)])
+    design = ["--d", "4", "--n", "5,7", "--k", "5,8", "--trials", "6", "--methods", "trained", "--seed", "3"]
+    monkeypatch.setattr(sys, "argv", ["polyinj", "robustness", *design, "--workers", "1", "--out", str(tmp_path)])
     with pytest.raises(SystemExit) as stop:
         main()
     assert not stop.value.code

@@ -123,8 +123,8 @@ class RobustnessRow:
 class RobustnessFit:
     """Least squares of log Lip = c + n_exponent log n - k_exponent log k over the fitted medians of one d and method.
 
-    The law says 1/2 for both. Intervals are 95% percentile ones of 2000 resamplings of the data sets; nan where less
-    than half of the networks of all but two shapes fit.
+    The law says 1/2 for both. Intervals are 95% percentile ones of 2000 resamplings of the data sets. Shapes of which
+    less than half of the networks fit are left out; with fewer than four shapes the exponents are nan.
     """
 
     d: int

@@ -51,7 +51,10 @@ def plot_robustness(study: RobustnessStudy) -> Figure:
             Line2D([], [], color="0.3", marker=_MARKERS[method], ms=4, ls=_line(method), label=method.replace("_", " "))
         )
     handles.append(Line2D([], [], color="0.3", lw=0.8, ls=":", label="steepest pair of points"))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)), frameon=False, fontsize=8)
+    if any(2 * row.fitted < row.trials for row in study.rows):
+        empty = {"marker": "o", "ms": 4.5, "markerfacecolor": "white", "ls": ""}
+        handles.append(Line2D([], [], color="0.3", label="open: less than half fit", **empty))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False, fontsize=8)
     return figure
 
 
