@@ -51,8 +51,8 @@ def test_regularised_networks_are_less_steep():
     assert regularised.lipschitz().upper < 0.95 * trained.lipschitz().lower
 
 
-def test_derivatives_of_the_training():
-    """One step of the trainer from near the optimum must not leave it: checked against finite differences."""
+def test_training_ends_in_a_minimum():
+    """Where it ends no single parameter lowers the loss: wrong derivatives would stop it elsewhere."""
     rng = np.random.default_rng(0)
     data, k, d = data_of(1, 5, 3), 4, 3
     start = rng.standard_normal((k, d)), rng.standard_normal(k), rng.standard_normal(k)
@@ -73,7 +73,6 @@ def test_derivatives_of_the_training():
             moved[i] += step
             parts = moved[: k * d].reshape(k, d), moved[k * d : k * d + k], moved[k * d + k :]
             values.append(loss(*parts))
-        # A minimum: no derivative, or a kink or jump upwards on the way.
         assert min(values) >= loss(*end) - 1e-8
 
 

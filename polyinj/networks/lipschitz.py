@@ -95,10 +95,9 @@ class LipschitzConstant:
             raise CertificateError("the input of the constant has other signs than the result states")
         if any(not sign and any(row) for sign, row in zip(self.signs, matrix, strict=True)):
             raise CertificateError("the input of the constant lies on the hyperplane of a neuron")
+        active = [i for i, sign in enumerate(self.signs) if sign > 0]
         jacobian = [
-            [sum((row[i] * matrix[i][j] for i, s in enumerate(self.signs) if s > 0), Fraction(0)) for j in range(n)]
-            for row in rows
-            for n in [len(matrix[0])]
+            [sum((row[i] * matrix[i][j] for i in active), Fraction(0)) for j in range(len(self.point))] for row in rows
         ]
         found = operator_norm(jacobian, self.norm)
         if (found.lower, found.power) != (self.lower, self.power):
