@@ -42,7 +42,8 @@ def robustness(
     paths = study.save(out)
     console = Console()
     console.print(_row_table(study))
-    console.print(_fit_table(study))
+    if any(math.isfinite(fit.n_exponent) for fit in study.fits):
+        console.print(_fit_table(study))
     console.print(f"wrote {', '.join(str(path) for path in paths)}")
 
 

@@ -155,8 +155,8 @@ def interpolate(
 
     Examples
     --------
-    >>> data = random_sphere_data(12, 4, np.random.default_rng(0))
-    >>> network = interpolate(data, 12, "trained", seed=1)
+    >>> data = random_sphere_data(8, 5, np.random.default_rng(0))
+    >>> network = interpolate(data, 8, "trained", seed=1)
     >>> network.fits
     True
     >>> bool(network.lipschitz().upper >= data.slope - 1e-4)

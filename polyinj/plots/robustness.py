@@ -52,8 +52,8 @@ def plot_robustness(study: RobustnessStudy) -> Figure:
         )
     handles.append(Line2D([], [], color="0.3", lw=0.8, ls=":", label="steepest pair of points"))
     if any(2 * row.fitted < row.trials for row in study.rows):
-        empty = {"marker": "o", "ms": 4.5, "markerfacecolor": "white", "ls": ""}
-        handles.append(Line2D([], [], color="0.3", label="open: less than half fit", **empty))
+        text = "open: less than half fit"
+        handles.append(Line2D([], [], color="0.3", marker="o", ms=4.5, markerfacecolor="white", ls="", label=text))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)), frameon=False, fontsize=8)
     return figure
 
