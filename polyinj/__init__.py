@@ -38,8 +38,19 @@ if TYPE_CHECKING:
     from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
+    from polyinj.networks.interpolate import Interpolant as Interpolant
+    from polyinj.networks.interpolate import SphereData as SphereData
+    from polyinj.networks.interpolate import cap_constant as cap_constant
+    from polyinj.networks.interpolate import interpolate as interpolate
+    from polyinj.networks.interpolate import random_sphere_data as random_sphere_data
+    from polyinj.networks.lipschitz import LipschitzConstant as LipschitzConstant
+    from polyinj.networks.lipschitz import lipschitz_constant as lipschitz_constant
+    from polyinj.networks.lipschitz_baselines import norm_product as norm_product
+    from polyinj.networks.lipschitz_baselines import sampled_lipschitz as sampled_lipschitz
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.robustness_study import RobustnessStudy as RobustnessStudy
+    from polyinj.networks.robustness_study import estimate_robustness as estimate_robustness
     from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
@@ -100,6 +111,16 @@ _HOMES = {
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
+    "polyinj.networks.interpolate": [
+        "Interpolant",
+        "SphereData",
+        "cap_constant",
+        "interpolate",
+        "random_sphere_data",
+    ],
+    "polyinj.networks.lipschitz_baselines": ["norm_product", "sampled_lipschitz"],
+    "polyinj.networks.robustness_study": ["RobustnessStudy", "estimate_robustness"],
+    "polyinj.networks.lipschitz": ["LipschitzConstant", "lipschitz_constant"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": [
         "GaussianEnsemble",

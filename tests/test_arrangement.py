@@ -394,3 +394,8 @@ def test_cones_of_faces_hold_their_points_and_have_their_facets(rows):
 def test_an_affine_cell_is_no_cone():
     with pytest.raises(InputError, match="affine"):
         Arrangement([[1, 0], [0, 1]], [1, 1]).cell([1, 1]).cone()
+
+
+def test_a_zero_matrix_of_floats_has_one_cell():
+    assert Arrangement(np.zeros((2, 3))).count_cells() == 1
+    assert [chunk.tolist() for chunk in Arrangement(np.zeros((1, 2)), [0.0]).iter_cells()] == [[[0]]]

@@ -111,7 +111,7 @@ def integer_rows(matrix: NDArray[Any]) -> IntegerRows:
 
 def _scaled_floats(matrix: NDArray[np.float64]) -> IntegerRows:
     mantissa, exponent = np.frexp(matrix)
-    lowest = np.where(mantissa != 0, exponent, 2000).min(axis=1, keepdims=True)
+    lowest = np.where(mantissa != 0, exponent, 2000).min(axis=1, keepdims=True, initial=2000)
     integers, shifts = np.ldexp(mantissa, 53).astype(np.int64).tolist(), (exponent - lowest).tolist()
     return [
         [value << shift if value else 0 for value, shift in zip(*row, strict=True)]

@@ -1,0 +1,83 @@
+"""The shell command `polyinj robustness`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from polyinj.cli_options import parse_integers
+from polyinj.networks.robustness_study import RobustnessStudy, estimate_robustness
+
+
+def robustness(
+    d: Annotated[str, typer.Option(help="Dimensions of the data: 5,10.")] = "5,10",
+    n: Annotated[str, typer.Option(help="Numbers of points: 10,20,40.")] = "10,20,40",
+    k: Annotated[str, typer.Option(help="Numbers of neurons: 10,20,40.")] = "10,20,40",
+    trials: Annotated[int, typer.Option(help="Random data sets for each d and n.")] = 8,
+    methods: Annotated[str, typer.Option(help="Of random_features, trained, regularised.")] = "trained,regularised",
+    seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
+    tolerance: Annotated[float, typer.Option(help="Largest misfit of a network that fits.")] = 1e-6,
+    node_limit: Annotated[int, typer.Option(help="Nodes after which a constant is an interval.")] = 20_000,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for robustness.png, .csv and .json.")] = Path("results"),
+) -> None:
+    """Exact Lipschitz constants of networks through n random points, beside the conjectured order sqrt(n/k)."""
+    study = estimate_robustness(
+        parse_integers(d, "--d"),
+        parse_integers(n, "--n"),
+        parse_integers(k, "--k"),
+        trials,
+        methods=[method.strip() for method in methods.split(",")],
+        seed=seed,
+        tolerance=tolerance,
+        node_limit=node_limit,
+        workers=workers,
+    )
+    paths = study.save(out)
+    console = Console()
+    console.print(_row_table(study))
+    if any(math.isfinite(fit.n_exponent) for fit in study.fits):
+        console.print(_fit_table(study))
+    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+
+
+def _table(title: str, *headers: str) -> Table:
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+def _row_table(study: RobustnessStudy) -> Table:
+    title = f"Lipschitz constants, {study.rows[0].trials} data sets a shape, seed {study.seed} (medians)"
+    table = _table(title, "d", "n", "k", "method", "fit", "exact", "Lip", "95% interval", "Lip/√(n/k)")
+    for row in study.rows:
+        seen = math.isfinite(row.lipschitz_high)
+        table.add_row(
+            *map(str, (row.d, row.n, row.k, row.method, row.fitted, row.exact)),
+            f"{row.lipschitz:.3g}" if row.fitted else "-",
+            f"{row.lipschitz_low:.3g} .. {row.lipschitz_high:.3g}" if seen else "-",
+            f"{row.ratio:.3g}" if row.fitted else "-",
+        )
+    return table
+
+
+def _fit_table(study: RobustnessStudy) -> Table:
+    table = _table("Lip ~ n^a / k^b; the law says 1/2 for both", "d", "method", "shapes", "a", "95%", "b", "95%")
+    for fit in study.fits:
+        table.add_row(
+            str(fit.d),
+            fit.method,
+            str(fit.shapes),
+            f"{fit.n_exponent:.2f}",
+            f"{fit.n_low:.2f} .. {fit.n_high:.2f}",
+            f"{fit.k_exponent:.2f}",
+            f"{fit.k_low:.2f} .. {fit.k_high:.2f}",
+        )
+    return table

@@ -1,0 +1,261 @@
+"""Networks through data on the sphere, the cap network, and the study of their Lipschitz constants."""
+
+import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from scipy.stats import binom
+
+from polyinj import (
+    Ball,
+    InputError,
+    RobustnessStudy,
+    SphereData,
+    cap_constant,
+    estimate_robustness,
+    interpolate,
+    lipschitz_constant,
+    random_sphere_data,
+)
+from polyinj.cli import main
+from polyinj.networks.interpolate import _train, largest_height
+from polyinj.networks.robustness_study import InterpolantLipschitz, SphereDataEnsemble
+from polyinj.simulation.intervals import median_interval
+
+
+def data_of(seed, n, d):
+    return random_sphere_data(n, d, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(("method", "k"), [("random_features", 15), ("trained", 6), ("regularised", 6), ("caps", 20)])
+def test_networks_fit_and_are_at_least_as_steep_as_the_data(method, k):
+    data = data_of(3, 10, 6)
+    network = interpolate(data, k, method, seed=2)
+    assert network.fits
+    assert network.residual == np.abs(network.apply(data.points) - data.labels).max()
+    # |f(x) - f(y)| >= 2 - 2 residual on the steepest pair, and no distance is more than 2.
+    gap = 2 / data.slope
+    assert network.lipschitz().upper >= (2 - 2 * network.residual) / gap * (1 - 1e-12)
+    again = interpolate(data, k, method, seed=2)
+    assert np.array_equal(again.output, network.output)
+
+
+def test_regularised_networks_are_less_steep():
+    data = data_of(0, 12, 5)
+    trained, regularised = (interpolate(data, 12, method, seed=0) for method in ("trained", "regularised"))
+    assert regularised.fits
+    assert regularised.method == "regularised"
+    assert regularised.lipschitz().upper < 0.95 * trained.lipschitz().lower
+
+
+def test_training_ends_in_a_minimum():
+    """Where it ends no single parameter lowers the loss: wrong derivatives would stop it elsewhere."""
+    rng = np.random.default_rng(0)
+    data, k, d = data_of(1, 5, 3), 4, 3
+    start = rng.standard_normal((k, d)), rng.standard_normal(k), rng.standard_normal(k)
+    steep = rng.standard_normal((2, d))
+
+    def loss(weights, bias, output):
+        misfit = np.maximum(data.points @ weights.T + bias, 0) @ output - data.labels
+        slopes = ((steep @ weights.T + bias > 0) * output) @ weights
+        return (misfit**2).sum() + 0.25 * (slopes**2).sum()
+
+    end = _train(data, *start, steep, 0.5)
+    assert loss(*end) < loss(*start)
+    flat = np.concatenate([part.ravel() for part in end])
+    for i in range(len(flat)):
+        values = []
+        for step in (-1e-6, 1e-6):
+            moved = flat.copy()
+            moved[i] += step
+            parts = moved[: k * d].reshape(k, d), moved[k * d : k * d + k], moved[k * d + k :]
+            values.append(loss(*parts))
+        assert min(values) >= loss(*end) - 1e-8
+
+
+def test_networks_too_small_do_not_fit_and_say_so():
+    network = interpolate(data_of(0, 30, 3), 2, "trained")
+    assert not network.fits
+    assert network.residual > 0.1
+
+
+def test_the_constant_of_caps_on_the_sphere_is_root_seven():
+    """s = 1/4: every quotient of two points of the sphere is below sqrt 7, and some come near it."""
+    assert cap_constant(0.25) == math.sqrt(7)
+    turns = np.array([0.3, 1.9, 3.3, 5.0])
+    # Caps of height 1/4 reach arccos(3/4) = 0.723 from their centres: two centres must be 1.446 apart.
+    points = np.column_stack([np.cos(turns), np.sin(turns)])
+    data = SphereData(points, np.array([1.0, -1.0, -1.0, 1.0]))
+    assert 1 - math.cos(min(np.diff([*turns, turns[0] + 2 * np.pi])) / 2) >= largest_height(data) - 1e-12
+    with pytest.raises(InputError, match="caps are disjoint"):
+        interpolate(data, 8, "caps", height=0.25)
+    turns = np.array([0.3, 1.8, 3.3, 4.8])
+    data = SphereData(np.column_stack([np.cos(turns), np.sin(turns)]), data.labels)
+    network = interpolate(data, 8, "caps", height=0.25)
+    assert network.residual < 1e-14
+    around = np.linspace(0, 2 * np.pi, 40_001)
+    circle = np.column_stack([np.cos(around), np.sin(around)])
+    steep = np.abs(np.diff(network.apply(circle))) / np.linalg.norm(np.diff(circle, axis=0), axis=1)
+    assert steep.max() <= math.sqrt(7) * (1 + 1e-9)
+    assert steep.max() >= math.sqrt(7) * (1 - 1e-3)
+    rng = np.random.default_rng(0)
+    x, y = (circle[rng.integers(0, len(circle), 20_000)] for _ in range(2))
+    apart = np.linalg.norm(x - y, axis=1) > 1e-9
+    quotients = np.abs(network.apply(x) - network.apply(y))[apart] / np.linalg.norm(x - y, axis=1)[apart]
+    assert quotients.max() <= math.sqrt(7)
+
+
+def test_the_constant_of_caps_in_the_ball_and_in_the_plane_exactly():
+    """Rational unit vectors: 1/s in the ball; in R^n slabs overlap, and gradients of opposite labels add up."""
+    s = Fraction(1, 4)
+    centres = [(Fraction(3, 5), Fraction(4, 5)), (Fraction(4, 5), Fraction(-3, 5))]
+    labels = [1, -1]
+    weights = [row for centre in centres for row in (centre, centre)]
+    bias = [s - 1, -1] * 2
+    output = [y / s * sign for y in labels for sign in (1, -1)]
+    in_ball = lipschitz_constant(weights, bias, output, domain=Ball([0, 0], 1))
+    assert in_ball.exact
+    assert in_ball.power == 1 / s**2
+    # The two slabs are at right angles and cross outside the ball: |x_1 - x_2| / s = sqrt(2) / s.
+    everywhere = lipschitz_constant(weights, bias, output)
+    assert everywhere.power == 2 / s**2
+    assert cap_constant(float(s)) ** 2 < in_ball.power < everywhere.power
+
+
+def test_median_intervals():
+    values = np.arange(20.0)
+    interval = median_interval(values, values + 0.5)
+    assert (interval.low, interval.high) == (5.0, 14.5)
+    # Ranks 6 and 15 of 20: 2 P(Bin(20, 1/2) <= 5) = 0.041 <= 0.05 and not for 6.
+    assert 2 * binom(20, 0.5).cdf(5) <= 0.05 < 2 * binom(20, 0.5).cdf(6)
+    assert median_interval(values[:5], values[:5]).high == np.inf
+    assert np.isnan(median_interval(values[:0], values[:0]).value)
+
+
+def test_the_statistic_is_a_function_of_its_matrix():
+    matrix = SphereDataEnsemble(8, 4).sample(np.random.default_rng(4))
+    statistic = InterpolantLipschitz(8, "trained", 1e-6, 1000)
+    values = statistic(matrix)
+    assert values == statistic(matrix.copy())
+    assert values["fits"]
+    assert values["slope"] <= values["upper"] <= values["product"]
+
+
+@pytest.fixture(scope="module")
+def study():
+    return estimate_robustness([4], [5, 7], [5, 8], 6, methods=["trained"], seed=3, workers=1, progress=False)
+
+
+def test_study(study):
+    assert len(study.rows) == 4
+    for row in study.rows:
+        assert row.fitted <= row.trials == 6
+        assert row.exact <= row.fitted
+        assert row.lipschitz_low <= row.lipschitz <= row.lipschitz_high
+        assert row.ratio == pytest.approx(row.lipschitz * math.sqrt(row.k / row.n))
+        assert row.slope <= row.lipschitz_high
+        assert row.lipschitz <= row.product
+    (fit,) = study.fits
+    assert fit.shapes == 4
+    assert fit.n_low <= fit.n_exponent <= fit.n_high
+    assert fit.k_low <= fit.k_exponent <= fit.k_high
+
+
+def test_regularised_rows_stand_on_the_same_data(study):
+    """The same data and starts; the regularised network is the trained one, or less steep."""
+    run = estimate_robustness([4], [5], [5], 6, methods=["regularised"], seed=3, workers=1, progress=False)
+    (row,), first = run.rows, study.rows[0]
+    assert (row.n, row.k, row.fitted, row.slope) == (first.n, first.k, first.fitted, first.slope)
+    assert row.lipschitz < first.lipschitz
+
+
+def test_the_executor_does_not_matter(study):
+    with ThreadPoolExecutor(2) as threads:
+        other = estimate_robustness(
+            [4], [5, 7], [5, 8], 6, methods=["trained"], seed=3, executor=threads, progress=False
+        )
+    assert other == study
+
+
+def test_shapes_that_do_not_fit_are_counted_and_left_out():
+    run = estimate_robustness([3], [20], [2, 4], 3, methods=["trained"], seed=0, workers=1, progress=False)
+    assert [row.fitted for row in run.rows] == [0, 0]
+    assert all(np.isnan(row.lipschitz) for row in run.rows)
+    assert run.fits[0].shapes == 0
+    assert np.isnan(run.fits[0].n_exponent)
+    run.plot()
+
+
+def test_files(tmp_path, study):
+    paths = study.save(tmp_path)
+    assert [path.name for path in paths] == ["robustness.csv", "robustness.json", "robustness.png"]
+    assert paths[0].read_text().count("\n") == 5
+    assert RobustnessStudy.load(tmp_path) == study
+    paths[1].write_text("{}")
+    with pytest.raises(InputError, match="no saved robustness study"):
+        RobustnessStudy.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "message"),
+    [
+        ((5, "best"), {}, "method is 'best'; allowed are random_features"),
+        ((0, "trained"), {}, "expected k >= 1"),
+        ((3, "random_features"), {}, "k is 3 for 4 points; expected k >= n"),
+        ((7, "caps"), {}, "caps have k = 2n = 8"),
+        ((8, "caps"), {"height": 0.0}, "height is 0.0"),
+        ((5, "trained"), {"tolerance": 0.0}, "tolerance > 0"),
+    ],
+)
+def test_bad_input(arguments, options, message):
+    with pytest.raises(InputError, match=message):
+        interpolate(data_of(0, 4, 3), *arguments, **options)
+
+
+def test_bad_data():
+    with pytest.raises(InputError, match="not of length 1"):
+        SphereData(np.array([[1.0, 1.0]]), np.array([1.0]))
+    with pytest.raises(InputError, match="expected signs"):
+        SphereData(np.array([[1.0, 0.0]]), np.array([2.0]))
+    with pytest.raises(InputError, match="expected \\(n, d\\)"):
+        SphereData(np.array([[1.0, 0.0]]), np.array([1.0, 1.0]))
+    with pytest.raises(InputError, match="height is 2"):
+        cap_constant(2)
+    with pytest.raises(InputError, match="n, d is"):
+        data_of(0, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("design", "options", "message"),
+    [
+        (([], [5], [5]), {}, "d is"),
+        (([3], [0], [5]), {}, "n is"),
+        (([3], [5], [5]), {"methods": ["caps"]}, "methods is"),
+        (([3], [5], [4]), {"methods": ["random_features"]}, "random features need k >= n"),
+        (([3], [5], [5]), {"tolerance": -1.0}, "tolerance"),
+    ],
+)
+def test_bad_studies(design, options, message):
+    with pytest.raises(InputError, match=message):
+        estimate_robustness(*design, 5, seed=0, progress=False, **options)
+
+
+def test_shell(monkeypatch, capsys, tmp_path, study):
+    design = ["--d", "4", "--n", "5,7", "--k", "5,8", "--trials", "6", "--methods", "trained", "--seed", "3"]
+    monkeypatch.setattr(sys, "argv", ["polyinj", "robustness", *design, "--workers", "1", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert not stop.value.code
+    printed = capsys.readouterr().out
+    assert "Lip ~ n^a / k^b" in printed
+    assert "wrote" in printed
+    assert RobustnessStudy.load(tmp_path) == study
+    monkeypatch.setattr(sys, "argv", ["polyinj", "robustness", "--k", "x", "--out", str(tmp_path / "nothing")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "--k is 'x'" in capsys.readouterr().err
+    assert not (tmp_path / "nothing").exists()
