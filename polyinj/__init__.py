@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.propagation import Propagation as Propagation
+    from polyinj.networks.propagation import propagate as propagate
+    from polyinj.networks.random_network import GivenNetwork as GivenNetwork
+    from polyinj.networks.random_network import RandomNetwork as RandomNetwork
     from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
@@ -69,7 +73,12 @@ if TYPE_CHECKING:
     from polyinj.theory.euler import expected_face_counts as expected_face_counts
     from polyinj.theory.euler import log_expected_euler_characteristic as log_expected_euler_characteristic
     from polyinj.theory.euler import noninjectivity_bound as noninjectivity_bound
+    from polyinj.theory.finite_width import jakub_nica_rate as jakub_nica_rate
+    from polyinj.theory.finite_width import small_angle_step as small_angle_step
     from polyinj.theory.intrinsic import conic_intrinsic_volumes as conic_intrinsic_volumes
+    from polyinj.theory.propagation import arc_cosine_map as arc_cosine_map
+    from polyinj.theory.propagation import cosine_sequence as cosine_sequence
+    from polyinj.theory.propagation import mean_field as mean_field
     from polyinj.theory.replica import full_rsb_threshold as full_rsb_threshold
     from polyinj.theory.replica import replica_energy as replica_energy
     from polyinj.theory.replica import replica_threshold as replica_threshold
@@ -100,6 +109,8 @@ _HOMES = {
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
+    "polyinj.networks.propagation": ["Propagation", "propagate"],
+    "polyinj.networks.random_network": ["GivenNetwork", "RandomNetwork"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": [
         "GaussianEnsemble",
@@ -128,6 +139,8 @@ _HOMES = {
         "noninjectivity_bound",
     ],
     "polyinj.theory.intrinsic": ["conic_intrinsic_volumes"],
+    "polyinj.theory.finite_width": ["jakub_nica_rate", "small_angle_step"],
+    "polyinj.theory.propagation": ["arc_cosine_map", "cosine_sequence", "mean_field"],
     "polyinj.theory.replica": ["full_rsb_threshold", "replica_energy", "replica_threshold"],
     "polyinj.theory.thresholds": [
         "enclose_threshold",
