@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
+    from polyinj.networks.angle_injectivity import AngleInjectivity as AngleInjectivity
+    from polyinj.networks.angle_injectivity import relate_angles_to_injectivity as relate_angles_to_injectivity
     from polyinj.networks.certificate import NetworkCollision as NetworkCollision
     from polyinj.networks.certificate import NetworkProof as NetworkProof
     from polyinj.networks.certificate import load_network_certificate as load_network_certificate
@@ -109,6 +111,7 @@ _HOMES = {
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
+    "polyinj.networks.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
     "polyinj.networks.propagation": ["Propagation", "propagate"],
     "polyinj.networks.random_network": ["GivenNetwork", "RandomNetwork"],
     "polyinj.plots.arrangement": ["plot_witness_set"],

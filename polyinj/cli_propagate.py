@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from polyinj.networks.angle_injectivity import AngleInjectivity, relate_angles_to_injectivity
 from polyinj.networks.propagation import Propagation, propagate
 from polyinj.networks.random_network import RandomNetwork
 from polyinj.plots.propagation import plot_comparison
@@ -24,7 +25,7 @@ _SHOWN = ("cosine", "log_sin2", "stable_rank", "mean_shift", "effective_rank", "
 def comparison(width: int, depth: int) -> dict[str, RandomNetwork]:
     """The laws that `polyinj propagate --compare` puts side by side; each keeps lengths at infinite width."""
     return {
-        "Gaussian (He)": RandomNetwork(width, depth),
+        "Gaussian, He": RandomNetwork(width, depth),
         "orthogonal": RandomNetwork(width, depth, "orthogonal"),
         "identity": RandomNetwork(width, depth, "identity"),
         "layer norm": RandomNetwork(width, depth, normalisation="layer"),
@@ -54,11 +55,18 @@ def propagation(
     compare: Annotated[
         bool, typer.Option("--compare", help="Eight laws of networks side by side, instead of the options above.")
     ] = False,
+    injectivity: Annotated[
+        bool, typer.Option("--injectivity", help="Two inputs, He weights: angles beside exact injectivity.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder for propagation.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Send inputs through random deep ReLU networks: angles, ranks, means and lengths behind every layer."""
     console = Console()
-    if compare:
+    if injectivity:
+        study = relate_angles_to_injectivity(width, depth, networks, seed=seed)
+        paths = study.save(out)
+        console.print(_injectivity_table(study))
+    elif compare:
         runs: dict[str, Propagation] = {}
         for name, law in comparison(width, depth).items():
             console.print(f"{name} ...", highlight=False)
@@ -91,30 +99,50 @@ def propagation(
 
 def _table(run: Propagation) -> Table:
     theory = run.theory()
-    title = f"{len(run.values)} networks, seed {run.seed}: mean and 95% interval, infinite width below"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in ("layer", *_SHOWN):
-        table.add_column(header, justify="right", no_wrap=True)
+    title = f"{len(run.values)} networks, seed {run.seed}: mean, 95% interval; below, theory of infinite width"
     last = len(run.layers) - 1
-    for place in sorted({0, *(min(last, k) for k in (1, 2, 5)), last // 2, last}):
-        cells = [str(run.layers[place])]
-        for name in _SHOWN:
-            mean, low, _ = (float(part[place]) for part in run.summary(name))
-            interval = f"{mean:.3f}" if low != low else f"{mean:.3f} ± {mean - low:.3f}"
-            cells.append(f"{interval}\n{theory[name][place]:.3f}" if name in theory else interval)
-        table.add_row(*cells)
+    places = sorted({min(1, last), min(5, last), last // 2, last})
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in ("lens", *(f"layer {run.layers[place]}" for place in places)):
+        table.add_column(header, justify="left" if header == "lens" else "right", no_wrap=True)
+    for name in _SHOWN:
+        cells = []
+        for place in places:
+            found = _interval(run, name, place)
+            cells.append(f"{found}\n{theory[name][place]:.3f}" if name in theory else found)
+        table.add_row(name, *cells)
     return table
+
+
+def _interval(run: Propagation, name: str, place: int) -> str:
+    mean, low, _ = (float(part[place]) for part in run.summary(name))
+    return f"{mean:.3f}" if low != low else f"{mean:.3f} ± {mean - low:.3f}"
 
 
 def _comparison_table(runs: dict[str, Propagation]) -> Table:
     first = next(iter(runs.values()))
+    lenses = ("cosine", "log_sin2", "stable_rank", "effective_rank", "log_sensitivity")
     table = Table(
         title=f"Behind layer {first.layers[-1]}, seed {first.seed}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
-    for header in ("network", *_SHOWN):
-        table.add_column(header, justify="left" if header == "network" else "right", no_wrap=True)
+    for header in ("network", *lenses):
+        table.add_column(header, justify="left" if header == "network" else "right")
     for name, run in runs.items():
-        ends = ((run.summary(lens)[0][-1], run.summary(lens)[1][-1]) for lens in _SHOWN)
-        cells = (f"{mean:.3f}" if low != low else f"{mean:.3f} ± {mean - low:.3f}" for mean, low in ends)
-        table.add_row(name, *cells)
+        table.add_row(name, *(_interval(run, lens, -1) for lens in lenses))
+    return table
+
+
+def _injectivity_table(study: AngleInjectivity) -> Table:
+    title = f"Widths (2, {study.width}, ...), {study.rows[0].networks} networks, seed {study.seed}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in ("layer", "cosine", "P(injective)", "95% interval", "least", "typical", "condition"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in study.rows:
+        table.add_row(
+            str(row.layer),
+            f"{row.cosine:.3f}",
+            f"{row.p_injective:.3f}",
+            f"{row.p_low:.3f} .. {row.p_high:.3f}",
+            *(f"{value:.2g}" for value in (row.least, row.typical, row.condition)),
+        )
     return table

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from rich.console import Console
 from rich.progress import track
 from scipy.stats import t as student
+from threadpoolctl import threadpool_limits
 
 from polyinj import __version__
 from polyinj.errors import InputError
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_RECORDED = 200
+_THREADED_WIDTH = 1024
 _PROBE_LOG_ANGLE = -100 * math.log(10)
 
 
@@ -210,7 +212,7 @@ def propagate(
     batch, cosine : int, float
         Of the default inputs: B, even, and the cosine in [0, 1); B (+ 1 if cosine > 0) is at most the input dimension.
     networks : int
-        Independent networks; a given network is one.
+        Independent networks; a given network is one. BLAS has one thread below a width of 1024.
     probes : int
         So many of the inputs get a neighbour at an angle of 10^-100, for `log_sensitivity`; 0 to P.
     layers : sequence of int, optional
@@ -221,7 +223,7 @@ def propagate(
     dtype : str
         'float64' or 'float32'.
     executor : concurrent.futures.Executor, optional
-        Runs the networks; by default they run here, one after another, with the threads of BLAS.
+        Runs the networks; by default they run here, one after another.
     progress : bool
         Show a progress bar on stderr.
 
@@ -289,8 +291,7 @@ class _Task:
         """The batch, shape (B, n)."""
         if self.given is not None:
             return self.given
-        width = self.network.width if isinstance(self.network, RandomNetwork) else len(self.network.weights[0])
-        rng = self._rng(self.network.input_dimension, width, self.number)
+        rng = self._rng(self.network.input_dimension, self.network.width, self.number)
         return equiangular_inputs(rng, self.batch, self.network.input_dimension, self.cosine)
 
     def directions(self) -> NDArray[np.float64]:
@@ -305,6 +306,12 @@ class _Task:
 
 def run_network(task: _Task) -> NDArray[np.float64]:
     """The lenses of one network at the recorded layers, shape (len(recorded), len(LENSES))."""
+    # Products of small matrices are over before a second thread of BLAS has begun.
+    with threadpool_limits(1 if task.network.width < _THREADED_WIDTH else None):
+        return _run(task)
+
+
+def _run(task: _Task) -> NDArray[np.float64]:
     rows = Scaled.of(task.inputs())
     half = task.batch // 2
     pairs = Pairs.of(*(Scaled(rows.values[part], rows.logs[part]) for part in (slice(0, half), slice(half, None))))

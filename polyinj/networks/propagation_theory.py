@@ -20,8 +20,9 @@ def predict(network: RandomNetwork, cosine: float, batch: int, layers: Sequence[
 
     Inputs have mean square 1 and one cosine between any two. The infinitely wide ones (`equal_cosine_lenses` of
     `mean_field`) hold for Gaussian and orthogonal weights; with batch normalisation only the limit in depth is known
-    (`batch_norm_cosine`), and only without a residual branch. `finite_log_sin2` and `finite_log_length` are those of
-    the stated width, for plain Gaussian networks (the length for orthogonal ones too). Layer 0 is the input itself.
+    (`batch_norm_cosine`), and only without a residual branch. `finite_log_sin2`, `finite_log_sin2_std` (of one
+    pair, over networks) and `finite_log_length` are those of the stated width, for plain Gaussian networks (the length
+    for orthogonal ones too). Layer 0 is the input itself.
 
     Returns
     -------
@@ -52,6 +53,7 @@ def predict(network: RandomNetwork, cosine: float, batch: int, layers: Sequence[
         step = log_length_step(network.width, orthogonal=network.initialisation == "orthogonal").mean
         found["finite_log_length"] = at * (step + 2 * math.log(network.weight_std) - math.log(2))
         if network.initialisation == "gaussian":
-            mean, _ = expected_log_sin2(cosine, network.width, network.depth)
+            mean, deviation = expected_log_sin2(cosine, network.width, network.depth)
             found["finite_log_sin2"] = np.append(math.log1p(-cosine * cosine), mean)[at]
+            found["finite_log_sin2_std"] = np.append(0.0, deviation)[at]
     return found

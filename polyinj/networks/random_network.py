@@ -195,6 +195,11 @@ class GivenNetwork:
         return len(self.weights)
 
     @property
+    def width(self) -> int:
+        """Neurons of the widest layer."""
+        return max(map(len, self.weights))
+
+    @property
     def input_dimension(self) -> int:
         """Columns of the first matrix."""
         return int(self.weights[0].shape[1])
