@@ -192,5 +192,5 @@ def singular_values_of_regions(weights: list[Floats]) -> list[Floats]:
         for layer, matrix in enumerate(weights[:depth]):
             active = np.array([[p[layer][0] >> i & 1 for i in range(len(matrix))] for p in regions.patterns])
             maps = active[:, :, None] * (matrix @ maps)
-        found.append(np.linalg.svd(maps, compute_uv=False))
+        found.append(np.asarray(np.linalg.svd(maps, compute_uv=False), dtype=np.float64))
     return found

@@ -143,8 +143,13 @@ def plot_angle_injectivity(study: AngleInjectivity) -> Figure:
     bars = np.abs(np.array([[row.p_low for row in rows], [row.p_high for row in rows]]) - share)
     left.errorbar(cosine, share, bars, marker="o", ms=4, lw=1, capsize=2, color=_COLOURS[0])
     for row in rows:
-        left.annotate(f"l = {row.layer}" if row.layer == 1 else str(row.layer), (row.cosine, row.p_injective),
-                      xytext=(6, 3), textcoords="offset points", fontsize=8)  # fmt: skip
+        left.annotate(
+            f"l = {row.layer}" if row.layer == 1 else str(row.layer),
+            (row.cosine, row.p_injective),
+            xytext=(6, 3),
+            textcoords="offset points",
+            fontsize=8,
+        )
     left.set(xlabel="mean cosine of the images of two orthogonal inputs", ylabel="P(injective through layer l)")
     left.set_ylim(max(-0.03, min(row.p_low for row in rows) - 0.1), 1.03)
     layers = [row.layer for row in rows]
@@ -155,8 +160,14 @@ def plot_angle_injectivity(study: AngleInjectivity) -> Figure:
     ):
         values = np.array([getattr(row, name) for row in rows])
         right.plot(layers, np.where(values > 0, values, np.nan), marker="o", ms=4, lw=1, color=colour, label=label)
-    right.plot(layers, [np.exp(row.log_sin2 / 2) for row in rows], color="black", lw=1, ls=":",
-               label="sine of the angle of two inputs")  # fmt: skip
+    right.plot(
+        layers,
+        [np.exp(row.log_sin2 / 2) for row in rows],
+        color="black",
+        lw=1,
+        ls=":",
+        label="sine of the angle of two inputs",
+    )
     right.set(xlabel="layer l", ylabel="median over networks", yscale="log")
     right.legend(frameon=False, fontsize=7, loc="lower left")
     return figure
