@@ -53,7 +53,7 @@ def propagation(
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     seed: Annotated[int, typer.Option(help="Same seed, same table.")] = 0,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Eight laws of networks side by side, instead of the options above.")
+        bool, typer.Option("--compare", help="Eight laws of networks of this width and depth, side by side.")
     ] = False,
     injectivity: Annotated[
         bool, typer.Option("--injectivity", help="Two inputs, He weights: angles beside exact injectivity.")

@@ -53,7 +53,7 @@ def test_the_arc_cosine_map_is_the_gaussian_integral():
 
 
 def test_cosines_approach_one_like_the_square_of_the_depth():
-    depth = 200_000
+    depth = 40_000
     gap = math.exp(mean_field(depth, 0.0).log_gap[-1])
     assert gap * 2 * depth**2 / (9 * math.pi**2) == pytest.approx(1, abs=3 * math.log(depth) / math.sqrt(depth))
 
