@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
+    from polyinj.networks.angle_injectivity import AngleInjectivity as AngleInjectivity
+    from polyinj.networks.angle_injectivity import relate_angles_to_injectivity as relate_angles_to_injectivity
     from polyinj.networks.certificate import NetworkCollision as NetworkCollision
     from polyinj.networks.certificate import NetworkProof as NetworkProof
     from polyinj.networks.certificate import load_network_certificate as load_network_certificate
@@ -49,6 +51,10 @@ if TYPE_CHECKING:
     from polyinj.networks.lipschitz_baselines import sampled_lipschitz as sampled_lipschitz
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.propagation import Propagation as Propagation
+    from polyinj.networks.propagation import propagate as propagate
+    from polyinj.networks.random_network import GivenNetwork as GivenNetwork
+    from polyinj.networks.random_network import RandomNetwork as RandomNetwork
     from polyinj.networks.robustness_study import RobustnessStudy as RobustnessStudy
     from polyinj.networks.robustness_study import estimate_robustness as estimate_robustness
     from polyinj.networks.weights import read_network as read_network
@@ -80,7 +86,12 @@ if TYPE_CHECKING:
     from polyinj.theory.euler import expected_face_counts as expected_face_counts
     from polyinj.theory.euler import log_expected_euler_characteristic as log_expected_euler_characteristic
     from polyinj.theory.euler import noninjectivity_bound as noninjectivity_bound
+    from polyinj.theory.finite_width import jakub_nica_rate as jakub_nica_rate
+    from polyinj.theory.finite_width import small_angle_step as small_angle_step
     from polyinj.theory.intrinsic import conic_intrinsic_volumes as conic_intrinsic_volumes
+    from polyinj.theory.propagation import arc_cosine_map as arc_cosine_map
+    from polyinj.theory.propagation import cosine_sequence as cosine_sequence
+    from polyinj.theory.propagation import mean_field as mean_field
     from polyinj.theory.replica import full_rsb_threshold as full_rsb_threshold
     from polyinj.theory.replica import replica_energy as replica_energy
     from polyinj.theory.replica import replica_threshold as replica_threshold
@@ -121,6 +132,9 @@ _HOMES = {
     "polyinj.networks.lipschitz_baselines": ["norm_product", "sampled_lipschitz"],
     "polyinj.networks.robustness_study": ["RobustnessStudy", "estimate_robustness"],
     "polyinj.networks.lipschitz": ["LipschitzConstant", "lipschitz_constant"],
+    "polyinj.networks.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
+    "polyinj.networks.propagation": ["Propagation", "propagate"],
+    "polyinj.networks.random_network": ["GivenNetwork", "RandomNetwork"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.simulation.ensembles": [
         "GaussianEnsemble",
@@ -149,6 +163,8 @@ _HOMES = {
         "noninjectivity_bound",
     ],
     "polyinj.theory.intrinsic": ["conic_intrinsic_volumes"],
+    "polyinj.theory.finite_width": ["jakub_nica_rate", "small_angle_step"],
+    "polyinj.theory.propagation": ["arc_cosine_map", "cosine_sequence", "mean_field"],
     "polyinj.theory.replica": ["full_rsb_threshold", "replica_energy", "replica_threshold"],
     "polyinj.theory.thresholds": [
         "enclose_threshold",

@@ -1,0 +1,148 @@
+"""The shell command `polyinj propagate`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from polyinj.networks.angle_injectivity import AngleInjectivity, relate_angles_to_injectivity
+from polyinj.networks.propagation import Propagation, propagate
+from polyinj.networks.random_network import RandomNetwork
+from polyinj.plots.propagation import plot_comparison
+from polyinj.simulation.result_file import write_whole
+from polyinj.theory.propagation import CENTRED_VARIANCE
+
+_HE, _BROCK = math.sqrt(2), math.sqrt(CENTRED_VARIANCE)
+_SHOWN = ("cosine", "log_sin2", "stable_rank", "mean_shift", "effective_rank", "log_sensitivity", "log_length")
+
+
+def comparison(width: int, depth: int) -> dict[str, RandomNetwork]:
+    """The laws that `polyinj propagate --compare` puts side by side; each keeps lengths at infinite width."""
+    return {
+        "Gaussian, He": RandomNetwork(width, depth),
+        "orthogonal": RandomNetwork(width, depth, "orthogonal"),
+        "identity": RandomNetwork(width, depth, "identity"),
+        "layer norm": RandomNetwork(width, depth, normalisation="layer"),
+        "batch norm": RandomNetwork(width, depth, normalisation="batch"),
+        "centred weights": RandomNetwork(width, depth, weight_std=_BROCK, centred=True),
+        "residual": RandomNetwork(width, depth, residual=0.5),
+        "residual, batch norm": RandomNetwork(width, depth, normalisation="batch", residual=0.5),
+    }
+
+
+def propagation(
+    width: Annotated[int, typer.Option(help="Neurons of each layer, up to some 4096.")] = 256,
+    depth: Annotated[int, typer.Option(help="Layers.")] = 200,
+    init: Annotated[str, typer.Option(help="gaussian, orthogonal or identity.")] = "gaussian",
+    sigma_w: Annotated[
+        float | None, typer.Option(help="Weights; by default 2^(1/2), or 1.713 if centred: lengths stay.")
+    ] = None,
+    sigma_b: Annotated[float, typer.Option(help="Biases; 0 for none.")] = 0.0,
+    normalisation: Annotated[str, typer.Option(help="none, batch or layer: before the ReLU.")] = "none",
+    centred: Annotated[bool, typer.Option("--centred", help="Rows of weights sum to 0.")] = False,
+    residual: Annotated[float, typer.Option(help="r of x + r V ReLU(Wx); 0 for none.")] = 0.0,
+    batch: Annotated[int, typer.Option(help="Inputs, an even number.")] = 32,
+    cosine: Annotated[float, typer.Option(help="Between any two inputs, in [0, 1).")] = 0.0,
+    networks: Annotated[int, typer.Option(help="Random networks.")] = 20,
+    dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
+    seed: Annotated[int, typer.Option(help="Same seed, same table.")] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Eight laws of networks of this width and depth, side by side.")
+    ] = False,
+    injectivity: Annotated[
+        bool, typer.Option("--injectivity", help="Two inputs, He weights: angles beside exact injectivity.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="Folder for propagation.png, .csv and .json.")] = Path("results"),
+) -> None:
+    """Send inputs through random deep ReLU networks: angles, ranks, means and lengths behind every layer."""
+    console = Console()
+    if injectivity:
+        study = relate_angles_to_injectivity(width, depth, networks, seed=seed)
+        paths = study.save(out)
+        console.print(_injectivity_table(study))
+    elif compare:
+        runs: dict[str, Propagation] = {}
+        for name, law in comparison(width, depth).items():
+            console.print(f"{name} ...", highlight=False)
+            runs[name] = propagate(
+                law, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True
+            )
+        paths = []
+        for name, run in runs.items():
+            paths += run.save(out / name.replace(",", "").replace(" ", "-").lower())
+        figure = plot_comparison(runs)
+        paths += write_whole({out / "comparison.png": lambda path: figure.savefig(path, dpi=200, format="png")})
+        console.print(_comparison_table(runs))
+    else:
+        default = _BROCK if centred else _HE
+        law = RandomNetwork(
+            width=width,
+            depth=depth,
+            initialisation=init,
+            weight_std=default if sigma_w is None else sigma_w,
+            bias_std=sigma_b,
+            normalisation=None if normalisation == "none" else normalisation,
+            centred=centred,
+            residual=residual,
+        )
+        run = propagate(law, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True)
+        paths = run.save(out)
+        console.print(_table(run))
+    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+
+
+def _table(run: Propagation) -> Table:
+    theory = run.theory()
+    title = f"{len(run.values)} networks, seed {run.seed}: mean, 95% interval; below, theory of infinite width"
+    last = len(run.layers) - 1
+    places = sorted({min(1, last), min(5, last), last // 2, last})
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in ("lens", *(f"layer {run.layers[place]}" for place in places)):
+        table.add_column(header, justify="left" if header == "lens" else "right", no_wrap=True)
+    for name in _SHOWN:
+        cells = []
+        for place in places:
+            found = _interval(run, name, place)
+            cells.append(f"{found}\n{theory[name][place]:.3f}" if name in theory else found)
+        table.add_row(name, *cells)
+    return table
+
+
+def _interval(run: Propagation, name: str, place: int) -> str:
+    mean, low, _ = (float(part[place]) for part in run.summary(name))
+    return f"{mean:.3f}" if low != low else f"{mean:.3f} ± {mean - low:.3f}"
+
+
+def _comparison_table(runs: dict[str, Propagation]) -> Table:
+    first = next(iter(runs.values()))
+    lenses = ("cosine", "log_sin2", "stable_rank", "effective_rank", "log_sensitivity")
+    table = Table(
+        title=f"Behind layer {first.layers[-1]}, seed {first.seed}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    for header in ("network", *lenses):
+        table.add_column(header, justify="left" if header == "network" else "right")
+    for name, run in runs.items():
+        table.add_row(name, *(_interval(run, lens, -1) for lens in lenses))
+    return table
+
+
+def _injectivity_table(study: AngleInjectivity) -> Table:
+    title = f"Widths (2, {study.width}, ...), {study.rows[0].networks} networks, seed {study.seed}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for header in ("layer", "cosine", "P(injective)", "95% interval", "least", "typical", "condition"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for row in study.rows:
+        table.add_row(
+            str(row.layer),
+            f"{row.cosine:.3f}",
+            f"{row.p_injective:.3f}",
+            f"{row.p_low:.3f} .. {row.p_high:.3f}",
+            *(f"{value:.2g}" for value in (row.least, row.typical, row.condition)),
+        )
+    return table
