@@ -7,10 +7,12 @@ import math
 import sys
 import traceback
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -19,7 +21,13 @@ from rich.table import Table
 from polyinj import __version__
 from polyinj.cli_crossings import crossings_table
 from polyinj.cli_deep import deep
-from polyinj.cli_network import NetworkOptions, check_network_file, is_network_file
+from polyinj.cli_network import (
+    NetworkOptions,
+    check_network_file,
+    is_network_file,
+    read_network_file,
+    verify_network_file,
+)
 from polyinj.cli_options import parse_integers, parse_list
 from polyinj.cli_propagate import propagation
 from polyinj.cli_robustness import robustness
@@ -57,6 +65,10 @@ app = typer.Typer(
     help="Injectivity of ReLU layers, decided exactly, beside what theory predicts for random ones.",
 )
 app.add_typer(sweep, name="sweep")
+
+_UNTIL = typer.Option(help="Network: the tensor of an .onnx at which to stop.")
+_INPUT_SHAPE = typer.Option(help="Network: shape of one input, such as 1,28,28.")
+_FINAL_RELU = typer.Option("--final-relu", help="Network of arrays: a ReLU follows the last matrix too.")
 
 app.command()(deep)
 app.command()(robustness)
@@ -227,22 +239,19 @@ def check(
     node_limit: Annotated[int | None, typer.Option(help="Nodes of a branch and bound, then undecided.")] = None,
     memory_limit: Annotated[int, typer.Option(help="MiB for the circuits and the proof, then undecided.")] = 4096,
     workers: Annotated[int, typer.Option(help="Threads.")] = 1,
-    until: Annotated[str | None, typer.Option(help="Network: the tensor of an .onnx at which to stop.")] = None,
-    input_shape: Annotated[str | None, typer.Option(help="Network: shape of one input, such as 1,28,28.")] = None,
-    final_relu: Annotated[
-        bool, typer.Option("--final-relu", help="Network of arrays: a ReLU follows the last matrix too.")
-    ] = False,
+    until: Annotated[str | None, _UNTIL] = None,
+    input_shape: Annotated[str | None, _INPUT_SHAPE] = None,
+    final_relu: Annotated[bool, _FINAL_RELU] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Decide whether a layer or a network is injective. Exit code 0: injective, 1: not injective, 3: undecided."""
-    graph = NetworkOptions(until, parse_integers(input_shape, "--input-shape") if input_shape else None, final_relu)
+    graph = _network_options(until, input_shape, final_relu)
     if is_network_file(file, key):
         for name, given in (
             ("--key", key),
             ("--bias", bias),
             ("--bias-key", bias_key),
             ("--nonnegative", nonnegative),
-            ("--certificate", certificate),
             ("--ball", ball),
             ("--node-limit", node_limit),
         ):
@@ -256,6 +265,7 @@ def check(
             time_limit=time_limit,
             workers=workers,
             as_json=as_json,
+            certificate=certificate,
         )
         raise typer.Exit(_EXIT_CODES[verdict])
     if graph != NetworkOptions():
@@ -286,6 +296,10 @@ def check(
     raise typer.Exit(_EXIT_CODES[decision.verdict])
 
 
+def _network_options(until: str | None, input_shape: str | None, final_relu: bool) -> NetworkOptions:
+    return NetworkOptions(until, parse_integers(input_shape, "--input-shape") if input_shape else None, final_relu)
+
+
 def _domain(columns: int, nonnegative: bool, ball: float | None, centre: str | None) -> Box | Ball | None:
     if ball is None:
         if centre is not None:
@@ -302,29 +316,41 @@ def _domain(columns: int, nonnegative: bool, ball: float | None, centre: str | N
 @app.command()
 def verify(
     certificate: Annotated[Path, typer.Argument(help="A certificate: .json or .json.gz.")],
-    file: Annotated[Path, typer.Argument(help="The weights it speaks of: .npy, .npz or .csv.")],
+    file: Annotated[Path, typer.Argument(help="The weights or the network it speaks of, as `check` read them.")],
     key: Annotated[str | None, typer.Option(help="Name of the weights in an .npz file.")] = None,
     bias: Annotated[Path | None, typer.Option(help="File with the bias.")] = None,
     bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
     transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
+    until: Annotated[str | None, _UNTIL] = None,
+    input_shape: Annotated[str | None, _INPUT_SHAPE] = None,
+    final_relu: Annotated[bool, _FINAL_RELU] = False,
 ) -> None:
     """Check a certificate in exact arithmetic. Exit code 0: valid, 1: refused."""
-    weights = read_array(file, key)
-    shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None
+    if is_network_file(file, key):
+        graph = _network_options(until, input_shape, final_relu)
+        proves = partial(verify_network_file, certificate, read_network_file(file, graph, transpose=transpose))
+    else:
+        weights = read_array(file, key)
+        shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None
+        proves = partial(_verify_layer, certificate, weights.T if transpose else weights, shift)
     try:
-        found = load_certificate(certificate)
-        found.verify(weights.T if transpose else weights, shift)
+        print(f"valid: {proves()}")
     except OSError as error:
         raise InputError(f"{certificate} cannot be read: {error.strerror}") from None
     except CertificateError as error:
         print(f"refused: {error}")
         raise typer.Exit(REFUSED) from None
+
+
+def _verify_layer(certificate: Path, weights: NDArray[Any], bias: NDArray[Any] | None) -> str:
+    """What a certificate of one layer proves; CertificateError if it does not hold."""
+    found = load_certificate(certificate)
+    found.verify(weights, bias)
     if isinstance(found, Collision):
-        print("valid: the layer is not injective")
-    elif found.assumes_general_position:
-        print(f"valid: at least {found.budget + 1} rows are active everywhere; injective if in general position")
-    else:
-        print("valid: the layer is injective")
+        return "the layer is not injective"
+    if found.assumes_general_position:
+        return f"at least {found.budget + 1} rows are active everywhere; injective if in general position"
+    return "the layer is injective"
 
 
 _EXIT_CODES = {

@@ -1,14 +1,17 @@
-"""`polyinj check` for networks: what is printed, line by line."""
+"""`polyinj check` and `verify` for networks: what is printed, line by line."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyinj.injectivity.decision import Verdict
+from polyinj.networks.certificate import NetworkCollision, load_network_certificate
 from polyinj.networks.check import LayerCheck, NetworkCheck, Point, check_network
+from polyinj.networks.model import Network
 from polyinj.networks.weights import read_arrays, read_network
 
 _SECONDS = 10.0
@@ -44,22 +47,53 @@ def check_network_file(
     time_limit: float | None,
     workers: int,
     as_json: bool,
+    certificate: Path | None,
 ) -> Verdict:
-    """Read, decide and print a network; return its verdict."""
-    network = read_network(
+    """Read, decide and print a network, save the certificate of the whole; return its verdict."""
+    network = read_network_file(file, options, transpose=transpose)
+    limit = _SECONDS if time_limit is None else time_limit
+    check = check_network(network, time_limit=limit, rank_proof=rank_proof, workers=workers)
+    found = check.certificate() if certificate is not None else None
+    if found is not None and certificate is not None:
+        found.save(certificate)
+    if as_json:
+        print(json.dumps(_json(check), indent=1))
+    else:
+        _print(check)
+        if found is not None:
+            print(f"wrote {certificate}")
+    if certificate is not None and found is None and check.verdict is Verdict.INJECTIVE:
+        print(
+            f"polyinj: {certificate} was not written: each layer is proven on its own, which `NetworkCheck.verify` "
+            "checks; there is no certificate of the whole",
+            file=sys.stderr,
+        )
+    return check.verdict
+
+
+def verify_network_file(certificate: Path, network: Network) -> str:
+    """What a certificate proves about a network, in one line.
+
+    Raises
+    ------
+    CertificateError
+        It is malformed, wrong, or for another network.
+    """
+    weights, biases = network.as_relu_layers()
+    found = load_network_certificate(certificate)
+    found.verify(weights, biases)
+    return f"the network is {'not ' if isinstance(found, NetworkCollision) else ''}injective"
+
+
+def read_network_file(file: Path, options: NetworkOptions, *, transpose: bool) -> Network:
+    """The network of a file, with the options of the shell."""
+    return read_network(
         file,
         input_shape=options.input_shape,
         until=options.until,
         transpose=transpose,
         final_relu=options.final_relu,
     )
-    limit = _SECONDS if time_limit is None else time_limit
-    check = check_network(network, time_limit=limit, rank_proof=rank_proof, workers=workers)
-    if as_json:
-        print(json.dumps(_json(check), indent=1))
-    else:
-        _print(check)
-    return check.verdict
 
 
 def _print(check: NetworkCheck) -> None:

@@ -240,7 +240,7 @@ def test_what_cannot_be_sent_is_refused(statistic):
         simulate(GaussianEnsemble(3, 2), statistic, 4, seed=0, executor=executor, progress=False)
 
 
-def test_a_note_is_shown_behind_the_bar(capsys):
+def test_a_note_is_shown_below_the_bar(capsys):
     simulate_jobs(
         [Job(GaussianEnsemble(5, 2), depth, 20)],
         seed=0,

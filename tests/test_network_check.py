@@ -225,9 +225,51 @@ def test_check_walks_named_arrays(tmp_path, run_main):
 
 
 @pytest.mark.parametrize(
+    ("layers", "options", "code", "said"),
+    [
+        ((SPLIT.weights, FOLD.weights), ("--final-relu",), 1, "valid: the network is not injective\n"),
+        # No layer behind the first is injective on the whole orthant: the proof is one of regions.
+        ((SPLIT.weights, np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]])), (), 0, "valid: the network is injective\n"),
+        # A kernel on a linear region.
+        ((np.eye(2), np.array([[1.0, 1], [2, 2]])), (), 1, "valid: the network is not injective\n"),
+    ],
+)
+def test_a_certificate_of_the_whole_is_written_and_verified(tmp_path, run_main, layers, options, code, said):
+    net, other, saved = (tmp_path / name for name in ("net.npz", "other.npz", "c.json.gz"))
+    np.savez(net, **{f"W{k}": matrix for k, matrix in enumerate(layers, 1)})
+    np.savez(other, **{f"W{k}": 2 * matrix for k, matrix in enumerate(layers, 1)})
+    run = run_main("check", net, *options, "--certificate", saved)
+    assert (run.returncode, run.stderr) == (code, "")
+    assert run.stdout.splitlines()[-1] == f"wrote {saved}"
+    run = run_main("verify", saved, net, *options)
+    assert (run.returncode, run.stdout) == (0, said)
+    run = run_main("verify", saved, other, *options)
+    assert run.returncode == 1
+    assert run.stdout.startswith("refused: ")
+
+
+def test_no_certificate_of_the_whole_where_layers_are_proven_alone(tmp_path, run_main):
+    np.savez(tmp_path / "net.npz", W1=np.vstack([np.eye(2), -np.eye(2)]), W2=np.eye(4))
+    run = run_main("check", tmp_path / "net.npz", "--certificate", tmp_path / "c.json")
+    assert run.returncode == 0
+    assert "each layer is proven on its own" in run.stderr
+    assert not (tmp_path / "c.json").exists()
+
+
+def test_a_certificate_of_a_layer_is_refused_for_a_network(tmp_path, run_main):
+    net, saved = tmp_path / "net.npz", tmp_path / "c.json"
+    np.savez(net, W1=SPLIT.weights, W2=FOLD.weights)
+    assert run_main("check", net, "--key", "W1", "--certificate", saved).returncode == 0
+    run = run_main("verify", saved, net, "--final-relu")
+    assert run.returncode == 1
+    assert "of one layer" in run.stdout
+    assert run_main("verify", tmp_path / "lost.json", net).returncode == 2
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("net.npz", "--certificate", "c.json"), "--certificate is for one layer"),
+        (("net.npz", "--ball", "1"), "--ball is for one layer"),
         (("net.npz", "--nonnegative"), "--nonnegative is for one layer"),
         (("net.npz", "--until", "x"), "holds arrays"),
         (("net.onnx", "--key", "W1"), "--key is for one layer"),

@@ -70,6 +70,15 @@ class NetworkCollision:
         """A collision of a network read by `polyinj.networks.relu_chain.read_chain`; not verified here."""
         return cls(tuple(x), tuple(y), layer, NetworkName.of(network))
 
+    @classmethod
+    def first(cls, network: ReluChain, x: Sequence[Any], y: Sequence[Any]) -> Self:
+        """The same, with the first layer behind which x and y have one image; CertificateError if there is none."""
+        for layer in range(1, network.depth + 1):
+            of_x, of_y = homogeneous_images(network, [tuple(x), tuple(y)], layer)
+            if of_x == of_y:
+                return cls.of(network, x, y, layer)
+        raise CertificateError("x and y have different outputs")
+
     def verify(self, weights: Sequence[ArrayLike], biases: Biases | None = None) -> None:
         """Check in rationals that x != y merge in `layer`: the same image behind it, and not before.
 

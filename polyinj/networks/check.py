@@ -11,10 +11,11 @@ from polyinj.injectivity.certificate import Collision
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.injectivity.domain import Box
-from polyinj.networks.certificate import NetworkCollision
+from polyinj.networks.certificate import NetworkCollision, NetworkProof
 from polyinj.networks.deep import NetworkDecision, decide_network_injectivity
 from polyinj.networks.model import Network, NetworkLayer
 from polyinj.networks.probe import find_flat_region
+from polyinj.networks.relu_chain import read_chain
 
 Point = tuple[Fraction, ...]
 
@@ -77,6 +78,17 @@ class NetworkCheck:
     layers: tuple[LayerCheck, ...]
     network: Network
     deep: NetworkDecision | None = field(default=None, repr=False)
+
+    def certificate(self) -> NetworkCollision | NetworkProof | None:
+        """The certificate of `network.as_relu_layers()` as a whole, to save.
+
+        None where nothing is decided, and where every layer is proven on its own: then `layers` hold the proofs.
+        """
+        weights, biases = self.network.as_relu_layers()
+        if self.collision is not None:
+            return NetworkCollision.first(read_chain(weights, biases), *self.collision)
+        proof = None if self.deep is None else self.deep.certificate
+        return proof if isinstance(proof, NetworkProof) else None
 
     def verify(self) -> None:
         """Replay the collision, or check the certificates of all layers; CertificateError when that fails."""

@@ -128,7 +128,7 @@ def _draw_lens_against_cosine(axes: Axes, run: Propagation) -> None:
         points = run.lens(lens).ravel() / scale
         axes.plot(cosine, points, ".", ms=2, color=colour, alpha=0.4, label=label, rasterized=True)
     axes.set(xlabel="mean cosine of two inputs", ylabel="lens, as a share of its maximum", ylim=(-0.03, 1.03))
-    legend = axes.legend(frameon=False, fontsize=7, markerscale=4, loc="upper center")
+    legend = axes.legend(frameon=False, fontsize=7, markerscale=4, loc="upper left", bbox_to_anchor=(0.04, 0.97))
     for handle in legend.legend_handles:
         if handle is not None:
             handle.set_alpha(1)

@@ -148,7 +148,7 @@ def simulate_jobs(
     """`simulate` for several ensembles at once, so that no worker waits for the end of one of them.
 
     With a store the jobs have one ensemble family and one statistic, and no shape twice. `note(index, batch)` is called
-    after each batch with the index of its job; the text that it returns is shown behind the progress bar. By default it
+    after each batch with the index of its job; the text that it returns is shown below the progress bar. By default it
     tells where P(injective) is 1/2 so far, if the statistic decides.
     """
     _check_jobs(jobs, seed)

@@ -1,4 +1,4 @@
-"""The crossing of P(injective) = 1/2 as a run goes on, behind its progress bar."""
+"""The crossing of P(injective) = 1/2 as a run goes on, below its progress bar."""
 
 from __future__ import annotations
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,7 +26,7 @@ Note = Callable[[int, Batch], str]
 
 
 class RunProgress:
-    """A progress bar on stderr.
+    """A progress bar on stderr, and below it what the caller adds.
 
     Parameters
     ----------
@@ -34,13 +34,13 @@ class RunProgress:
     total, done : int
         Trials asked for, and those that were read from a store.
     note : callable, optional
-        Text for the end of the line.
+        Text for the line below the bar.
     """
 
     def __init__(self, shown: bool, total: int, done: int, note: Note | None = None) -> None:
         self._note = note
         self._undecided = self._failed = 0
-        self._bar = Progress(
+        self._bar = _BarAndNote(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
@@ -70,8 +70,19 @@ class RunProgress:
             f"{count} {what}" for count, what in ((self._undecided, "undecided"), (self._failed, "failed")) if count
         ]
         if self._note is not None:
-            said.append(self._note(index, batch))
-        self._bar.update(self._task, advance=batch.stop - batch.start, said=", ".join(filter(None, said)))
+            self._bar.note = self._note(index, batch) or self._bar.note
+        self._bar.update(self._task, advance=batch.stop - batch.start, said=", ".join(said))
+
+
+class _BarAndNote(Progress):
+    """A bar with one more line below it, which may be long."""
+
+    note = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.note:
+            yield Text(self.note, no_wrap=True, overflow="ellipsis")
 
 
 class _Rate(ProgressColumn):
