@@ -48,6 +48,7 @@ MACHINERY = (
     "sqlite_file",
     "store",
     "store_reader",
+    "table_result",
     "trials",
 )
 STRICTER = {

@@ -8,11 +8,10 @@ of the network, and 0 exactly where a region is flattened. Angles say how two gi
 from __future__ import annotations
 
 import math
-import os
 import secrets
-from dataclasses import asdict, astuple, dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +24,7 @@ from polyinj.networks.random_network import RandomNetwork
 from polyinj.networks.regions import Regions
 from polyinj.networks.relu_chain import read_chain
 from polyinj.simulation.intervals import clopper_pearson
-from polyinj.simulation.result_file import load_result, numbers, save_result
+from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,8 +66,12 @@ class AngleRow:
 
 
 @dataclass(frozen=True, slots=True)
-class AngleInjectivity:
+class AngleInjectivity(TableResult):
     """Result of `relate_angles_to_injectivity`: one row a layer, the same networks in all."""
+
+    NAME: ClassVar[str] = "angle_injectivity"
+    KIND: ClassVar[str] = "angle study"
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": AngleRow}
 
     rows: tuple[AngleRow, ...]
     width: int
@@ -81,39 +84,11 @@ class AngleInjectivity:
             f"seed={self.seed})"
         )
 
-    def to_pandas(self) -> Any:
-        """The table as a pandas DataFrame; needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in self.rows])
-
     def plot(self) -> Figure:
         """P(injective) against the cosine, and singular values against depth, as a matplotlib figure."""
         from polyinj.plots.propagation import plot_angle_injectivity
 
         return plot_angle_injectivity(self)
-
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write angle_injectivity.csv, .json and .png, whole or not at all; the paths."""
-        document = {
-            "format": "polyinj angle study",
-            "version": self.version,
-            "seed": self.seed,
-            "width": self.width,
-            "rows": self.rows,
-        }
-        names = [field.name for field in fields(AngleRow)]
-        return save_result(directory, "angle_injectivity", names, map(astuple, self.rows), document, self.plot())
-
-    @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> AngleInjectivity:
-        """Read what `save` wrote; InputError where there is no readable angle_injectivity.json."""
-        return load_result(Path(directory) / "angle_injectivity.json", "angle study", cls._of_document)
-
-    @classmethod
-    def _of_document(cls, data: dict[str, Any]) -> AngleInjectivity:
-        rows = tuple(AngleRow(**numbers(row)) for row in data["rows"])
-        return cls(rows, int(data["width"]), int(data["seed"]), str(data["version"]))
 
 
 def relate_angles_to_injectivity(width: int, depth: int, networks: int, *, seed: int | None) -> AngleInjectivity:

@@ -5,13 +5,11 @@ One network of the greatest depth answers for all lesser ones: the layer at whic
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, astuple, dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +22,7 @@ from polyinj.simulation.counts import Counts
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson, isotonic_crossings
-from polyinj.simulation.result_file import load_result, numbers, save_result
+from polyinj.simulation.table_result import TableResult
 from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
 
 if TYPE_CHECKING:
@@ -120,7 +118,7 @@ class DeepHalfPoint:
 
 
 @dataclass(frozen=True, slots=True)
-class DeepTransition:
+class DeepTransition(TableResult):
     """Result of `estimate_deep_transition`.
 
     Attributes
@@ -136,6 +134,10 @@ class DeepTransition:
         The version of polyinj that made it.
     """
 
+    NAME: ClassVar[str] = "deep"
+    KIND: ClassVar[str] = "study"
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": DeepRow, "half_points": DeepHalfPoint}
+
     rows: tuple[DeepRow, ...]
     half_points: tuple[DeepHalfPoint, ...]
     seed: int
@@ -145,46 +147,11 @@ class DeepTransition:
         ns, layers = (sorted({getattr(row, name) for row in self.rows}) for name in ("n", "layer"))
         return f"DeepTransition(n={ns}, layers {layers[0]}..{layers[-1]}, {len(self.rows)} rows; seed={self.seed})"
 
-    def to_pandas(self) -> Any:
-        """The table as a pandas DataFrame; needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in self.rows])
-
     def plot(self) -> Figure:
         """P(injective through layer l) against C, and C_1/2 against l, as a matplotlib figure."""
         from polyinj.plots.deep import plot_deep_transition
 
         return plot_deep_transition(self)
-
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write deep.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        document = {
-            "format": "polyinj study",
-            "version": self.version,
-            "seed": self.seed,
-            "rows": self.rows,
-            "half_points": self.half_points,
-        }
-        names = [field.name for field in fields(DeepRow)]
-        return save_result(directory, "deep", names, map(astuple, self.rows), document, self.plot())
-
-    @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> DeepTransition:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            No readable deep.json there.
-        """
-        return load_result(Path(directory) / "deep.json", "study", cls._of_document)
-
-    @classmethod
-    def _of_document(cls, data: dict[str, Any]) -> DeepTransition:
-        rows = tuple(DeepRow(**numbers(row)) for row in data["rows"])
-        points = tuple(DeepHalfPoint(**numbers(point)) for point in data["half_points"])
-        return cls(rows, points, int(data["seed"]), str(data["version"]))
 
 
 def estimate_deep_transition(

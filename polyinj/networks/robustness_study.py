@@ -8,13 +8,11 @@ network found by training shows how small the constant can be at most; none prov
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, astuple, dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +24,7 @@ from polyinj.networks.lipschitz_baselines import norm_product
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import Interval, median_interval
-from polyinj.simulation.result_file import load_result, numbers, save_result
+from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,7 +137,7 @@ class RobustnessFit:
 
 
 @dataclass(frozen=True, slots=True)
-class RobustnessStudy:
+class RobustnessStudy(TableResult):
     """Result of `estimate_robustness`.
 
     Attributes
@@ -156,6 +154,10 @@ class RobustnessStudy:
         The version of polyinj that made it.
     """
 
+    NAME: ClassVar[str] = "robustness"
+    KIND: ClassVar[str] = "robustness study"
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": RobustnessRow, "fits": RobustnessFit}
+
     rows: tuple[RobustnessRow, ...]
     fits: tuple[RobustnessFit, ...]
     tolerance: float
@@ -166,47 +168,11 @@ class RobustnessStudy:
         d, n, k, methods = (sorted({getattr(row, name) for row in self.rows}) for name in ("d", "n", "k", "method"))
         return f"RobustnessStudy(d={d}, n={n}, k={k}, {', '.join(methods)}, {len(self.rows)} rows; seed={self.seed})"
 
-    def to_pandas(self) -> Any:
-        """The table as a pandas DataFrame; needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in self.rows])
-
     def plot(self) -> Figure:
         """Lip and Lip / sqrt(n / k) against n / k, as a matplotlib figure."""
         from polyinj.plots.robustness import plot_robustness
 
         return plot_robustness(self)
-
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write robustness.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        document = {
-            "format": "polyinj robustness study",
-            "version": self.version,
-            "seed": self.seed,
-            "tolerance": self.tolerance,
-            "rows": self.rows,
-            "fits": self.fits,
-        }
-        names = [field.name for field in fields(RobustnessRow)]
-        return save_result(directory, "robustness", names, map(astuple, self.rows), document, self.plot())
-
-    @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> RobustnessStudy:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            No readable robustness.json there.
-        """
-        return load_result(Path(directory) / "robustness.json", "robustness study", cls._of_document)
-
-    @classmethod
-    def _of_document(cls, data: dict[str, Any]) -> RobustnessStudy:
-        rows = tuple(RobustnessRow(**numbers(row)) for row in data["rows"])
-        fitted = tuple(RobustnessFit(**numbers(fit)) for fit in data["fits"])
-        return cls(rows, fitted, float(data["tolerance"]), int(data["seed"]), str(data["version"]))
 
 
 def estimate_robustness(

@@ -71,7 +71,7 @@ def load_result(path: Path, kind: str, build: Callable[[dict[str, Any]], T]) -> 
         if data["format"] != f"polyinj {kind}":
             raise KeyError("format")
         return build(data)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is no saved {kind} ({error}); expected a file that save() wrote") from None
 
 

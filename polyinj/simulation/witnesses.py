@@ -6,16 +6,13 @@ one proves nothing.
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import astuple, dataclass, fields
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError
@@ -24,8 +21,8 @@ from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson, isotonic_crossings
-from polyinj.simulation.result_file import load_result, numbers, save_result
 from polyinj.simulation.statistics import WitnessFound
+from polyinj.simulation.table_result import TableResult
 from polyinj.theory.replica import replica_energy
 from polyinj.theory.thresholds import known_thresholds
 
@@ -67,7 +64,7 @@ class AlgorithmicThreshold:
 
 
 @dataclass(frozen=True, slots=True)
-class WitnessSweep:
+class WitnessSweep(TableResult):
     """Result of `estimate_witnesses`.
 
     Attributes
@@ -85,6 +82,11 @@ class WitnessSweep:
         The version of polyinj that made it.
     """
 
+    NAME: ClassVar[str] = "witnesses"
+    KIND: ClassVar[str] = "sweep"
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": WitnessRow, "thresholds": AlgorithmicThreshold}
+    HEAD: ClassVar[Mapping[str, str]] = {"evidence": "one-sided: found witnesses are exact, absence proves nothing"}
+
     rows: tuple[WitnessRow, ...]
     thresholds: tuple[AlgorithmicThreshold, ...]
     steps: int
@@ -96,13 +98,6 @@ class WitnessSweep:
         trials = sum(row.trials for row in self.rows)
         return f"WitnessSweep(n={ns}, {len(self.rows)} shapes, {trials} matrices; steps={self.steps}, seed={self.seed})"
 
-    def column(self, name: str) -> NDArray[Any]:
-        """One column of the table, shape (rows,)."""
-        names = [field.name for field in fields(WitnessRow)]
-        if name not in names:
-            raise InputError(f"column is {name!r}; allowed are {', '.join(names)}")
-        return np.array([getattr(row, name) for row in self.rows])
-
     def plot(self) -> Figure:
         """P(found) and the fewest active rows against m/n, beside theory, as a matplotlib figure."""
         from polyinj.plots.witnesses import plot_witnesses
@@ -112,37 +107,6 @@ class WitnessSweep:
         # Two steps of symmetry breaking: within 0.001 of the limit, the width of the line.
         energies = [replica_energy(alpha, 2).value for alpha in grid]
         return plot_witnesses(self, [row for row in known_thresholds() if row.name in LADDER], grid, energies)
-
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write witnesses.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        document = {
-            "format": "polyinj sweep",
-            "evidence": "one-sided: found witnesses are exact, absence proves nothing",
-            "version": self.version,
-            "seed": self.seed,
-            "steps": self.steps,
-            "rows": self.rows,
-            "thresholds": self.thresholds,
-        }
-        names = [field.name for field in fields(WitnessRow)]
-        return save_result(directory, "witnesses", names, map(astuple, self.rows), document, self.plot())
-
-    @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> WitnessSweep:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            No readable witnesses.json there.
-        """
-        return load_result(Path(directory) / "witnesses.json", "sweep", cls._of_document)
-
-    @classmethod
-    def _of_document(cls, data: dict[str, Any]) -> WitnessSweep:
-        rows = tuple(WitnessRow(**numbers(row)) for row in data["rows"])
-        thresholds = tuple(AlgorithmicThreshold(**numbers(row)) for row in data["thresholds"])
-        return cls(rows, thresholds, int(data["steps"]), int(data["seed"]), str(data["version"]))
 
 
 def estimate_witnesses(
