@@ -116,7 +116,11 @@ def _table(run: Propagation) -> Table:
 
 def _interval(run: Propagation, name: str, place: int) -> str:
     mean, low, _ = (float(part[place]) for part in run.summary(name))
-    return f"{mean:.3f}" if low != low else f"{mean:.3f} ± {mean - low:.3f}"
+    error = mean - low
+    if not error > 0:
+        return f"{mean:.3f}"
+    digits = min(max(1 - math.floor(math.log10(error)), 0), 3)
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
 def _comparison_table(runs: dict[str, Propagation]) -> Table:
