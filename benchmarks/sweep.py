@@ -1,12 +1,12 @@
 """The machinery of sweeps: what everything but the statistic costs, with the store on.
 
-    python benchmarks/sweep.py [--trials 4000] [--workers 2]
+    python benchmarks/sweep.py [--trials 10000] [--workers 2]
 
 Goal: at (n, m) = (8, 56) less than 5 % of the time in the statistic (deciding a Gaussian layer). Overhead is seeding
 and drawing matrices, clocks, batches, their way between processes, the store with its commits, and the progress bar.
-All times are CPU time of all processes, which other load on the machine disturbs least; starting worker processes, once
-a run, about a second each, is left out. Peer: the same trials in a plain loop, which
-keeps nothing.
+Peer: the same trials in a plain loop, which seeds, draws and decides, and keeps nothing; "sweep - loop" is what the
+sweep costs more than that. All times are CPU time of all processes, which other load on the machine disturbs least;
+starting worker processes, once a run, about a second each, is left out.
 """
 
 from __future__ import annotations
@@ -83,23 +83,27 @@ def loop(n, m, trials):
     return time.process_time() - start, kernel
 
 
-def show(n, m, workers, trials, kernel, overhead, rest=""):
+def show(n, m, workers, trials, kernel, overhead, more="-", rest=""):
     print(
         f"{n:2} {m:3} {workers:>8} {trials:7} {1e3 * kernel / trials:11.2f} {100 * overhead / kernel:7.1f} % "
-        f"{1e6 * overhead / trials:11.1f} {rest}",
+        f"{more:>13} {1e6 * overhead / trials:11.1f} {rest}",
         flush=True,
     )
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--trials", type=int, default=4000)
+    parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2, help="of the runs with several processes")
     options = parser.parse_args()
     trials = options.trials
     with tempfile.TemporaryDirectory() as folder:
-        print(" n  m  workers  trials  ms a trial  overhead  us a trial  batches  bytes a trial  wall [s]")
+        print(
+            " n  m  workers  trials  ms a trial  overhead   sweep - loop  us a trial  batches  bytes a trial  wall [s]"
+        )
         for n, m in SIZES:
+            total, spent = loop(n, m, trials)
+            show(n, m, "loop", trials, spent, total - spent)
             for workers in sorted({1, options.workers}):
                 store = Path(folder) / f"{n}-{workers}.db"
                 cpu, wall, run = sweep(n, m, trials, workers, store)
@@ -108,9 +112,8 @@ def main():
                 with StoreReader(store) as reader:
                     batches = len(list(reader.segments()))
                 size = store.stat().st_size / trials
-                show(n, m, workers, trials, kernel, overhead, f"{batches:8} {size:12.1f} {wall:11.2f}")
-            total, kernel = loop(n, m, trials)
-            show(n, m, "loop", trials, kernel, total - kernel)
+                more = f"{100 * (overhead - total + spent) / kernel:.1f} %"
+                show(n, m, workers, trials, kernel, overhead, more, f"{batches:8} {size:12.1f} {wall:11.2f}")
         store = Path(folder) / "nothing.db"
         cpu, wall, _ = sweep(8, 56, 10 * trials, 1, store, nothing)
         print(
