@@ -416,9 +416,8 @@ class CountSearch(_Search):
                 int64_t memory_limit=1 << 30):
         n = np.shape(rows)[1] if linear is None else linear
         if blocks is None:
-            # Prefixes hold floor(budget (j + 1) / count) rows: rounding takes most where count divides budget + 1. More
-            # blocks mean fewer nodes, each dearer, and pay up to about 16.
-            blocks = budget + 1 if budget < 16 else 4
+            # Prefixes hold floor(budget (j + 1) / count) rows: rounding takes most where count divides budget + 1.
+            blocks = budget + 1
         if isinstance(blocks, int):
             count, blocks = blocks, _taking_part(rows, n)
             count = max(min(count, np.count_nonzero(blocks == 0)), 1)
