@@ -355,3 +355,16 @@ def test_find_witness(m, n, seed):
 
 def test_find_witness_returns_none_where_there_is_none():
     assert find_witness(gaussian(56, 8), seed=0, time_limit=0.3) is None
+
+
+@pytest.mark.parametrize(("m", "n"), [(42, 6), (84, 12)])
+def test_an_injective_layer_comes_with_the_nearest_miss(m, n):
+    """Also where the count ends before any walk, as it does at (42, 6)."""
+    weights = np.random.default_rng(0).standard_normal((m, n))
+    decision = decide_injectivity(weights, rank_proof=False)
+    assert decision.verdict is Verdict.INJECTIVE
+    witness = decision.best_witness
+    assert witness.active >= n
+    assert witness.active == sum(
+        sum(Fraction(w) * x for w, x in zip(row, witness.point, strict=True)) >= 0 for row in weights.tolist()
+    )
