@@ -38,8 +38,15 @@ if TYPE_CHECKING:
     from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
+    from polyinj.networks.exact_range import ExactRange as ExactRange
+    from polyinj.networks.exact_range import exact_range as exact_range
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.relaxation import NetworkBounds as NetworkBounds
+    from polyinj.networks.relaxation import bound_network as bound_network
+    from polyinj.networks.relaxation_profile import RelaxationProfile as RelaxationProfile
+    from polyinj.networks.relaxation_profile import relaxation_profile as relaxation_profile
+    from polyinj.networks.relaxation_rules import Relaxation as Relaxation
     from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
@@ -95,7 +102,11 @@ _HOMES = {
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.networks.check": ["NetworkCheck", "check_network"],
+    "polyinj.networks.exact_range": ["ExactRange", "exact_range"],
     "polyinj.networks.model": ["Network", "NetworkLayer"],
+    "polyinj.networks.relaxation": ["NetworkBounds", "bound_network"],
+    "polyinj.networks.relaxation_profile": ["RelaxationProfile", "relaxation_profile"],
+    "polyinj.networks.relaxation_rules": ["Relaxation"],
     "polyinj.networks.weights": ["read_network"],
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
