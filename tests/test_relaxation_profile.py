@@ -71,17 +71,17 @@ def bound_at(start, end, name, t, radius):
 RADIUS = Fraction(1, 2)
 
 
-def profile_of(name, seed, widths):
+def profile_of(name, seed, widths, radius=RADIUS):
     start, end = draw(2 * seed, widths), draw(2 * seed + 1, widths)
     n = widths[0]
-    return start, end, relaxation_profile(start, end, [-RADIUS] * n, [RADIUS] * n, name)
+    return start, end, relaxation_profile(start, end, [-radius] * n, [radius] * n, name)
 
 
 @pytest.mark.parametrize("name", [*VERDICTS, "symbolic"])
 def test_every_jump_is_confirmed_and_none_is_missed(name):
     """On both sides of each event the twin, in rationals, nears the reported limits; between events it is the piece."""
     jumps = 0
-    for seed, widths in enumerate([(2, 6, 1), (2, 4, 3, 1), (1, 3, 2, 2, 1), (3, 5, 3, 1)]):
+    for seed, widths in enumerate([(2, 6, 1), (2, 4, 3, 1), (1, 3, 2, 2, 1), (3, 5, 2, 1)]):
         start, end, profile = profile_of(name, seed, widths)
         assert float(profile.pieces[0].start) == 0
         assert float(profile.pieces[-1].end) == 1
@@ -114,15 +114,17 @@ def test_every_jump_is_confirmed_and_none_is_missed(name):
 @pytest.mark.parametrize("name", ["hbox", "crown", "crown-ibp", "symbolic", "fixed:1/2", "deepz"])
 def test_a_dense_grid_finds_no_other_jump(name):
     """Halving each step of a grid finds a jump that is known, or a difference that vanishes."""
-    profiles = (profile_of(name, seed, (2, 5, 3, 1)) for seed in range(20))
+    # hbox and symbolic jump where neurons are stable: on a smaller box.
+    radius = Fraction(1, 16) if name in ("hbox", "symbolic") else RADIUS
+    profiles = (profile_of(name, seed, (2, 5, 3, 1), radius) for seed in range(40))
     start, end, profile = next(p for p in profiles if name == "deepz" or any(j.size > 0.02 for j in p[2].jumps))
-    grid = [Fraction(k, 400) for k in range(401)]
-    values = [float(bound_at(start, end, name, t, RADIUS)) for t in grid]
+    grid = [Fraction(2 * k + 1, 800) for k in range(400)]
+    values = [float(bound_at(start, end, name, t, radius)) for t in grid]
     found = set()
     for a, b, low, high in zip(grid, grid[1:], values, values[1:], strict=False):
         while abs(high - low) > 0.005 and b - a > Fraction(1, 2**40):
             middle = (a + b) / 2
-            value = float(bound_at(start, end, name, middle, RADIUS))
+            value = float(bound_at(start, end, name, middle, radius))
             left = abs(value - low) > abs(high - value)
             a, b, low, high = (a, middle, low, value) if left else (middle, b, value, high)
         if abs(high - low) > 0.005:
