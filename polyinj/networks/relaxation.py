@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -153,12 +151,3 @@ def _read_sides(sides: ArrayLike, name: str, columns: int) -> Array:
     for index in np.ndindex(entries.shape):
         exact[index] = read_number(entries[index], f"{name}[{', '.join(map(str, index))}]")
     return exact
-
-
-def box_around(centre: Sequence[Any], radius: Any) -> tuple[list[Fraction], list[Fraction]]:
-    """The sides of the box of all x with |x - centre| <= radius in every entry, exactly."""
-    middle = [read_number(entry, f"centre[{j}]") for j, entry in enumerate(centre)]
-    eps = read_number(radius, "radius")
-    if eps < 0:
-        raise InputError(f"radius is {radius}; expected a number >= 0")
-    return [entry - eps for entry in middle], [entry + eps for entry in middle]
