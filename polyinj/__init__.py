@@ -47,8 +47,11 @@ if TYPE_CHECKING:
     from polyinj.networks.relaxation_profile import RelaxationProfile as RelaxationProfile
     from polyinj.networks.relaxation_profile import relaxation_profile as relaxation_profile
     from polyinj.networks.relaxation_rules import Relaxation as Relaxation
+    from polyinj.networks.relaxation_study import RelaxationStudy as RelaxationStudy
+    from polyinj.networks.relaxation_study import study_relaxations as study_relaxations
     from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
+    from polyinj.plots.relaxation import plot_relaxation_profiles as plot_relaxation_profiles
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.ensembles import OrthonormalEnsemble as OrthonormalEnsemble
     from polyinj.simulation.ensembles import RademacherEnsemble as RademacherEnsemble
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
     from polyinj.theory.euler import log_expected_euler_characteristic as log_expected_euler_characteristic
     from polyinj.theory.euler import noninjectivity_bound as noninjectivity_bound
     from polyinj.theory.intrinsic import conic_intrinsic_volumes as conic_intrinsic_volumes
+    from polyinj.theory.relaxation import ibp_tightness as ibp_tightness
     from polyinj.theory.replica import full_rsb_threshold as full_rsb_threshold
     from polyinj.theory.replica import replica_energy as replica_energy
     from polyinj.theory.replica import replica_threshold as replica_threshold
@@ -111,7 +115,9 @@ _HOMES = {
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
+    "polyinj.networks.relaxation_study": ["RelaxationStudy", "study_relaxations"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
+    "polyinj.plots.relaxation": ["plot_relaxation_profiles"],
     "polyinj.simulation.ensembles": [
         "GaussianEnsemble",
         "OrthonormalEnsemble",
@@ -139,6 +145,7 @@ _HOMES = {
         "noninjectivity_bound",
     ],
     "polyinj.theory.intrinsic": ["conic_intrinsic_volumes"],
+    "polyinj.theory.relaxation": ["ibp_tightness"],
     "polyinj.theory.replica": ["full_rsb_threshold", "replica_energy", "replica_threshold"],
     "polyinj.theory.thresholds": [
         "enclose_threshold",

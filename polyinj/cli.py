@@ -21,6 +21,7 @@ from polyinj.cli_crossings import crossings_table
 from polyinj.cli_deep import deep
 from polyinj.cli_network import NetworkOptions, check_network_file, is_network_file
 from polyinj.cli_options import parse_integers, parse_list
+from polyinj.cli_relax import relax
 from polyinj.cli_sweep import sweep
 from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError
 from polyinj.geometry import exact
@@ -57,6 +58,7 @@ app = typer.Typer(
 app.add_typer(sweep, name="sweep")
 
 app.command()(deep)
+app.command()(relax)
 
 
 def main() -> None:

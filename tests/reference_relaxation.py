@@ -15,10 +15,12 @@ def bounds(layers, lower, upper, rule, parameter=None):
     hidden = _box(layers, lower, upper)[:-1] if rule == "crown-ibp" else []
     for k in range(len(hidden), len(layers)):
         rows, biases, _ = layers[k]
-        low = [_back(layers, hidden, k, row, b, lower, upper, rule, parameter) for row, b in zip(rows, biases)]
+        low = [
+            _back(layers, hidden, k, row, b, lower, upper, rule, parameter) for row, b in zip(rows, biases, strict=True)
+        ]
         high = [
             -_back(layers, hidden, k, [-w for w in row], -b, lower, upper, rule, parameter)
-            for row, b in zip(rows, biases)
+            for row, b in zip(rows, biases, strict=True)
         ]
         hidden.append((low, high))
     return hidden
@@ -27,7 +29,7 @@ def bounds(layers, lower, upper, rule, parameter=None):
 def output(layers, x):
     """f(x)."""
     for rows, biases, relu in layers:
-        x = [sum(w * v for w, v in zip(row, x)) + b for row, b in zip(rows, biases)]
+        x = [sum(w * v for w, v in zip(row, x, strict=True)) + b for row, b in zip(rows, biases, strict=True)]
         x = [max(v, Fraction(0)) for v in x] if relu else x
     return x
 
@@ -36,7 +38,7 @@ def _box(layers, lower, upper):
     found = []
     for rows, biases, relu in layers:
         low, high = [], []
-        for row, b in zip(rows, biases):
+        for row, b in zip(rows, biases, strict=True):
             low.append(b + sum(w * (lower[j] if w > 0 else upper[j]) for j, w in enumerate(row)))
             high.append(b + sum(w * (upper[j] if w > 0 else lower[j]) for j, w in enumerate(row)))
         found.append((low, high))
@@ -48,46 +50,46 @@ def _box(layers, lower, upper):
 def _zonotope(layers, lower, upper, rule, parameter):
     names = count()
     # A neuron: its centre, its error terms by name, and what the box part adds.
-    state = [((a + b) / 2, {next(names): (b - a) / 2}, Fraction(0)) for a, b in zip(lower, upper)]
+    state = [((a + b) / 2, {next(names): (b - a) / 2}, Fraction(0)) for a, b in zip(lower, upper, strict=True)]
     found = []
     for rows, biases, relu in layers:
         after = []
-        for row, b in zip(rows, biases):
+        for row, b in zip(rows, biases, strict=True):
             terms = {}
-            for w, (_, errors, _) in zip(row, state):
+            for w, (_, errors, _) in zip(row, state, strict=True):
                 for name, size in errors.items():
                     terms[name] = terms.get(name, 0) + w * size
-            loose = sum(abs(w) * r for w, (_, _, r) in zip(row, state))
-            after.append((b + sum(w * c for w, (c, _, _) in zip(row, state)), terms, loose))
+            loose = sum(abs(w) * r for w, (_, _, r) in zip(row, state, strict=True))
+            after.append((b + sum(w * c for w, (c, _, _) in zip(row, state, strict=True)), terms, loose))
         reach = [sum(map(abs, terms.values())) + loose for _, terms, loose in after]
-        low = [c - r for (c, _, _), r in zip(after, reach)]
-        high = [c + r for (c, _, _), r in zip(after, reach)]
+        low = [c - r for (c, _, _), r in zip(after, reach, strict=True)]
+        high = [c + r for (c, _, _), r in zip(after, reach, strict=True)]
         found.append((low, high))
         state = []
-        for (c, terms, loose), l, u in zip(after, low, high):
-            if not relu or l >= 0:
+        for (c, terms, loose), least, most in zip(after, low, high, strict=True):
+            if not relu or least >= 0:
                 state.append((c, terms, loose))
-            elif u <= 0:
+            elif most <= 0:
                 state.append((Fraction(0), {}, Fraction(0)))
             elif rule == "hbox":
-                state.append((u / 2, {}, u / 2))
+                state.append((most / 2, {}, most / 2))
             else:
-                slope = u / (u - l) if rule == "deepz" else parameter
+                slope = most / (most - least) if rule == "deepz" else parameter
                 # ReLU(x) - slope x is convex: 0 at 0, largest at an end.
-                top = max(-slope * l, u - slope * u)
+                top = max(-slope * least, most - slope * most)
                 errors = {name: slope * size for name, size in terms.items()}
                 state.append((slope * c + top / 2, {**errors, next(names): top / 2}, slope * loose))
     return found
 
 
-def _lower_slope(rule, parameter, l, u):
-    crown = 0 if u < -l else 1
+def _lower_slope(rule, parameter, least, most):
+    crown = 0 if most < -least else 1
     if rule == "fixed":
         return parameter
     if rule == "blend":
-        return (1 - parameter) * crown + parameter * u / (u - l)
+        return (1 - parameter) * crown + parameter * most / (most - least)
     if rule == "ramp":
-        return min(max((1 + parameter * (u + l) / (u - l)) / 2, Fraction(0)), Fraction(1))
+        return min(max((1 + parameter * (most + least) / (most - least)) / 2, Fraction(0)), Fraction(1))
     return crown
 
 
@@ -97,17 +99,17 @@ def _back(layers, hidden, k, row, constant, lower, upper, rule, parameter):
         return constant + sum(w * (lower[j] if w > 0 else upper[j]) for j, w in enumerate(row))
     rows, biases, relu = layers[k - 1]
     below = [Fraction(0)] * len(rows[0])
-    for w, matrix_row, b, l, u in zip(row, rows, biases, *hidden[k - 1]):
+    for w, matrix_row, b, least, most in zip(row, rows, biases, *hidden[k - 1], strict=True):
         slope, shift = Fraction(1), Fraction(0)
-        if relu and u <= 0 and l < 0:
+        if relu and most <= 0 and least < 0:
             slope = Fraction(0)
-        elif relu and l < 0 and w > 0:
-            slope = _lower_slope(rule, parameter, l, u)
-        elif relu and l < 0:
-            slope = u / (u - l)
-            shift = -slope * l
+        elif relu and least < 0 and w > 0:
+            slope = _lower_slope(rule, parameter, least, most)
+        elif relu and least < 0:
+            slope = most / (most - least)
+            shift = -slope * least
         constant += w * (slope * b + shift)
-        below = [a + w * slope * v for a, v in zip(below, matrix_row)]
+        below = [a + w * slope * v for a, v in zip(below, matrix_row, strict=True)]
     return _back(layers, hidden, k - 1, below, constant, lower, upper, rule, parameter)
 
 
@@ -118,26 +120,26 @@ def _symbolic(layers, lower, upper):
     found = []
     for rows, biases, relu in layers:
         forms = []
-        for row, b in zip(rows, biases):
+        for row, b in zip(rows, biases, strict=True):
             low, high = [Fraction(0)] * n + [b], [Fraction(0)] * n + [b]
-            for w, (a, c) in zip(row, state):
+            for w, (a, c) in zip(row, state, strict=True):
                 small, large = (a, c) if w > 0 else (c, a)
-                low = [x + w * y for x, y in zip(low, small)]
-                high = [x + w * y for x, y in zip(high, large)]
+                low = [x + w * y for x, y in zip(low, small, strict=True)]
+                high = [x + w * y for x, y in zip(high, large, strict=True)]
             forms.append((low, high))
         least = [_least(low, lower, upper) for low, _ in forms]
         most = [-_least([-v for v in high], lower, upper) for _, high in forms]
         found.append((least, most))
         state = []
         nothing = [Fraction(0)] * (n + 1)
-        for (low, high), l, u in zip(forms, least, most):
-            if not relu or l >= 0:
+        for (low, high), bottom, top in zip(forms, least, most, strict=True):
+            if not relu or bottom >= 0:
                 state.append((low, high))
-            elif u <= 0:
+            elif top <= 0:
                 state.append((nothing, nothing))
             else:
                 keep = _least(high, lower, upper) >= 0
-                state.append((nothing, high if keep else [Fraction(0)] * n + [u]))
+                state.append((nothing, high if keep else [Fraction(0)] * n + [top]))
     return found
 
 

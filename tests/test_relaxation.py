@@ -1,7 +1,7 @@
 """Relaxations: a twin in Fractions, samples, the exact range, rounding, identities between rules, bad input."""
 
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def draw(rng, widths, *, integers=False, biases=True):
 
     return [
         (entries(m, n), entries(m) if biases else [Fraction(0)] * m, k < len(widths) - 2)
-        for k, (n, m) in enumerate(zip(widths, widths[1:], strict=False))
+        for k, (n, m) in enumerate(pairwise(widths))
     ]
 
 
@@ -54,9 +54,9 @@ def test_exact_bounds_are_those_of_the_twin(name, integers):
         lower, upper = sides(2, Fraction(3, 4), trial % 3)
         found = bound_network(network(layers), lower, upper, rule, exact=True)
         expected = twin(layers, lower, upper, rule.rule, rule.parameter)
-        for (low, high), (l, u) in zip(found.hidden, expected, strict=True):
-            assert low.tolist() == l
-            assert high.tolist() == u
+        for (low, high), (least, most) in zip(found.hidden, expected, strict=True):
+            assert low.tolist() == least
+            assert high.tolist() == most
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -74,9 +74,9 @@ def test_floats_enclose_the_exact_rule_or_another_sound_one(name):
         lower, upper = sides(3, Fraction(1, 3) * scale)
         rounded = bound_network(network(layers), lower, upper, name)
         exact = bound_network(network(layers), lower, upper, name, exact=True)
-        for (low, high), (l, u) in zip(rounded.hidden, exact.hidden, strict=True):
-            size = float(max(map(abs, [*l, *u])))
-            for a, b, c, d in zip(low, l, u, high, strict=True):
+        for (low, high), (least, most) in zip(rounded.hidden, exact.hidden, strict=True):
+            size = float(max(map(abs, [*least, *most])))
+            for a, b, c, d in zip(low, least, most, high, strict=True):
                 assert Fraction(a) <= b <= c <= Fraction(d)
                 assert abs(float(b) - a) + abs(float(c) - d) < 1e-11 * size
 
@@ -126,7 +126,9 @@ def test_bounds_hold_where_products_underflow(exponent):
     rng = np.random.default_rng(4)
     scale = Fraction(2) ** exponent
     layers = draw(rng, (2, 4, 3, 1))
-    layers = [([[w * scale if k == 1 else w for w in row] for row in rows], b, r) for k, (rows, b, r) in enumerate(layers)]
+    layers = [
+        ([[w * scale if k == 1 else w for w in row] for row in rows], b, r) for k, (rows, b, r) in enumerate(layers)
+    ]
     layers = [([[Fraction(float(w)) for w in row] for row in rows], [Fraction(0)] * len(b), r) for rows, b, r in layers]
     for name in RULES:
         rounded = bound_network(network(layers), [-1, -1], [1, 1], name)
@@ -160,7 +162,9 @@ def test_stable_networks_are_bounded_exactly_but_by_box():
     """All neurons active: the network is affine, and every rule but box keeps what depends on what."""
     layers = draw(np.random.default_rng(5), (2, 3, 3, 1))
     layers = [(rows, [b + 100 for b in biases] if relu else biases, relu) for rows, biases, relu in layers[:1]]
-    layers += [([[abs(w) for w in row] for row in rows], b, r) for rows, b, r in draw(np.random.default_rng(7), (3, 3, 1))]
+    layers += [
+        ([[abs(w) for w in row] for row in rows], b, r) for rows, b, r in draw(np.random.default_rng(7), (3, 3, 1))
+    ]
     lower, upper = sides(2)
     extremes = exact_range(network(layers), lower, upper)
     for name in RULES:

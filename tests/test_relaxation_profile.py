@@ -1,6 +1,7 @@
 """Profiles along a line of weights: every jump confirmed in rationals, none missed, the known verdicts."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def draw(seed, widths):
             np.round(16 * rng.standard_normal(m)) / 64,
             "relu" if k < len(widths) - 2 else None,
         )
-        for k, (n, m) in enumerate(zip(widths, widths[1:], strict=False))
+        for k, (n, m) in enumerate(pairwise(widths))
     ]
     return Network(tuple(layers), "drawn")
 
@@ -131,9 +132,9 @@ def test_a_dense_grid_finds_no_other_jump(name):
             found.add((a, b))
     known = [jump for jump in profile.jumps if jump.size > 0.02]
     for a, b in found:
-        assert any(jump.low < b and a < jump.high or a <= jump.low <= b for jump in profile.jumps)
+        assert any((jump.low < b and a < jump.high) or a <= jump.low <= b for jump in profile.jumps)
     for jump in known:
-        assert any(a < jump.high and jump.low < b or a <= jump.low <= b for a, b in found)
+        assert any((a < jump.high and jump.low < b) or a <= jump.low <= b for a, b in found)
     assert bool(found) == (name != "deepz")
 
 
@@ -146,7 +147,8 @@ def test_floats_on_a_grid_are_the_pieces():
             piece = profile.piece_at(t)
             layers = [
                 NetworkLayer(
-                    (1 - float(t)) * a.weights + float(t) * b.weights, (1 - float(t)) * a.bias + float(t) * b.bias,
+                    (1 - float(t)) * a.weights + float(t) * b.weights,
+                    (1 - float(t)) * a.bias + float(t) * b.bias,
                     a.activation,
                 )
                 for a, b in zip(start.layers, end.layers, strict=True)
@@ -252,7 +254,9 @@ def test_rational_roots_are_found_and_compared(roots, other):
     # A factor without real roots.
     found = list(roots_between(squarefree(p * fmpq_poly([1, 0, 1])), fmpq(-40), fmpq(40)))
     assert len(found) == len(set(map(str, roots)))
-    for root, value in zip(found, sorted({(int(r.p), int(r.q)) for r in roots}, key=lambda r: r[0] / r[1]), strict=True):
+    for root, value in zip(
+        found, sorted({(int(r.p), int(r.q)) for r in roots}, key=lambda r: r[0] / r[1]), strict=True
+    ):
         exact = fmpq(*value)
         at = q(exact)
         assert root.sign_of(q) == (at > 0) - (at < 0)

@@ -78,10 +78,10 @@ def exact_range(network: Network, lower: ArrayLike, upper: ArrayLike, *, max_reg
         raise InputError("the box has no interior; expected lower < upper in every entry")
     regions = [_start(list(box.lower), list(box.upper))]
     for layer in read_layers(network, exact=True):
-        bias = layer.bias.tolist()
+        pairs = list(zip(layer.weights.tolist(), layer.bias.tolist(), strict=True))
         below: list[_Region] = []
         for region in regions:
-            forms = [_combine(row, region.outputs, shift) for row, shift in zip(layer.weights.tolist(), bias, strict=True)]
+            forms = [_combine(row, region.outputs, shift) for row, shift in pairs]
             below += _cut(region, forms) if layer.relu else [_Region(region.rows, region.rays, forms)]
             if len(below) > max_regions:
                 raise BudgetExceeded(f"more than {max_regions} linear regions; raise max_regions or shrink the box")

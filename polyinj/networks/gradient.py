@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.networks.relaxation_bounds import AffineLayer, Array, Interval, bound_layers
-from polyinj.networks.relaxation_rules import Relaxation
+from polyinj.networks.relaxation_bounds import AffineLayer, Interval, bound_layers
+from polyinj.networks.relaxation_rules import Array, Relaxation
 
 
 class Dual:
@@ -36,10 +36,10 @@ class Dual:
         return Dual(-self.value, -self.gradient)
 
     def __sub__(self, other: Any) -> Dual:
-        return self + (-other)
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> Dual:
-        return -self + other
+        return self.__neg__().__add__(other)
 
     def __mul__(self, other: Any) -> Any:
         if isinstance(other, Dual):
@@ -94,6 +94,6 @@ def bound_gradient(
     seeds = iter(np.eye(size))
     seed = np.frompyfunc(lambda entry: Dual(float(entry), next(seeds)), 1, 1)
     marked = [AffineLayer(seed(layer.weights), seed(layer.bias), layer.relu) for layer in layers]
-    sides = (np.array([Fraction(entry) for entry in side], dtype=object) for side in (lower, upper))
-    found = bound_layers(marked, Interval(*sides), relaxation)[-1].lower[0]
+    low, high = (np.array([Fraction(entry) for entry in side], dtype=object) for side in (lower, upper))
+    found = bound_layers(marked, Interval(low, high), relaxation)[-1].lower[0]
     return (found.value, found.gradient) if isinstance(found, Dual) else (float(found), np.zeros(size))

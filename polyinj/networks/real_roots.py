@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from flint import arb, ctx, fmpq, fmpq_poly, fmpz_poly
+from flint import arb, ctx, fmpq, fmpq_poly, fmpz, fmpz_poly
 
 
 def sign_changes(p: fmpq_poly, low: fmpq, high: fmpq) -> int:
     """Descartes' bound on the roots of p in the open interval; its parity is right."""
     moved = p(fmpq_poly([low, high - low])).numer().coeffs()
-    moved += [0] * (p.degree() + 1 - len(moved))
+    moved += [fmpz(0)] * (p.degree() + 1 - len(moved))
     coefficients = fmpz_poly(moved[::-1])(fmpz_poly([1, 1])).coeffs()
     signs = [c > 0 for c in coefficients if c != 0]
     return sum(a != b for a, b in pairwise(signs))

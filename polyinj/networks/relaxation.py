@@ -128,7 +128,8 @@ def read_box(lower: ArrayLike, upper: ArrayLike, columns: int, *, exact: bool) -
         raise InputError(f"lower has shape {low.shape}, upper {high.shape}; expected the same")
     if (low > high).any():
         where = tuple(int(i) for i in np.argwhere(low > high)[0])
-        raise InputError(f"the box is empty: lower{list(where)} is {low[where]} > {high[where]}; expected lower <= upper")
+        sides = f"lower{list(where)} is {low[where]}, upper{list(where)} {high[where]}"
+        raise InputError(f"the box is empty: {sides}; expected lower <= upper")
     if exact:
         return Interval(low, high)
     return Interval(_rounded(low, -np.inf), _rounded(high, np.inf))

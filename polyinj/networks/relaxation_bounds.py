@@ -101,7 +101,8 @@ def _times(matrix: Array, vector: Array) -> Array:
 
 def _reach(form: Array, magnitude: Array) -> Array:
     """The largest |f(x)| of linear forms f where |x| <= magnitude, for coefficients that may have underflown."""
-    return _times(form, magnitude) + _TINY * magnitude.sum(axis=-1, keepdims=True)
+    reach: Array = _times(form, magnitude) + _TINY * magnitude.sum(axis=-1, keepdims=True)
+    return reach
 
 
 def _slack(magnitude: Array, terms: int) -> Array:
@@ -212,7 +213,9 @@ def _linear_bounds(layer: AffineLayer, bounds: Interval, relaxation: Relaxation)
     return _Linear(below, above, intercept)
 
 
-def _substitute(layers: list[AffineLayer], found: list[Interval], slopes: list[_Linear | None], box: Interval) -> Interval:
+def _substitute(
+    layers: list[AffineLayer], found: list[Interval], slopes: list[_Linear | None], box: Interval
+) -> Interval:
     """Bounds of the last of the layers: its rows, and their negatives, as linear forms of ever earlier layers."""
     last = layers[-1]
     form = np.concatenate([last.weights, -last.weights], axis=-2)

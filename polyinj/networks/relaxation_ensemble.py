@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,7 @@ def read_sample(row: Floats, widths: tuple[int, ...]) -> tuple[Classifier, Float
     return Classifier.of(flat[:size], widths), flat[size : 2 * size], points, labels
 
 
-def box_around(centre: Floats, radius: Fraction) -> tuple[list[Fraction], list[Fraction]]:
+def box_around(centre: Floats, radius: Fraction) -> tuple[NDArray[Any], NDArray[Any]]:
     """The sides of the box of that radius around a point rounded to multiples of 1/1024."""
-    middle = [Fraction(round(_GRID * float(entry)), _GRID) for entry in centre]
-    return [entry - radius for entry in middle], [entry + radius for entry in middle]
+    middle = np.array([Fraction(round(_GRID * float(entry)), _GRID) for entry in centre], dtype=object)
+    return middle - radius, middle + radius

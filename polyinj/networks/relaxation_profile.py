@@ -19,11 +19,12 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from flint import arb, fmpq, fmpq_poly
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from polyinj.errors import BudgetExceeded, InputError
 from polyinj.geometry.exact import read_number
@@ -138,16 +139,8 @@ class RelaxationProfile:
         total = 0.0
         for piece in self.pieces:
             values = [value for _, value in self.curve(piece, samples)]
-            total += math.fsum(abs(b - a) for a, b in zip(values, values[1:], strict=False))
+            total += math.fsum(abs(b - a) for a, b in pairwise(values))
         return total
-
-    def slopes(self, samples: int = 8) -> NDArray[np.float64]:
-        """The derivative in t at the middle of each of `samples` steps of each piece, shape (pieces, samples)."""
-        rows = []
-        for piece in self.pieces:
-            points = self.curve(piece, samples)
-            rows.append([_quotient(b[1] - a[1], b[0] - a[0]) for a, b in zip(points, points[1:], strict=False)])
-        return np.array(rows)
 
     @staticmethod
     def curve(piece: Piece, samples: int) -> list[tuple[float, float]]:
@@ -163,9 +156,9 @@ class RelaxationProfile:
 
     def plot(self) -> Figure:
         """The bound against t, jumps marked, as a matplotlib figure."""
-        from polyinj.plots.relaxation import plot_profiles
+        from polyinj.plots.relaxation import plot_relaxation_profiles
 
-        return plot_profiles([self])
+        return plot_relaxation_profiles([self])
 
     def __repr__(self) -> str:
         return (
@@ -235,8 +228,9 @@ def relaxation_profile(
     for piece in line.cover(ends[0], ends[1]):
         pieces.append(piece)
         if len(pieces) > max_pieces:
-            raise BudgetExceeded(f"more than {max_pieces} pieces; raise max_pieces or shorten the interval", len(pieces))
-    jumps = [jump for a, b in zip(pieces, pieces[1:], strict=False) if (jump := line.jump(a, b)) is not None]
+            message = f"more than {max_pieces} pieces; raise max_pieces or shorten the interval"
+            raise BudgetExceeded(message, len(pieces))
+    jumps = [jump for a, b in pairwise(pieces) if (jump := line.jump(a, b)) is not None]
     return RelaxationProfile(line.relaxation, tuple(pieces), tuple(jumps), len(pieces) - 1 - len(jumps))
 
 
@@ -264,10 +258,8 @@ class _Line:
 
     def bounds(self, trace: Trace) -> list[Interval]:
         """Of every layer, on the branch of the trace's place."""
-        between = np.frompyfunc(trace.number, 2, 1)
-        layers = [
-            AffineLayer(between(a.weights, b.weights), between(a.bias, b.bias), a.relu) for a, b in self.ends
-        ]
+        between: Any = np.frompyfunc(trace.number, 2, 1)
+        layers = [AffineLayer(between(a.weights, b.weights), between(a.bias, b.bias), a.relu) for a, b in self.ends]
         return bound_layers(layers, self.box, self.relaxation)
 
     def cover(self, start: RealRoot, end: RealRoot) -> Iterator[Piece]:
@@ -303,7 +295,9 @@ class _Line:
                 value.numerator,
                 value.denominator,
                 tuple(
-                    tuple((_number(l, trace), _number(u, trace)) for l, u in zip(b.lower, b.upper, strict=True))
+                    tuple(
+                        (_number(low, trace), _number(high, trace)) for low, high in zip(b.lower, b.upper, strict=True)
+                    )
                     for b in bounds[:-1]
                 ),
                 tuple(trace.compared.values()),
@@ -325,12 +319,14 @@ class _Line:
             return None
         size = across if across is not None else aside
         assert size is not None
-        values = [_middle(place.value(*function)) for function in (*sides, point)]
+        before, after, alone = (_middle(place.value(*function)) for function in (*sides, point))
         enclosure = abs(size)
         return Jump(
-            _rational(place.low),
-            _rational(place.high),
-            *values,
+            low=_rational(place.low),
+            high=_rational(place.high),
+            left=before,
+            right=after,
+            value=alone,
             size=_middle(enclosure),
             size_low=math.nextafter(float(enclosure.lower()), 0),
             size_high=math.nextafter(float(enclosure.upper()), math.inf),
@@ -343,7 +339,9 @@ def _only(layer: AffineLayer, output: int) -> AffineLayer:
 
 
 def _number(value: Any, trace: Trace) -> TracedNumber:
-    return value if isinstance(value, TracedNumber) else TracedNumber(fmpq_poly([as_fmpq(value)]), fmpq_poly([1]), trace)
+    if isinstance(value, TracedNumber):
+        return value
+    return TracedNumber(fmpq_poly([as_fmpq(value)]), fmpq_poly([1]), trace)
 
 
 def _samples(low: fmpq, high: fmpq) -> Iterator[fmpq]:
@@ -351,7 +349,8 @@ def _samples(low: fmpq, high: fmpq) -> Iterator[fmpq]:
     parts = 2
     while True:
         for k in range(1, parts, 2):
-            yield _short(low + (high - low) * fmpq(2 * k - 1, 2 * parts), low + (high - low) * fmpq(2 * k + 1, 2 * parts))
+            ends = (low + (high - low) * fmpq(2 * k + side, 2 * parts) for side in (-1, 1))
+            yield _short(*ends)
         parts *= 2
 
 
@@ -377,9 +376,7 @@ def _nearest(polynomials: Any, place: fmpq, limit: RealRoot, *, below: bool) -> 
     return best
 
 
-def _difference(
-    place: RealRoot, first: tuple[fmpq_poly, fmpq_poly], second: tuple[fmpq_poly, fmpq_poly]
-) -> arb | None:
+def _difference(place: RealRoot, first: tuple[fmpq_poly, fmpq_poly], second: tuple[fmpq_poly, fmpq_poly]) -> arb | None:
     """second - first at the place, None where it is exactly 0."""
     numerator = second[0] * first[1] - first[0] * second[1]
     denominator = first[1] * second[1]
@@ -405,8 +402,3 @@ def _middle(ball: arb) -> float:
 
 def _rational(value: fmpq) -> Fraction:
     return Fraction(int(value.p), int(value.q))
-
-
-def _quotient(a: float, b: float) -> float:
-    return a / b if b else math.nan
-

@@ -17,9 +17,10 @@ the input. With the chord s = u / (u - l) both are the same bound (Salman et al.
 | blend:t | backward | lower (1 - t) crown + t u / (u - l) | u = -l unless t = 1 |
 | ramp:k | backward | lower (1 + k (u + l) / (u - l)) / 2, cut to [0, 1] | never for k >= 1, else l = 0, u = 0 |
 | crown-ibp | backward | as crown, the bounds l, u of hidden layers from box (Zhang et al. 2020) | u = -l |
-| symbolic | symbolic | linear bounds carried forward; lower 0, upper kept where it is >= 0, else u (Wang et al. 2018) | l = 0 |
+| symbolic | symbolic | linear bounds carried on: lower 0, upper kept if >= 0, else u (Wang et al. 2018) | l = 0, ... |
 
-ramp:1 is the chord, and as k grows ramp:k tends to crown: a family between deepz and crown that never jumps.
+symbolic also jumps where the minimum of an upper bound is 0. ramp:1 is the chord, and as k grows ramp:k tends to
+crown: a family between deepz and crown that never jumps.
 """
 
 from __future__ import annotations
@@ -139,14 +140,15 @@ class Relaxation:
         """
         match self.rule:
             case "deepz":
-                return upper / (upper - lower)
+                return _chord(lower, upper)
             case "hbox":
                 return _constant(lower, Fraction(0))
             case "zonotope" | "fixed":
                 return _constant(lower, self._given)
             case "blend":
                 share = _number(lower, self._given)
-                return (1 - share) * _nearer_side(lower, upper) + share * (upper / (upper - lower))
+                blend: Array = (1 - share) * _nearer_side(lower, upper) + share * _chord(lower, upper)
+                return blend
             case "ramp":
                 return self._ramp(lower, upper)
         return _nearer_side(lower, upper)
@@ -177,6 +179,11 @@ def _nearer_side(lower: Array, upper: Array) -> Array:
     """0 where u < -l, else 1: of the two linear lower bounds the one that leaves the smaller triangle."""
     slopes = _constant(lower, Fraction(1))
     slopes[(upper < -lower).astype(bool)] = 0
+    return slopes
+
+
+def _chord(lower: Array, upper: Array) -> Array:
+    slopes: Array = upper / (upper - lower)
     return slopes
 
 

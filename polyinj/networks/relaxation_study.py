@@ -29,7 +29,7 @@ from polyinj.networks.relaxation import bound_network, read_layers
 from polyinj.networks.relaxation_bounds import AffineLayer
 from polyinj.networks.relaxation_ensemble import Classifier, ClassifierEnsemble, box_around, read_sample
 from polyinj.networks.relaxation_profile import relaxation_profile
-from polyinj.networks.relaxation_rules import Relaxation
+from polyinj.networks.relaxation_rules import Array, Relaxation
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson
@@ -53,7 +53,8 @@ class LineStatistic:
     Columns: `jumps` and their sizes `jump_total`, `largest`; `loss_jump`, the largest jump of log(1 + exp(-margin));
     `smooth_total`, the variation between jumps; `bound_width` and `exact_width` of the output on the box at the start;
     `gradient`, the mean norm of the bound's gradient at five points of the line, and `gradient_change`, the mean length
-    of the differences from one to the next; `accuracy` on the data.
+    of the differences from one to the next; `degree`, the highest of a numerator or denominator of the bound along the
+    line; `accuracy` on the data.
     """
 
     relaxation: Relaxation
@@ -67,12 +68,12 @@ class LineStatistic:
         start = fresh.trained(points, labels, self.steps, RATE)
         length = self.reach * float(np.linalg.norm(start.flat()) / np.linalg.norm(direction))
         end = Classifier.of(start.flat() + length * direction, self.widths)
-        ends = [classifier.network(float(labels[0])) for classifier in (start, end)]
+        first, last = (classifier.network(float(labels[0])) for classifier in (start, end))
         lower, upper = box_around(points[0], self.radius)
-        profile = relaxation_profile(*ends, lower, upper, self.relaxation)
-        bounds = bound_network(ends[0], lower, upper, self.relaxation)
-        exact = exact_range(ends[0], lower, upper)
-        gradients = self._gradients(ends, lower, upper)
+        profile = relaxation_profile(first, last, lower, upper, self.relaxation)
+        bounds = bound_network(first, lower, upper, self.relaxation)
+        exact = exact_range(first, lower, upper)
+        gradients = self._gradients(first, last, lower, upper)
         sides = [(jump.left, jump.right if jump.right != jump.left else jump.value) for jump in profile.jumps]
         return {
             "jumps": len(profile.jumps),
@@ -84,19 +85,19 @@ class LineStatistic:
             "exact_width": float(exact.upper[0] - exact.lower[0]),
             "gradient": float(np.linalg.norm(gradients, axis=1).mean()),
             "gradient_change": float(np.linalg.norm(np.diff(gradients, axis=0), axis=1).mean()),
-            "accuracy": float((ends[0].apply(points)[:, 0] * labels * labels[0] > 0).mean()),
+            "degree": max(max(p.numerator.degree(), p.denominator.degree()) for p in profile.pieces),
+            "accuracy": float((first.apply(points)[:, 0] * labels * labels[0] > 0).mean()),
         }
 
-    def _gradients(self, ends: list[Network], lower: list[Fraction], upper: list[Fraction]) -> NDArray[np.float64]:
-        first, last = (read_layers(end, exact=False) for end in ends)
+    def _gradients(self, first: Network, last: Network, lower: Array, upper: Array) -> NDArray[np.float64]:
+        pairs = list(zip(read_layers(first, exact=False), read_layers(last, exact=False), strict=True))
         rows = []
         for t in np.linspace(0, 1, _GRADIENTS):
             layers = [
                 AffineLayer((1 - t) * a.weights + t * b.weights, (1 - t) * a.bias + t * b.bias, a.relu)
-                for a, b in zip(first, last, strict=True)
+                for a, b in pairs
             ]
-            sides = (np.array(side, dtype=object) for side in (lower, upper))
-            rows.append(bound_gradient(layers, *sides, self.relaxation)[1])
+            rows.append(bound_gradient(layers, lower, upper, self.relaxation)[1])
         return np.array(rows)
 
 
@@ -124,6 +125,8 @@ class RelaxationRow:
         Mean width of the exact range over mean width of the bounds: at most 1.
     gradient, gradient_change : float
         Mean norm of the gradient in all weights, and its mean change over a quarter of the line, over that norm.
+    degree : float
+        Mean over lines of the highest degree of the bound, a rational function of t between events.
     accuracy : float
         Share of the data that the classifiers get right.
     """
@@ -144,6 +147,7 @@ class RelaxationRow:
     tightness: float
     gradient: float
     gradient_change: float
+    degree: float
     accuracy: float
 
 
@@ -207,7 +211,7 @@ def study_relaxations(
     inputs: int = 2,
     widths: Sequence[int] = (4, 6),
     depths: Sequence[int] = (1, 2),
-    radii: Sequence[float] = (0.05, 0.2),
+    radii: Sequence[float] = (0.1, 0.3),
     steps: Sequence[int] = (0, 50),
     lines: int,
     reach: float = 0.5,
@@ -297,9 +301,9 @@ def _check(
                 raise InputError(f"{name} has {value}; expected integers >= {least}")
     if not (rules and len(widths) and len(depths) and len(radii) and len(steps)):
         raise InputError("relaxations, widths, depths, radii or steps is empty; expected at least one value of each")
-    for value in (*radii, reach):
-        if not (math.isfinite(value) and value > 0):
-            raise InputError(f"a radius or reach is {value}; expected finite numbers > 0")
+    for size in (*radii, reach):
+        if not (math.isfinite(size) and size > 0):
+            raise InputError(f"a radius or reach is {size}; expected finite numbers > 0")
 
 
 def _row(
@@ -326,6 +330,7 @@ def _row(
         tightness=_ratio(mean["exact_width"], mean["bound_width"]),
         gradient=mean["gradient"],
         gradient_change=_ratio(mean["gradient_change"], mean["gradient"]),
+        degree=mean["degree"],
         accuracy=mean["accuracy"],
     )
 

@@ -89,10 +89,10 @@ class TracedNumber:
         return TracedNumber(-self.numerator, self.denominator, self.trace)
 
     def __sub__(self, other: Any) -> TracedNumber:
-        return self + (-other)
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> TracedNumber:
-        return -self + other
+        return self.__neg__().__add__(other)
 
     def __mul__(self, other: Any) -> Any:
         if not isinstance(other, TracedNumber):
@@ -112,16 +112,16 @@ class TracedNumber:
         return -self if self.sign(bends=True) < 0 else self
 
     def __lt__(self, other: Any) -> bool:
-        return (self - other).sign() < 0
+        return self.__sub__(other).sign() < 0
 
     def __le__(self, other: Any) -> bool:
-        return (self - other).sign() <= 0
+        return self.__sub__(other).sign() <= 0
 
     def __gt__(self, other: Any) -> bool:
-        return (self - other).sign() > 0
+        return self.__sub__(other).sign() > 0
 
     def __ge__(self, other: Any) -> bool:
-        return (self - other).sign() >= 0
+        return self.__sub__(other).sign() >= 0
 
 
 def as_fmpq(value: Any) -> fmpq:

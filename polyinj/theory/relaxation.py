@@ -38,7 +38,7 @@ def ibp_tightness(width: int) -> float:
     Examples
     --------
     >>> [round(ibp_tightness(d), 5) for d in (1, 4, 16, 64)]
-    [1.0, 0.58905, 0.30847, 0.15606]
+    [1.0, 0.58905, 0.30847, 0.15605]
     """
     d = read_count(width, "width")
     return exp(log(pi) / 2 + lgamma((d + 1) / 2) - lgamma(d / 2) - log(d))
