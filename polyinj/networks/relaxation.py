@@ -123,7 +123,7 @@ def _doubles(entries: Array) -> Array:
 
 def read_box(lower: ArrayLike, upper: ArrayLike, columns: int, *, exact: bool) -> Interval:
     """The sides as float64, rounded outward, or as Fractions."""
-    low, high = _read_sides(lower, "lower", columns), _read_sides(upper, "upper", columns)
+    low, high = _read_sides(lower, "lower", columns, exact), _read_sides(upper, "upper", columns, exact)
     if low.shape != high.shape:
         raise InputError(f"lower has shape {low.shape}, upper {high.shape}; expected the same")
     if (low > high).any():
@@ -136,19 +136,25 @@ def read_box(lower: ArrayLike, upper: ArrayLike, columns: int, *, exact: bool) -
 
 
 def _rounded(sides: Array, towards: float) -> Array:
+    if sides.dtype == np.float64:
+        return sides
     doubles = sides.astype(np.float64)
     inexact = np.array([Fraction(a) != b for a, b in zip(doubles.flat, sides.flat, strict=True)]).reshape(sides.shape)
     return np.where(inexact, np.nextafter(doubles, towards), doubles)
 
 
-def _read_sides(sides: ArrayLike, name: str, columns: int) -> Array:
+def _read_sides(sides: ArrayLike, name: str, columns: int, exact: bool) -> Array:
+    """Fractions; an array of doubles that need not be Fractions stays as it is."""
+    doubles = not exact and isinstance(sides, np.ndarray) and sides.dtype == np.float64
     try:
-        entries = np.asarray(sides, dtype=object)
+        entries = np.asarray(sides) if doubles else np.asarray(sides, dtype=object)
     except ValueError as error:
         raise InputError(f"{name} is not a rectangular array of numbers ({error})") from None
     if entries.ndim == 0 or entries.shape[-1] != columns:
         raise InputError(f"{name} has shape {entries.shape}; expected (..., {columns}), one entry an input")
-    exact = np.empty(entries.shape, dtype=object)
+    if doubles and np.isfinite(entries).all():
+        return entries
+    read = np.empty(entries.shape, dtype=object)
     for index in np.ndindex(entries.shape):
-        exact[index] = read_number(entries[index], f"{name}[{', '.join(map(str, index))}]")
-    return exact
+        read[index] = read_number(entries[index], f"{name}[{', '.join(map(str, index))}]")
+    return read

@@ -62,6 +62,9 @@ def plot_relaxation_study(study: RelaxationStudy) -> Figure:
     names = list(dict.fromkeys(row.relaxation for row in study.rows))
     figure = Figure(figsize=(3.9 * len(steps) + 1.7, 9.0), layout="constrained")
     grid = figure.subplots(3, len(steps), sharey="row", squeeze=False)
+    for row in grid[1:]:
+        for axes in row[1:]:
+            axes.sharex(row[0])
     for column, count in enumerate(steps):
         rows = [row for row in study.rows if row.steps == count]
         means = {name: _means([row for row in rows if row.relaxation == name]) for name in names}
@@ -110,4 +113,7 @@ def _draw_against_tightness(axes: Axes, means: dict[str, dict[str, float]], what
         axes.plot([m["tightness"] for m in known], [m[what] for m in known], color="0.75", lw=0.9, zorder=0)
     for name, mean in means.items():
         axes.plot([mean["tightness"]], [mean[what]], ls="", ms=6, label=name, **_style(name, names))
-    axes.set(xlabel="tightness: exact width / width of the bounds", xlim=(0, 1.03))
+    axes.set(xlabel="tightness: exact width / width of the bounds")
+    axes.set_xlim(right=1.0)
+    axes.grid(color="0.93", lw=0.7)
+    axes.set_axisbelow(True)
