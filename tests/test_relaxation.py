@@ -121,6 +121,18 @@ def test_rounding_is_needed():
         assert extremes.upper[0] <= Fraction(rounded.upper[0])
 
 
+@pytest.mark.parametrize("name", ["box", "hbox", "deepz", "crown", "symbolic"])
+def test_sums_of_many_terms_are_rounded_up(name):
+    """Around 0, without biases, nothing but the sum of |w| r is rounded."""
+    rng = np.random.default_rng(12)
+    for _ in range(20):
+        weights = rng.standard_normal((30, 400))
+        rounded = bound_network(Network((NetworkLayer(weights, None, None),), "wide"), [-0.7] * 400, [0.7] * 400, name)
+        for row, low, high in zip(weights, rounded.lower, rounded.upper, strict=True):
+            reach = sum(abs(Fraction(w)) for w in row) * Fraction(0.7)
+            assert Fraction(low) <= -reach < reach <= Fraction(high)
+
+
 @pytest.mark.parametrize("exponent", [-1000, -540, -300, 300])
 def test_bounds_hold_where_products_underflow(exponent):
     rng = np.random.default_rng(4)

@@ -157,6 +157,18 @@ def test_floats_on_a_grid_are_the_pieces():
             assert float(piece.at(t)) == pytest.approx(rounded.lower[0], abs=1e-10)
 
 
+def test_degrees_of_the_pieces():
+    """box is a product of the layers' weights; tighter rules divide by u - l in every hidden layer."""
+
+    def degree(name):
+        _, _, profile = profile_of(name, 1, (2, 6, 5, 1))
+        return max(max(piece.numerator.degree(), piece.denominator.degree()) for piece in profile.pieces)
+
+    assert degree("box") == degree("hbox") == 3
+    assert min(degree("crown"), degree("crown-ibp")) > 3
+    assert degree("deepz") > 10
+
+
 def neuron(weight, bias, head=1.0):
     return Network((NetworkLayer([[weight]], [bias], "relu"), NetworkLayer([[head]], [0.0], None)), "one neuron")
 
