@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +36,9 @@ def classifiers(n: int, width: int, depth: int, seed: int) -> tuple[Network, Net
 
 def crown_by_neuron(network: Network, lower: Floats, upper: Floats) -> tuple[float, float]:
     """The bounds of output 0 by crown, one neuron at a time, without care for rounding."""
-    layers = [(layer.weights, np.zeros(len(layer.weights)) if layer.bias is None else layer.bias) for layer in network.layers]
+    layers = [
+        (layer.weights, np.zeros(len(layer.weights)) if layer.bias is None else layer.bias) for layer in network.layers
+    ]
     known: list[tuple[Floats, Floats]] = []
 
     def least(k: int, row: Floats, constant: float) -> float:
@@ -66,7 +69,7 @@ def crown_by_neuron(network: Network, lower: Floats, upper: Floats) -> tuple[flo
 def bench_bounds(widths: list[int], boxes: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     start = Classifier(
-        [np.sqrt(2 / n) * rng.standard_normal((m, n)) for n, m in zip(widths, widths[1:], strict=False)],
+        [np.sqrt(2 / n) * rng.standard_normal((m, n)) for n, m in pairwise(widths)],
         [0.1 * rng.standard_normal(m) for m in widths[1:]],
     )
     network = start.network()

@@ -157,6 +157,37 @@ def test_floats_on_a_grid_are_the_pieces():
             assert float(piece.at(t)) == pytest.approx(rounded.lower[0], abs=1e-10)
 
 
+@pytest.mark.parametrize("name", [*VERDICTS, "symbolic"])
+def test_degenerate_lines(name):
+    """Small integer weights, zero rows, ties u = -l that hold along the whole line, events at rational t."""
+    points = 0
+    for seed in range(6):
+        widths = [(2, 3, 1), (1, 3, 2, 1), (2, 3, 3, 1)][seed % 3]
+        ends = []
+        for part in (0, 1):
+            rng = np.random.default_rng(100 + 2 * seed + part)
+            layers = [
+                NetworkLayer(
+                    rng.integers(-2, 3, (m, n)).astype(float),
+                    np.zeros(m) if seed % 2 else rng.integers(-1, 2, m).astype(float),
+                    "relu" if k < len(widths) - 2 else None,
+                )
+                for k, (n, m) in enumerate(pairwise(widths))
+            ]
+            ends.append(Network(tuple(layers), "integers"))
+        profile = relaxation_profile(*ends, [-1] * widths[0], [1] * widths[0], name)
+        for piece in profile.pieces:
+            t = piece.start.high + fmpq(2, 5) * (piece.end.low - piece.start.high)
+            t = Fraction(int(t.p), int(t.q))
+            assert piece.at(t) == bound_at(*ends, name, t, Fraction(1))
+        for jump in profile.jumps:
+            assert name == "symbolic" or {cause.what for cause in jump.causes} & VERDICTS[name]
+            if jump.low == jump.high:
+                points += 1
+                assert jump.value == pytest.approx(float(bound_at(*ends, name, jump.low, Fraction(1))), abs=1e-12)
+    assert points > 0 or name not in ("crown", "fixed:1/2")
+
+
 def test_degrees_of_the_pieces():
     """box is a product of the layers' weights; tighter rules divide by u - l in every hidden layer."""
 
@@ -225,6 +256,7 @@ def test_lines_backwards_and_in_parts():
     start, end, whole = profile_of("crown", 3, (2, 4, 3, 1))
     box = [-RADIUS] * 2, [RADIUS] * 2
     back = relaxation_profile(end, start, *box, "crown")
+    assert list(whole.to_pandas()["size"]) == [jump.size for jump in whole.jumps]
     assert [1 - jump.position for jump in reversed(back.jumps)] == pytest.approx([j.position for j in whole.jumps])
     assert [jump.left for jump in reversed(back.jumps)] == pytest.approx([jump.right for jump in whole.jumps])
     parts = [relaxation_profile(start, end, *box, "crown", interval=ends) for ends in ((0, 0.375), (0.375, 1))]

@@ -154,6 +154,15 @@ class RelaxationProfile:
         points.append((end, _middle(piece.end.value(piece.numerator, piece.denominator))))
         return points
 
+    def to_pandas(self) -> Any:
+        """The jumps as a pandas DataFrame, with their positions in float64; needs pandas."""
+        import pandas as pd
+
+        names = ("position", "left", "right", "value", "size", "size_low", "size_high")
+        columns = {name: [getattr(jump, name) for jump in self.jumps] for name in names}
+        causes = ["; ".join(f"{c.what} of {c.layer}.{c.neuron}" for c in jump.causes) for jump in self.jumps]
+        return pd.DataFrame({**columns, "causes": causes})
+
     def plot(self) -> Figure:
         """The bound against t, jumps marked, as a matplotlib figure."""
         from polyinj.plots.relaxation import plot_relaxation_profiles

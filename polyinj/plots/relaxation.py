@@ -38,7 +38,9 @@ def plot_relaxation_profiles(
     if exact is not None:
         axes.plot(*exact, color="0.2", lw=1.2, ls="--", label="exact minimum")
     colours = colormaps["tab10"].colors  # type: ignore[attr-defined]
-    for profile, colour in zip(profiles, colours, strict=False):
+    for place, (profile, colour) in enumerate(zip(profiles, colours, strict=False)):
+        # Bounds often coincide: the first one is drawn wide, so that it shows below the others.
+        width = 3.2 if place == 0 and len(profiles) > 1 else 1.2
         ends = {float(jump.low) for jump in profile.jumps}
         curve: list[tuple[float, float]] = []
         for piece in profile.pieces:
@@ -46,7 +48,7 @@ def plot_relaxation_profiles(
             if any(abs(end - curve[-1][0]) < 1e-12 for end in ends):
                 curve.append((np.nan, np.nan))
         count = f"{len(profile.jumps)} jump{'s' * (len(profile.jumps) != 1)}"
-        axes.plot(*zip(*curve, strict=True), color=colour, lw=1.3, label=f"{profile.relaxation} ({count})")
+        axes.plot(*zip(*curve, strict=True), color=colour, lw=width, label=f"{profile.relaxation} ({count})")
         for jump in profile.jumps:
             at = [jump.position] * 2
             axes.plot(at, [jump.left, jump.right], color=colour, lw=0.8, ls=":")
