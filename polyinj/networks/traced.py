@@ -127,3 +127,8 @@ class TracedNumber:
 def as_fmpq(value: Any) -> fmpq:
     """An int or Fraction for flint."""
     return fmpq(value.numerator, value.denominator)
+
+
+def as_fraction(value: fmpq) -> Fraction:
+    """The same rational for Python."""
+    return Fraction(int(value.p), int(value.q))
