@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
+    from polyinj.networks.exact_range import ExactRange as ExactRange
+    from polyinj.networks.exact_range import exact_range as exact_range
     from polyinj.networks.interpolate import Interpolant as Interpolant
     from polyinj.networks.interpolate import SphereData as SphereData
     from polyinj.networks.interpolate import cap_constant as cap_constant
@@ -55,10 +57,18 @@ if TYPE_CHECKING:
     from polyinj.networks.propagation import propagate as propagate
     from polyinj.networks.random_network import GivenNetwork as GivenNetwork
     from polyinj.networks.random_network import RandomNetwork as RandomNetwork
+    from polyinj.networks.relaxation import NetworkBounds as NetworkBounds
+    from polyinj.networks.relaxation import bound_network as bound_network
+    from polyinj.networks.relaxation_profile import RelaxationProfile as RelaxationProfile
+    from polyinj.networks.relaxation_profile import relaxation_profile as relaxation_profile
+    from polyinj.networks.relaxation_rules import Relaxation as Relaxation
+    from polyinj.networks.relaxation_study import RelaxationStudy as RelaxationStudy
+    from polyinj.networks.relaxation_study import study_relaxations as study_relaxations
     from polyinj.networks.robustness_study import RobustnessStudy as RobustnessStudy
     from polyinj.networks.robustness_study import estimate_robustness as estimate_robustness
     from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
+    from polyinj.plots.relaxation import plot_relaxation_profiles as plot_relaxation_profiles
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.ensembles import OrthonormalEnsemble as OrthonormalEnsemble
     from polyinj.simulation.ensembles import RademacherEnsemble as RademacherEnsemble
@@ -92,6 +102,7 @@ if TYPE_CHECKING:
     from polyinj.theory.propagation import arc_cosine_map as arc_cosine_map
     from polyinj.theory.propagation import cosine_sequence as cosine_sequence
     from polyinj.theory.propagation import mean_field as mean_field
+    from polyinj.theory.relaxation import ibp_tightness as ibp_tightness
     from polyinj.theory.replica import full_rsb_threshold as full_rsb_threshold
     from polyinj.theory.replica import replica_energy as replica_energy
     from polyinj.theory.replica import replica_threshold as replica_threshold
@@ -117,7 +128,11 @@ _HOMES = {
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.networks.check": ["NetworkCheck", "check_network"],
+    "polyinj.networks.exact_range": ["ExactRange", "exact_range"],
     "polyinj.networks.model": ["Network", "NetworkLayer"],
+    "polyinj.networks.relaxation": ["NetworkBounds", "bound_network"],
+    "polyinj.networks.relaxation_profile": ["RelaxationProfile", "relaxation_profile"],
+    "polyinj.networks.relaxation_rules": ["Relaxation"],
     "polyinj.networks.weights": ["read_network"],
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
@@ -135,7 +150,9 @@ _HOMES = {
     "polyinj.networks.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
     "polyinj.networks.propagation": ["Propagation", "propagate"],
     "polyinj.networks.random_network": ["GivenNetwork", "RandomNetwork"],
+    "polyinj.networks.relaxation_study": ["RelaxationStudy", "study_relaxations"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
+    "polyinj.plots.relaxation": ["plot_relaxation_profiles"],
     "polyinj.simulation.ensembles": [
         "GaussianEnsemble",
         "OrthonormalEnsemble",
@@ -165,6 +182,7 @@ _HOMES = {
     "polyinj.theory.intrinsic": ["conic_intrinsic_volumes"],
     "polyinj.theory.finite_width": ["jakub_nica_rate", "small_angle_step"],
     "polyinj.theory.propagation": ["arc_cosine_map", "cosine_sequence", "mean_field"],
+    "polyinj.theory.relaxation": ["ibp_tightness"],
     "polyinj.theory.replica": ["full_rsb_threshold", "replica_energy", "replica_threshold"],
     "polyinj.theory.thresholds": [
         "enclose_threshold",

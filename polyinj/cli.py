@@ -30,6 +30,7 @@ from polyinj.cli_network import (
 )
 from polyinj.cli_options import parse_integers, parse_list
 from polyinj.cli_propagate import propagation
+from polyinj.cli_relax import relax
 from polyinj.cli_robustness import robustness
 from polyinj.cli_sweep import sweep
 from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError
@@ -73,6 +74,7 @@ _FINAL_RELU = typer.Option("--final-relu", help="Network of arrays: a ReLU follo
 app.command()(deep)
 app.command()(robustness)
 app.command("propagate")(propagation)
+app.command()(relax)
 
 
 def main() -> None:

@@ -1,0 +1,83 @@
+"""The shell command `polyinj relax`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from polyinj.cli_options import parse_integers, parse_list
+from polyinj.networks.relaxation_study import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
+
+
+def relax(
+    relaxations: Annotated[str, typer.Option(help="Names, such as box,crown,ramp:2.")] = ",".join(DEFAULT),
+    inputs: Annotated[int, typer.Option(help="Inputs of the classifiers.")] = 2,
+    width: Annotated[str, typer.Option(help="Neurons of a hidden layer: 4,6 or 4..8.")] = "4,6",
+    depth: Annotated[str, typer.Option(help="Hidden layers: 1,2.")] = "1,2",
+    radius: Annotated[str, typer.Option(help="Radii of the boxes: 0.1,0.3.")] = "0.1,0.3",
+    steps: Annotated[str, typer.Option(help="Steps of training before the line starts: 0,50.")] = "0,50",
+    lines: Annotated[int, typer.Option(help="Random lines for each kind.")] = 12,
+    reach: Annotated[float, typer.Option(help="Length of a line over the length of the weights.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for relaxations.png, .csv and .json.")] = Path("results"),
+) -> None:
+    """Find every jump of certified bounds along random lines of weights, exactly, beside how tight they are."""
+    study = study_relaxations(
+        relaxations.split(","),
+        inputs=inputs,
+        widths=parse_integers(width, "--width"),
+        depths=parse_integers(depth, "--depth"),
+        radii=parse_list(radius, "--radius"),
+        steps=parse_integers(steps, "--steps"),
+        lines=lines,
+        reach=reach,
+        seed=seed,
+        workers=workers,
+    )
+    paths = study.save(out)
+    console = Console()
+    for count in sorted({row.steps for row in study.rows}):
+        console.print(_table(study, count))
+    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+
+
+def _table(study: RelaxationStudy, steps: int) -> Table:
+    lines = study.rows[0].lines
+    title = f"{steps} steps of training, {lines} lines a kind, means over kinds, seed {study.seed}"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("relaxation", no_wrap=True)
+    for header in (
+        "lines with jump",
+        "jumps",
+        "largest / width",
+        "loss jump",
+        "tightness",
+        "degree",
+        "gradient change",
+    ):
+        table.add_column(header, justify="right")
+    for name in dict.fromkeys(row.relaxation for row in study.rows):
+        rows = [row for row in study.rows if (row.relaxation, row.steps) == (name, steps)]
+
+        table.add_row(
+            escape(name),
+            f"{sum(row.jumping for row in rows)} of {sum(row.lines for row in rows)}",
+            f"{_mean(rows, 'jumps'):.2f}",
+            f"{_mean(rows, 'largest'):.3f}",
+            f"{_mean(rows, 'loss_jump'):.3f}",
+            f"{_mean(rows, 'tightness'):.3f}",
+            f"{_mean(rows, 'degree'):.1f}",
+            f"{_mean(rows, 'gradient_change'):.3f}",
+        )
+    return table
+
+
+def _mean(rows: list[RelaxationRow], what: str) -> float:
+    return float(sum(getattr(row, what) for row in rows) / len(rows))
