@@ -100,3 +100,10 @@ def test_digest_depends_on_values_alone(odd):
     near = exact.read_matrix(np.array([[odd, 2]], dtype=object))
     assert exact.digest(near) == exact.digest(exact.read_matrix(np.array([[Fraction(odd), Fraction(2)]])))
     assert exact.digest(near) != exact.digest(exact.read_matrix([[0, 2]]))
+
+
+def test_fractions_of_numpy_integers_do_not_overflow():
+    entry = Fraction(np.int64(2**62), np.int64(3))
+    (read,) = exact.read_matrix(np.array([[entry]], dtype=object)).flat
+    assert read * 4 == Fraction(2**64, 3)
+    assert type(read.numerator) is type(read.denominator) is int

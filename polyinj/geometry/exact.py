@@ -90,7 +90,8 @@ def read_number(entry: object, name: str) -> Fraction:
     if isinstance(entry, (int, np.integer)) and not isinstance(entry, bool):
         return Fraction(int(entry))
     if isinstance(entry, Fraction):
-        return entry
+        # Parts that are numpy integers would overflow.
+        return Fraction(int(entry.numerator), int(entry.denominator))
     if isinstance(entry, float) and np.isfinite(entry):
         return Fraction(entry)
     raise InputError(f"{name} is {entry!r} ({type(entry).__name__}); allowed are finite floats, int and Fraction")

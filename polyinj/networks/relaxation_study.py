@@ -8,14 +8,12 @@ relaxations see the same classifiers.
 from __future__ import annotations
 
 import math
-import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +31,7 @@ from polyinj.networks.relaxation_rules import Array, Relaxation
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.intervals import clopper_pearson
-from polyinj.simulation.result_file import load_result, numbers, save_result
+from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -152,8 +150,12 @@ class RelaxationRow:
 
 
 @dataclass(frozen=True, slots=True)
-class RelaxationStudy:
+class RelaxationStudy(TableResult):
     """Result of `study_relaxations`: a row for each relaxation and kind of line; all on the same classifiers."""
+
+    NAME: ClassVar[str] = "relaxations"
+    KIND: ClassVar[str] = "relaxation study"
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": RelaxationRow}
 
     rows: tuple[RelaxationRow, ...]
     reach: float
@@ -164,45 +166,11 @@ class RelaxationStudy:
         names, widths = (sorted({getattr(row, name) for row in self.rows}) for name in ("relaxation", "width"))
         return f"RelaxationStudy({len(names)} relaxations, widths {widths}, {len(self.rows)} rows; seed={self.seed})"
 
-    def to_pandas(self) -> Any:
-        """The table as a pandas DataFrame; needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in self.rows])
-
     def plot(self) -> Figure:
         """Tightness against jumps and sensitivity, a marker a relaxation, as a matplotlib figure."""
         from polyinj.plots.relaxation import plot_relaxation_study
 
         return plot_relaxation_study(self)
-
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write relaxations.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        document = {
-            "format": "polyinj relaxation study",
-            "version": self.version,
-            "seed": self.seed,
-            "reach": self.reach,
-            "rows": self.rows,
-        }
-        names = [field.name for field in fields(RelaxationRow)]
-        return save_result(directory, "relaxations", names, map(astuple, self.rows), document, self.plot())
-
-    @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> RelaxationStudy:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            No readable relaxations.json there.
-        """
-        return load_result(Path(directory) / "relaxations.json", "relaxation study", cls._of_document)
-
-    @classmethod
-    def _of_document(cls, data: dict[str, Any]) -> RelaxationStudy:
-        rows = tuple(RelaxationRow(**numbers(row)) for row in data["rows"])
-        return cls(rows, float(data["reach"]), int(data["seed"]), str(data["version"]))
 
 
 def study_relaxations(
