@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from polyinj.networks.lipschitz_baselines import sampled_lipschitz as sampled_lipschitz
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.power_law import local_exponents as local_exponents
     from polyinj.networks.propagation import Propagation as Propagation
     from polyinj.networks.propagation import propagate as propagate
     from polyinj.networks.random_network import GivenNetwork as GivenNetwork
@@ -148,6 +149,7 @@ _HOMES = {
     "polyinj.networks.robustness_study": ["RobustnessStudy", "estimate_robustness"],
     "polyinj.networks.lipschitz": ["LipschitzConstant", "lipschitz_constant"],
     "polyinj.networks.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
+    "polyinj.networks.power_law": ["local_exponents"],
     "polyinj.networks.propagation": ["Propagation", "propagate"],
     "polyinj.networks.random_network": ["GivenNetwork", "RandomNetwork"],
     "polyinj.networks.relaxation_study": ["RelaxationStudy", "study_relaxations"],
