@@ -36,7 +36,7 @@ def plot_transition(transition: Transition, thresholds: Sequence[ThresholdRow]) 
     bottom.plot([], [], color="0.3", lw=1, label="E χ (exact)")
     if np.isfinite(transition.column("mean_chi")).any():
         bottom.plot([], [], color="0.3", ls="", marker="o", ms=3.5, label="mean χ ± 2 standard errors")
-    bottom.legend(loc="upper left", frameon=False, fontsize=8)
+    bottom.legend(loc="best", facecolor="white", edgecolor="none", framealpha=1, fontsize=8)
     ratios = transition.column("aspect_ratio")
     _mark_thresholds(strip, [top, bottom], thresholds, float(ratios.max()))
     top.set_xlim(ratios.min() - 0.2, ratios.max() + 0.2)
