@@ -105,8 +105,9 @@ def decide_injectivity(
     >>> decision.verdict, decision.assumes_general_position
     (<Verdict.INJECTIVE: 'injective'>, False)
     >>> decision.verify()
-    >>> decide_injectivity([[1, 0], [0, 1], [-1, -1]]).certificate.x
-    (Fraction(-1, 16), Fraction(-31, 32))
+    >>> decision = decide_injectivity([[1, 0], [0, 1], [-1, -1]])
+    >>> decision.verdict, decision.certificate.x != decision.certificate.y
+    (<Verdict.NOT_INJECTIVE: 'not injective'>, True)
     """
     for name, value in (("node_limit", node_limit), ("time_limit", time_limit)):
         if value is not None and not value > 0:
