@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, fields
 from pathlib import Path
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class TableResult:
+class TableResult(ABC):
     """Base of a frozen dataclass whose field `rows`, and perhaps others, are tuples of dataclasses.
 
     Attributes
@@ -40,9 +41,9 @@ class TableResult:
     if TYPE_CHECKING:
         rows: tuple[Any, ...]
 
+    @abstractmethod
     def plot(self) -> Figure:
         """The result as a matplotlib figure."""
-        raise NotImplementedError
 
     def column(self, name: str) -> NDArray[Any]:
         """One column of the table, shape (rows,)."""
