@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
-    from polyinj.networks.angle_injectivity import AngleInjectivity as AngleInjectivity
-    from polyinj.networks.angle_injectivity import relate_angles_to_injectivity as relate_angles_to_injectivity
     from polyinj.networks.certificate import NetworkCollision as NetworkCollision
     from polyinj.networks.certificate import NetworkProof as NetworkProof
     from polyinj.networks.certificate import load_network_certificate as load_network_certificate
@@ -40,33 +38,37 @@ if TYPE_CHECKING:
     from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
-    from polyinj.networks.exact_range import ExactRange as ExactRange
-    from polyinj.networks.exact_range import exact_range as exact_range
-    from polyinj.networks.interpolate import Interpolant as Interpolant
-    from polyinj.networks.interpolate import SphereData as SphereData
-    from polyinj.networks.interpolate import cap_constant as cap_constant
-    from polyinj.networks.interpolate import interpolate as interpolate
-    from polyinj.networks.interpolate import random_sphere_data as random_sphere_data
-    from polyinj.networks.lipschitz import LipschitzConstant as LipschitzConstant
-    from polyinj.networks.lipschitz import lipschitz_constant as lipschitz_constant
-    from polyinj.networks.lipschitz_baselines import norm_product as norm_product
-    from polyinj.networks.lipschitz_baselines import sampled_lipschitz as sampled_lipschitz
+    from polyinj.networks.lipschitz.baselines import norm_product as norm_product
+    from polyinj.networks.lipschitz.baselines import sampled_lipschitz as sampled_lipschitz
+    from polyinj.networks.lipschitz.constant import LipschitzConstant as LipschitzConstant
+    from polyinj.networks.lipschitz.constant import lipschitz_constant as lipschitz_constant
+    from polyinj.networks.lipschitz.interpolate import Interpolant as Interpolant
+    from polyinj.networks.lipschitz.interpolate import SphereData as SphereData
+    from polyinj.networks.lipschitz.interpolate import cap_constant as cap_constant
+    from polyinj.networks.lipschitz.interpolate import interpolate as interpolate
+    from polyinj.networks.lipschitz.interpolate import random_sphere_data as random_sphere_data
+    from polyinj.networks.lipschitz.robustness_study import RobustnessStudy as RobustnessStudy
+    from polyinj.networks.lipschitz.robustness_study import estimate_robustness as estimate_robustness
     from polyinj.networks.model import Network as Network
     from polyinj.networks.model import NetworkLayer as NetworkLayer
-    from polyinj.networks.power_law import local_exponents as local_exponents
-    from polyinj.networks.propagation import Propagation as Propagation
-    from polyinj.networks.propagation import propagate as propagate
-    from polyinj.networks.random_network import GivenNetwork as GivenNetwork
-    from polyinj.networks.random_network import RandomNetwork as RandomNetwork
-    from polyinj.networks.relaxation import NetworkBounds as NetworkBounds
-    from polyinj.networks.relaxation import bound_network as bound_network
-    from polyinj.networks.relaxation_profile import RelaxationProfile as RelaxationProfile
-    from polyinj.networks.relaxation_profile import relaxation_profile as relaxation_profile
-    from polyinj.networks.relaxation_rules import Relaxation as Relaxation
-    from polyinj.networks.relaxation_study import RelaxationStudy as RelaxationStudy
-    from polyinj.networks.relaxation_study import study_relaxations as study_relaxations
-    from polyinj.networks.robustness_study import RobustnessStudy as RobustnessStudy
-    from polyinj.networks.robustness_study import estimate_robustness as estimate_robustness
+    from polyinj.networks.propagation.angle_injectivity import AngleInjectivity as AngleInjectivity
+    from polyinj.networks.propagation.angle_injectivity import (
+        relate_angles_to_injectivity as relate_angles_to_injectivity,
+    )
+    from polyinj.networks.propagation.power_law import local_exponents as local_exponents
+    from polyinj.networks.propagation.propagate import Propagation as Propagation
+    from polyinj.networks.propagation.propagate import propagate as propagate
+    from polyinj.networks.propagation.random_network import GivenNetwork as GivenNetwork
+    from polyinj.networks.propagation.random_network import RandomNetwork as RandomNetwork
+    from polyinj.networks.relaxation.exact_range import ExactRange as ExactRange
+    from polyinj.networks.relaxation.exact_range import exact_range as exact_range
+    from polyinj.networks.relaxation.network_bounds import NetworkBounds as NetworkBounds
+    from polyinj.networks.relaxation.network_bounds import bound_network as bound_network
+    from polyinj.networks.relaxation.profile import RelaxationProfile as RelaxationProfile
+    from polyinj.networks.relaxation.profile import relaxation_profile as relaxation_profile
+    from polyinj.networks.relaxation.rules import Relaxation as Relaxation
+    from polyinj.networks.relaxation.study import RelaxationStudy as RelaxationStudy
+    from polyinj.networks.relaxation.study import study_relaxations as study_relaxations
     from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.plots.relaxation import plot_relaxation_profiles as plot_relaxation_profiles
@@ -129,30 +131,30 @@ _HOMES = {
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.networks.check": ["NetworkCheck", "check_network"],
-    "polyinj.networks.exact_range": ["ExactRange", "exact_range"],
+    "polyinj.networks.relaxation.exact_range": ["ExactRange", "exact_range"],
     "polyinj.networks.model": ["Network", "NetworkLayer"],
-    "polyinj.networks.relaxation": ["NetworkBounds", "bound_network"],
-    "polyinj.networks.relaxation_profile": ["RelaxationProfile", "relaxation_profile"],
-    "polyinj.networks.relaxation_rules": ["Relaxation"],
+    "polyinj.networks.relaxation.network_bounds": ["NetworkBounds", "bound_network"],
+    "polyinj.networks.relaxation.profile": ["RelaxationProfile", "relaxation_profile"],
+    "polyinj.networks.relaxation.rules": ["Relaxation"],
     "polyinj.networks.weights": ["read_network"],
     "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
-    "polyinj.networks.interpolate": [
+    "polyinj.networks.lipschitz.interpolate": [
         "Interpolant",
         "SphereData",
         "cap_constant",
         "interpolate",
         "random_sphere_data",
     ],
-    "polyinj.networks.lipschitz_baselines": ["norm_product", "sampled_lipschitz"],
-    "polyinj.networks.robustness_study": ["RobustnessStudy", "estimate_robustness"],
-    "polyinj.networks.lipschitz": ["LipschitzConstant", "lipschitz_constant"],
-    "polyinj.networks.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
-    "polyinj.networks.power_law": ["local_exponents"],
-    "polyinj.networks.propagation": ["Propagation", "propagate"],
-    "polyinj.networks.random_network": ["GivenNetwork", "RandomNetwork"],
-    "polyinj.networks.relaxation_study": ["RelaxationStudy", "study_relaxations"],
+    "polyinj.networks.lipschitz.baselines": ["norm_product", "sampled_lipschitz"],
+    "polyinj.networks.lipschitz.robustness_study": ["RobustnessStudy", "estimate_robustness"],
+    "polyinj.networks.lipschitz.constant": ["LipschitzConstant", "lipschitz_constant"],
+    "polyinj.networks.propagation.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
+    "polyinj.networks.propagation.power_law": ["local_exponents"],
+    "polyinj.networks.propagation.propagate": ["Propagation", "propagate"],
+    "polyinj.networks.propagation.random_network": ["GivenNetwork", "RandomNetwork"],
+    "polyinj.networks.relaxation.study": ["RelaxationStudy", "study_relaxations"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.plots.relaxation": ["plot_relaxation_profiles"],
     "polyinj.simulation.ensembles": [

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli_options import parse_integers, parse_list
-from polyinj.networks.relaxation_study import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
+from polyinj.networks.relaxation.study import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
 
 
 def relax(

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from polyinj.cli_options import parse_integers
-from polyinj.networks.robustness_study import RobustnessStudy, estimate_robustness
+from polyinj.networks.lipschitz.robustness_study import RobustnessStudy, estimate_robustness
 
 
 def robustness(

@@ -21,8 +21,8 @@ from polyinj import (
     random_sphere_data,
 )
 from polyinj.cli import main
-from polyinj.networks.interpolate import _train, largest_height
-from polyinj.networks.robustness_study import InterpolantLipschitz, SphereDataEnsemble
+from polyinj.networks.lipschitz.interpolate import _train, largest_height
+from polyinj.networks.lipschitz.robustness_study import InterpolantLipschitz, SphereDataEnsemble
 from polyinj.simulation.intervals import median_interval
 
 

@@ -13,8 +13,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from polyinj import InputError, Network, NetworkLayer, read_network
-from polyinj.networks import lossless
-from polyinj.networks.named_arrays import read_named_arrays
+from polyinj.networks.readers import lossless
+from polyinj.networks.readers.named_arrays import read_named_arrays
 from polyinj.networks.weights import read_array
 
 

@@ -23,10 +23,10 @@ from polyinj import (
     small_angle_step,
 )
 from polyinj.cli import main
-from polyinj.networks.angle_injectivity import singular_values_of_regions
-from polyinj.networks.initialisation import equiangular_inputs, identity, orthogonal
-from polyinj.networks.lenses import LENSES
-from polyinj.networks.pairs_of_vectors import Pairs, Scaled, log_abs_expm1
+from polyinj.networks.propagation.angle_injectivity import singular_values_of_regions
+from polyinj.networks.propagation.initialisation import equiangular_inputs, identity, orthogonal
+from polyinj.networks.propagation.lenses import LENSES
+from polyinj.networks.propagation.pairs_of_vectors import Pairs, Scaled, log_abs_expm1
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
 from polyinj.theory.propagation import CENTRED_VARIANCE
 

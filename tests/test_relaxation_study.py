@@ -22,10 +22,10 @@ from polyinj import (
     study_relaxations,
 )
 from polyinj.cli import main
-from polyinj.networks.gradient import bound_gradient
-from polyinj.networks.relaxation_bounds import AffineLayer, Interval, bound_layers
-from polyinj.networks.relaxation_ensemble import Classifier, ClassifierEnsemble, read_sample
-from polyinj.networks.relaxation_rules import Relaxation
+from polyinj.networks.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
+from polyinj.networks.relaxation.gradient import bound_gradient
+from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+from polyinj.networks.relaxation.rules import Relaxation
 
 
 def test_interval_tightness_reference_values():

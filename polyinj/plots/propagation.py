@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 if TYPE_CHECKING:
-    from polyinj.networks.angle_injectivity import AngleInjectivity
-    from polyinj.networks.propagation import Propagation
+    from polyinj.networks.propagation.angle_injectivity import AngleInjectivity
+    from polyinj.networks.propagation.propagate import Propagation
 
 _COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
 _PANELS = (

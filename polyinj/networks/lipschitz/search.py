@@ -1,0 +1,86 @@
+"""Branch and bound over the signs of neurons, the largest bound first.
+
+    open = {no sign known}
+    repeat: take the node with the largest bound; give the next neuron (by decreasing |a_i w_i'|) either sign
+            a child is dropped if its bound is no more than the best norm known, or if no point of the open domain has
+            its signs (`CellFinder`, proven); with all signs known it is a cell, and its Jacobian is exact
+
+The point that showed a node to exist shows one child to exist; only the other one is looked for. Every cell is below an
+open node, below a dropped one, or offered to the record, so the largest open bound is an upper bound at any time.
+Bounds are taken in floats and raised by `Jacobians.margin`.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from polyinj.networks.lipschitz.jacobian_bounds import JacobianBounds
+from polyinj.networks.lipschitz.record import Record
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchEnd:
+    """`upper`: largest bound left open, in units of the scale; None if all is searched. `stopped_by`: a limit or ""."""
+
+    nodes: int
+    upper: float | None
+    stopped_by: str
+
+
+def search_signs(record: Record, *, gap: float, node_limit: int | None, time_limit: float | None) -> SearchEnd:
+    """Search until nothing is open, the upper bound is within (1 + gap) of the best, or a limit is reached."""
+    jacobians, finder = record.jacobians, record.finder
+    order = np.argsort(-(jacobians.steps**2).sum(axis=1), kind="stable").tolist()
+    bounds = JacobianBounds(jacobians, order, record.norm)
+    margin, k = jacobians.margin, len(order)
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    root = jacobians.base_floats
+    start = finder.find([], [])
+    heap: list[tuple[float, int, tuple[int, ...], Floats, Floats | None]] = []
+    if start is not None:
+        heap.append((-bounds.upper(0, root) - margin, 0, (), root, start.point))
+    nodes = made = 0
+    while heap:
+        bound, _, signs, jacobian, point = heapq.heappop(heap)
+        if -bound <= record.floor:
+            break
+        if -bound <= (1 + gap) * record.floor:
+            return SearchEnd(nodes, -bound, "gap")
+        if node_limit is not None and nodes >= node_limit:
+            return SearchEnd(nodes, -bound, "node_limit")
+        if deadline is not None and time.monotonic() > deadline:
+            return SearchEnd(nodes, -bound, "time_limit")
+        nodes += 1
+        place = len(signs)
+        if place == k:
+            active = [False] * k
+            for neuron, sign in zip(order, signs, strict=True):
+                active[neuron] = sign > 0
+            if record.best is None or record.value(active).exceeds(record.best):
+                record.offer(active, finder.witness(order, signs, point))
+            continue
+        neuron = order[place]
+        inherited = 0 if point is None else finder.sign(neuron, point)
+        for sign in (1, -1):
+            child = jacobian + bounds.steps[place] if sign > 0 else jacobian
+            # A child's bound holds for its parent's cells too: it is no more than the parent's.
+            upper = min(bounds.upper(place + 1, child) + margin, -bound)
+            if upper <= record.floor:
+                continue
+            signed = (*signs, sign)
+            at = point
+            if sign != inherited:
+                found = finder.find(order[: place + 1], signed)
+                if found is None:
+                    continue
+                at = found.point
+            made += 1
+            heapq.heappush(heap, (-upper, -made, signed, child, at))
+    return SearchEnd(nodes, None, "")
