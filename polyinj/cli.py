@@ -28,7 +28,7 @@ from polyinj.cli_network import (
     read_network_file,
     verify_network_file,
 )
-from polyinj.cli_options import parse_integers, parse_list
+from polyinj.cli_options import Seed, Workers, parse_integers, parse_list
 from polyinj.cli_propagate import propagation
 from polyinj.cli_relax import relax
 from polyinj.cli_robustness import robustness
@@ -120,8 +120,8 @@ def transition(
     n: Annotated[str, typer.Option(help="Input dimensions: 2,3,5 or 2..5.")] = "2..8",
     aspect_ratios: Annotated[str, typer.Option(help="Values of m/n: 2,3.5 or 2:10:0.5.")] = "2:10:0.5",
     trials: Annotated[int, typer.Option(help="Random matrices for each shape.")] = 400,
-    seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
     chi_max_n: Annotated[int, typer.Option(help="Largest n for which the Euler characteristic is computed.")] = 5,
     witness_only: Annotated[
         bool, typer.Option("--witness-only", help="Look for witnesses only: n up to 1000.")

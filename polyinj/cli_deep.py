@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from polyinj.cli_options import parse_integers, parse_list
+from polyinj.cli_options import Seed, Workers, parse_integers, parse_list
 from polyinj.networks.depth_study import DeepTransition, estimate_deep_transition
 
 
@@ -20,9 +20,9 @@ def deep(
     depth: Annotated[str, typer.Option(help="Layers l: 1..8 or 1,2,4; networks have the greatest.")] = "1..8",
     expansivity: Annotated[str, typer.Option(help="Values of C = m/n: 2:12:1 or 3,4.5.")] = "2:12:1",
     trials: Annotated[int, typer.Option(help="Random networks for each shape.")] = 400,
-    seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
+    seed: Seed = 0,
     max_regions: Annotated[int, typer.Option(help="Linear regions beyond which a network is undecided.")] = 400_000,
-    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    workers: Workers = None,
     out: Annotated[Path, typer.Option(help="Folder for deep.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Estimate P(injective through layer l) of Gaussian networks of widths (n, Cn, ..., Cn), beside a proven bound."""

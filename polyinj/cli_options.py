@@ -1,10 +1,16 @@
-"""Values of options that several commands share."""
+"""Options that several commands share, and the values of lists."""
 
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Annotated
+
+import typer
 
 from polyinj.errors import InputError
+
+Seed = Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")]
+Workers = Annotated[int | None, typer.Option(help="Processes on this machine; by default one a core.")]
 
 
 def parse_list(text: str, name: str) -> list[float]:

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from polyinj.cli_options import parse_integers, parse_list
+from polyinj.cli_options import Seed, Workers, parse_integers, parse_list
 from polyinj.networks.relaxation.study import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
 
 
@@ -24,8 +24,8 @@ def relax(
     steps: Annotated[str, typer.Option(help="Steps of training before the line starts: 0,50.")] = "0,50",
     lines: Annotated[int, typer.Option(help="Random lines for each kind.")] = 12,
     reach: Annotated[float, typer.Option(help="Length of a line over the length of the weights.")] = 0.5,
-    seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
-    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    seed: Seed = 0,
+    workers: Workers = None,
     out: Annotated[Path, typer.Option(help="Folder for relaxations.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Find every jump of certified bounds along random lines of weights, exactly, beside how tight they are."""

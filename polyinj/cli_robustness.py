@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from polyinj.cli_options import parse_integers
+from polyinj.cli_options import Seed, Workers, parse_integers
 from polyinj.networks.lipschitz.robustness_study import RobustnessStudy, estimate_robustness
 
 
@@ -21,10 +21,10 @@ def robustness(
     k: Annotated[str, typer.Option(help="Numbers of neurons: 10,20,40.")] = "10,20,40",
     trials: Annotated[int, typer.Option(help="Random data sets for each d and n.")] = 8,
     methods: Annotated[str, typer.Option(help="Of random_features, trained, regularised.")] = "trained,regularised",
-    seed: Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")] = 0,
+    seed: Seed = 0,
     tolerance: Annotated[float, typer.Option(help="Largest misfit of a network that fits.")] = 1e-6,
     node_limit: Annotated[int, typer.Option(help="Nodes after which a constant is an interval.")] = 20_000,
-    workers: Annotated[int | None, typer.Option(help="Processes; by default one a core.")] = None,
+    workers: Workers = None,
     out: Annotated[Path, typer.Option(help="Folder for robustness.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Exact Lipschitz constants of networks through n random points, beside the conjectured order sqrt(n/k)."""

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from polyinj.cli_crossings import crossings_table, scaling_table
-from polyinj.cli_options import parse_integers, parse_list
+from polyinj.cli_options import Workers, parse_integers, parse_list
 from polyinj.errors import InputError
 from polyinj.networks.weights import read_array
 from polyinj.simulation import export as exporting
@@ -42,7 +42,6 @@ from polyinj.simulation.transition_runs import locate_transition
 
 sweep = typer.Typer(no_args_is_help=True, help="Simulations that survive: every trial is kept in a file as it is done.")
 
-_WORKERS = typer.Option(help="Processes on this machine; by default one a core.")
 _SCHEDULER = typer.Option(help="Address of a Dask scheduler, such as tcp://host:8786, to run there instead.")
 _STORE = typer.Argument(help="The file of a sweep.")
 _VERDICTS = ("injective", "not_injective", "undecided")
@@ -68,7 +67,7 @@ def run(
     node_limit: Annotated[int | None, typer.Option(help="Of decisions: nodes, then undecided.")] = None,
     time_limit: Annotated[float | None, typer.Option(help="Of decisions and depth: seconds, then undecided.")] = None,
     max_cells: Annotated[int | None, typer.Option(help="Of chi, betti, faces, components: then undecided.")] = None,
-    workers: Annotated[int | None, _WORKERS] = None,
+    workers: Workers = None,
     scheduler: Annotated[str | None, _SCHEDULER] = None,
 ) -> None:
     """Run trials of every shape m = round(m/n * n), or those that the store misses."""
@@ -100,7 +99,7 @@ def locate(
     time_limit: Annotated[float | None, typer.Option(help="Seconds after which no round of trials starts.")] = None,
     node_limit: Annotated[int | None, typer.Option(help="Nodes of a decision, then undecided.")] = None,
     store: Annotated[Path | None, typer.Option(help="File that keeps every trial as it is done.")] = None,
-    workers: Annotated[int | None, _WORKERS] = None,
+    workers: Workers = None,
     scheduler: Annotated[str | None, _SCHEDULER] = None,
     out: Annotated[Path, typer.Option(help="Folder for transition.png, .csv and .json.")] = Path("results"),
 ) -> None:
@@ -147,7 +146,7 @@ def status(
 @sweep.command()
 def resume(
     store: Annotated[Path, _STORE],
-    workers: Annotated[int | None, _WORKERS] = None,
+    workers: Workers = None,
     scheduler: Annotated[str | None, _SCHEDULER] = None,
 ) -> None:
     """Run the trials that a sweep still misses, failed ones included; the file says everything."""
