@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -208,11 +209,8 @@ def estimate_deep_transition(
         seed = secrets.randbits(63)
     statistic = InjectiveLayers(max_regions)
     jobs = [Job(DeepGaussianEnsemble(m, k, depths[-1]), statistic, trials) for k, m in shapes]
-    if executor is not None:
-        simulations = simulate_jobs(jobs, seed=seed, executor=executor, progress=progress)
-    else:
-        with local_processes(workers) as processes:
-            simulations = simulate_jobs(jobs, seed=seed, executor=processes, progress=progress)
+    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
+        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
     rows = tuple(
         _row(k, m, layer, simulation)
         for (k, m), simulation in zip(shapes, simulations, strict=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -160,11 +161,8 @@ def estimate_witnesses(
     if seed is None:
         seed = secrets.randbits(63)
     jobs = [Job(GaussianEnsemble(m, k), WitnessFound(steps), trials) for k, m in shapes]
-    if executor is not None:
-        simulations = simulate_jobs(jobs, seed=seed, executor=executor, progress=progress)
-    else:
-        with local_processes(workers) as processes:
-            simulations = simulate_jobs(jobs, seed=seed, executor=processes, progress=progress)
+    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
+        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
     rows = tuple(_row(k, m, simulation) for (k, m), simulation in zip(shapes, simulations, strict=True))
     thresholds = tuple(_threshold(k, [row for row in rows if row.n == k], seed) for k in sorted({k for k, _ in shapes}))
     return WitnessSweep(rows, thresholds, steps, seed, __version__)

@@ -11,6 +11,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -240,11 +241,8 @@ def estimate_robustness(
         Job(SphereDataEnsemble(points, dim), InterpolantLipschitz(neurons, method, tolerance, node_limit), trials)
         for dim, method, points, neurons in shapes
     ]
-    if executor is not None:
-        simulations = simulate_jobs(jobs, seed=seed, executor=executor, progress=progress)
-    else:
-        with local_processes(workers) as processes:
-            simulations = simulate_jobs(jobs, seed=seed, executor=processes, progress=progress)
+    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
+        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
     found = dict(zip(shapes, simulations, strict=True))
     rows = tuple(_row(shape, simulation) for shape, simulation in found.items())
     pairs = dict.fromkeys((shape[0], shape[1]) for shape in shapes)
@@ -306,10 +304,8 @@ def _fit(d: int, method: str, found: dict[tuple[int, str, int, int], Simulation]
         return RobustnessFit(d, method, len(matrix), *[float("nan")] * 6)
 
     def exponents(samples: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        solution: NDArray[np.float64] = np.linalg.lstsq(matrix, np.array([np.median(s) for s in samples]), rcond=None)[
-            0
-        ]
-        return solution[1:]
+        solution, *_ = np.linalg.lstsq(matrix, np.array([np.median(sample) for sample in samples]), rcond=None)
+        return np.asarray(solution[1:])
 
     resampled = np.array([exponents([rng.choice(v, len(v)) for v in values]) for _ in range(_RESAMPLES)])
     (n_low, k_low), (n_high, k_high) = np.quantile(resampled, [0.025, 0.975], axis=0)

@@ -11,6 +11,7 @@ import math
 import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -245,11 +246,8 @@ def study_relaxations(
         for ensemble, radius, count in kinds
         for rule in rules
     ]
-    if executor is not None:
-        simulations = simulate_jobs(jobs, seed=seed, executor=executor, progress=progress)
-    else:
-        with local_processes(workers) as processes:
-            simulations = simulate_jobs(jobs, seed=seed, executor=processes, progress=progress)
+    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
+        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
     labels = [(rule, *kind) for kind in kinds for rule in rules]
     rows = tuple(_row(*label, simulation) for label, simulation in zip(labels, simulations, strict=True))
     return RelaxationStudy(rows, reach, seed, __version__)
