@@ -23,6 +23,8 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 
+SEARCH = ["search.c", "blocks.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c", "portable.c"]
+
 
 def extension(name: str, *sources: str) -> Extension:
     """A kernel polyinj/<name>.pyx with the C files it drives."""
@@ -43,7 +45,7 @@ setup(
             extension("_split"),
             extension("_spectral"),
             extension("_descent", "descent.c", "portable.c"),
-            extension("_search", "search.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c", "portable.c"),
+            extension("_search", *SEARCH),
         ],
         compiler_directives=DIRECTIVES,
         force=DEBUG,

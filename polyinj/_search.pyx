@@ -56,9 +56,11 @@ cdef extern from "search.h" nogil:
     void search_close(search *s)
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
     int search_give(search *s, int32_t number, int *rotation, int32_t *literal)
-    int search_root_packing(search *s, int32_t *label)
     int search_admit(search *s, const int32_t *column, int size)
     search_status search_run(search *s, int64_t max_nodes)
+
+cdef extern from "blocks.h" nogil:
+    int blocks_arrange(int dimension, int rows, const double *vector, int count, int32_t *block)
 
 cdef extern from "witness.h" nogil:
     ctypedef struct witness_walk:
@@ -180,8 +182,8 @@ cdef class _Search:
             search_close(&self._s)
             raise ValueError("the rows do not span, or memory is short")
         self.status = RUNNING
-        if count > 1 and self.blocks.max() <= 0:
-            self._choose_blocks(count)
+        if count > 1 and self.blocks.max() <= 0 and blocks_arrange(row.shape[1], m, &vector[0, 0], count, &block[0]):
+            raise MemoryError
 
     def __dealloc__(self):
         search_close(&self._s)
@@ -262,22 +264,6 @@ cdef class _Search:
     @property
     def solves(self):
         return self._s.solves
-
-    cdef _choose_blocks(self, int count):
-        """Circuits of a root packing lie in one block as far as the equal sizes allow."""
-        cdef int32_t[::1] block = self.blocks, label = np.empty(self._s.rows, dtype=np.int32)
-        cdef int circuits, circuit, i
-        cdef Py_ssize_t place = 0, parts = 0
-        with nogil:
-            circuits = search_root_packing(&self._s, &label[0])
-            for i in range(self._s.rows):
-                parts += block[i] == 0
-            # The rows without circuit come last.
-            for circuit in range(circuits + 1):
-                for i in range(self._s.rows):
-                    if block[i] >= 0 and label[i] == (circuit if circuit < circuits else -1):
-                        block[i] = <int32_t>(place * count // parts)
-                        place += 1
 
     # ---- Proof ----
 

@@ -638,29 +638,6 @@ static enum outcome process(search *s, frame *f)
 
 /* ---- The walk ---- */
 
-int search_root_packing(search *s, int32_t *label)
-{
-    s->rotation = 0;
-    start_rotation(s);
-    uint64_t rest[s->words];
-    memcpy(rest, s->free, sizeof rest);
-    for (int i = 0; i < s->rows; i++)
-        label[i] = -1;
-    int32_t circuit;
-    int number = 0;
-    for (; look(s, rest, &circuit) == OPEN && circuit >= 0; number++)
-        for (int i = 0; i < s->rows; i++)
-            if (has(circuit_plus(&s->pool, circuit), i)) {
-                label[i] = number;
-                drop(rest, i);
-            }
-    s->rotation = s->depth = -1;
-    /* A witness that was passed by is to be found again. */
-    s->best_count = s->rows + 1;
-    s->separations = 0;
-    return number;
-}
-
 int search_assume(search *s, int rotation, const int32_t *literal, int count)
 {
     s->rotation = s->last_rotation = rotation;

@@ -96,10 +96,6 @@ int search_assume(search *s, int rotation, const int32_t *literal, int count);
    or -1 if there is nothing to give or no memory. */
 int search_give(search *s, int32_t number, int *rotation, int32_t *literal);
 
-/* Before any run: number the disjoint circuits of a greedy packing of all rows; label[i] is the circuit of row i, or
-   -1. Answers how many there are. `block` may then change, within the number of blocks. */
-int search_root_packing(search *s, int32_t *label);
-
 /* After STUCK: a circuit, signed columns as in circuits_admit, all of whose literals are false here. -1 when memory is short. */
 int search_admit(search *s, const int32_t *column, int size);
 
