@@ -27,9 +27,10 @@ INLINE int invert(double *a, int order, const int stride)
         for (int i = 0; i < order; i++) {
             double *restrict target = a + i * stride;
             const double factor = target[j];
-            target[j] = 0;
             for (int k = 0; k < stride; k++)
                 target[k] -= factor * line[k];
+            /* Now, not as a zero before: a narrow store would hold up the wide loads. */
+            target[j] = -factor * scale;
         }
         memcpy(upper, line, sizeof(double) * (size_t)stride);
     }

@@ -9,7 +9,10 @@ enum { STEP_UNIT = 1, STEP_FILL = 2, BRANCH = 3, COUNT_CONFLICT = 4, CLAUSE_CONF
 
 /* Rows that were positive lately where everything else was negative are the ones that decide: branching takes them
    first. */
-static const float ACTIVITY_MEMORY = 0.995f;
+static const float ACTIVITY_MEMORY = 0.85f;
+
+/* Keeps the others out of the slow numbers next to zero. */
+static const float LEAST_ACTIVITY = 1e-12f;
 
 /* Multipliers below this may be zero. */
 static const float SLIM = 1e-6f;
@@ -261,7 +264,7 @@ static enum outcome ascertain(search *s, frame *f, int i, int *kept)
 }
 
 /* Drop circuits that are satisfied, use those with at most one live row. */
-static enum outcome review(search *s, frame *f)
+CLONED static enum outcome review(search *s, frame *f)
 {
     for (int i = 0; i < f->packed;) {
         const int32_t circuit = f->packing[i];
@@ -298,7 +301,7 @@ static enum outcome review(search *s, frame *f)
 }
 
 /* Compare each budget with its packing. OPEN with *changed: rows were made NEG or a false circuit left. */
-static enum outcome weigh(search *s, frame *f, int *changed)
+CLONED static enum outcome weigh(search *s, frame *f, int *changed)
 {
     int32_t inside[f->packed + 1];
     *changed = 0;
@@ -374,7 +377,7 @@ static int judge(search *s)
 }
 
 /* Does a remembered direction have all of POS and none of NEG and `rest` positive? Then no circuit lives there. */
-static int known_separated(const search *s, const uint64_t *rest)
+INLINE int known_separated(const search *s, const uint64_t *rest)
 {
     for (int r = 0; r < RING && r < s->separations; r++) {
         const uint64_t *up = s->separated + r * s->words;
@@ -388,7 +391,7 @@ static int known_separated(const search *s, const uint64_t *rest)
 }
 
 /* Look for a circuit whose live rows are among `rest`. OPEN with *circuit = -1: there is none, or none is certain. */
-static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
+CLONED static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
 {
     tableau *t = &s->table;
     *circuit = -1;
@@ -413,10 +416,13 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
             uint64_t *up = s->separated + s->separations++ % RING * s->words;
             tableau_active(t, up, s->words);
             for (int c = 0; c < s->columns; c++)
-                s->activity[c] += (1 - ACTIVITY_MEMORY) * ((float)has(up, c) - s->activity[c]);
+                s->activity[c] = ACTIVITY_MEMORY * s->activity[c] + LEAST_ACTIVITY;
             int active = 0;
-            for (int w = 0; w < s->words; w++)
+            for (int w = 0; w < s->words; w++) {
+                for (uint64_t left = up[w]; left; left &= left - 1)
+                    s->activity[64 * w + __builtin_ctzll(left)] += 1;
                 active += __builtin_popcountll(up[w] & (s->free[w] | s->positive[w]));
+            }
             return (s->spanning || active < s->best_count) && judge(s) ? WITNESSED : OPEN;
         }
         if (result == CIRCUIT) {
@@ -445,7 +451,7 @@ static enum outcome look(search *s, const uint64_t *rest, int32_t *circuit)
 }
 
 /* Put a circuit into the packing; those that it meets leave. */
-static void include(search *s, frame *f, int32_t circuit)
+INLINE void include(search *s, frame *f, int32_t circuit)
 {
     const uint64_t *plus = circuit_plus(&s->pool, circuit);
     for (int i = 0; i < f->packed;) {
@@ -461,12 +467,12 @@ static void include(search *s, frame *f, int32_t circuit)
     f->packing[f->packed++] = circuit;
 }
 
-/* One more circuit for the first budget that has room for one. Only circuits of later budgets can leave for it, so
-   the packing sizes of the budgets grow lexicographically: this ends. */
-static enum outcome extend(search *s, frame *f, int *extended)
+/* One more circuit for the first budget, from *level on, that has room for one, which *level then says. Only circuits of
+   later budgets can leave for it, so the packing sizes of the budgets grow lexicographically: this ends. */
+CLONED static enum outcome extend(search *s, frame *f, int *level, int *extended)
 {
     *extended = 0;
-    for (int j = 0; j < s->blocks; j++) {
+    for (int j = *level; j < s->blocks; j++) {
         const uint64_t *rows = s->prefix + j * s->words;
         uint64_t rest[s->words];
         for (int w = 0; w < s->words; w++)
@@ -483,6 +489,7 @@ static enum outcome extend(search *s, frame *f, int *extended)
             return outcome;
         if (circuit >= 0) {
             include(s, f, circuit);
+            *level = j;
             *extended = 1;
             return OPEN;
         }
@@ -501,7 +508,7 @@ INLINE int level_of(const search *s, int32_t circuit)
 
 /* From the circuit with the fewest live rows (early budgets first: they bind most) the live row of most activity,
    heavy multipliers preferred a little. Any FREE row without circuits; -1 without FREE rows. */
-static int branching_row(const search *s, const frame *f)
+CLONED static int branching_row(const search *s, const frame *f)
 {
     int32_t best = -1;
     int fewest = 1 << 30;
@@ -535,12 +542,17 @@ static int branching_row(const search *s, const frame *f)
 /* Budgets: repeat the four rules until nothing changes. */
 static enum outcome exhaust_counting(search *s, frame *f)
 {
+    int level = 0;
     for (int changed = 1; changed;) {
+        const int trailed = s->trailed, packed = f->packed;
         enum outcome outcome = review(s, f);
         if (outcome == OPEN)
             outcome = weigh(s, f, &changed);
+        /* Budgets before `level` have no room for one more circuit, as long as rows and packing are what they were. */
+        if (s->trailed != trailed || f->packed != packed)
+            level = 0;
         if (outcome == OPEN && !changed)
-            outcome = extend(s, f, &changed);
+            outcome = extend(s, f, &level, &changed);
         if (outcome != OPEN)
             return outcome;
     }

@@ -31,13 +31,14 @@ int tableau_open(tableau *t, int dimension, int columns, const double *vector)
     t->cell = aligned_zeros((rows + 1) * width, sizeof(float));
     t->beta = aligned_zeros((size_t)t->height, sizeof(float));
     t->mask = aligned_zeros(width, sizeof(uint32_t));
+    t->may_swap = aligned_zeros(width, sizeof(uint32_t));
     t->basis = aligned_zeros(rows, sizeof(int32_t));
     t->place = aligned_zeros(width, sizeof(int32_t));
     t->sign = aligned_zeros(width, sizeof(float));
     t->wanted = aligned_zeros(width, sizeof(float));
     t->role = aligned_zeros(width, 1);
     t->inverse = aligned_zeros(rows * (size_t)dense_stride((int)rows), sizeof(double));
-    if (!t->transposed || !t->cell || !t->beta || !t->mask || !t->basis || !t->place || !t->sign || !t->wanted ||
+    if (!t->transposed || !t->cell || !t->beta || !t->mask || !t->may_swap || !t->basis || !t->place || !t->sign || !t->wanted ||
         !t->role || !t->inverse)
         return -1;
     for (int c = 0; c < columns; c++) {
@@ -54,6 +55,7 @@ void tableau_close(tableau *t)
     free(t->cell);
     free(t->beta);
     free(t->mask);
+    free(t->may_swap);
     free(t->basis);
     free(t->place);
     free(t->sign);
@@ -365,11 +367,12 @@ INLINE int swapping(const tableau *t, const int width)
             most[c] = quotient > most[c] ? quotient : most[c];
         }
     }
+    const uint32_t *restrict may_swap = t->may_swap;
     uint32_t best = 0;
     for (int c = 0; c < width; c++) {
         union { float value; uint32_t bits; } clear = {.value = live[c] / (fixed[c] + 1e-12f)};
-        const int good = (t->role[c] == FIXED) & (clear.value > 1.01f) & (live[c] > 1e-3f);
-        const uint32_t key = good ? (clear.bits & 0xFFFF0000u) | (uint32_t)c : 0;
+        const uint32_t good = may_swap[c] & -(uint32_t)(clear.value > 1.01f) & -(uint32_t)(live[c] > 1e-3f);
+        const uint32_t key = ((clear.bits & 0xFFFF0000u) | (uint32_t)c) & good;
         best = key > best ? key : best;
     }
     return best ? (int)(best & 0xFFFFu) : -1;
@@ -381,8 +384,10 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
     uint8_t charged[MAX_HEIGHT] = {0};
     float column[MAX_HEIGHT] __attribute__((aligned(ALIGNMENT))) = {0};
     int barred = 0;
-    for (int c = 0; c < width; c++)
+    for (int c = 0; c < width; c++) {
         t->mask[c] = t->role[c] != BARRED ? ~0u : 0u;
+        t->may_swap[c] = t->role[c] == FIXED ? ~0u : 0u;
+    }
     for (int i = 0; i < rows; i++) {
         const int c = t->basis[i];
         charged[i] = t->role[c] == BARRED || t->sign[c] != t->wanted[c];

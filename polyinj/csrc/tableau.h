@@ -32,6 +32,7 @@ typedef struct {
     float *cell;          /* (N + 2) x width */
     float *beta;          /* height: multipliers of the basis; last the negative objective */
     uint32_t *mask;       /* per column: all ones where it may enter, else 0 */
+    uint32_t *may_swap;   /* per column: all ones where it is FIXED */
     int32_t *basis;       /* row -> column */
     int32_t *place;       /* column -> row, -1 if nonbasic */
     float *sign;          /* sign that the column carries, +1 or -1 */
