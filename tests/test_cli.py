@@ -139,7 +139,7 @@ def test_check_shows_a_collision(tmp_path, run_main):
 
 
 def test_check_undecided(tmp_path, run_main):
-    np.save(tmp_path / "w.npy", gaussian(112, 16))
+    np.save(tmp_path / "w.npy", gaussian(168, 24))
     run = run_main("check", tmp_path / "w.npy", "--time-limit", "1e-6")
     assert run.returncode == 3
     assert run.stdout.startswith("undecided")
@@ -221,7 +221,7 @@ def test_a_ball_of_inputs(tmp_path, run_main):
 
 
 def test_what_stopped_the_search_is_shown(tmp_path, run_main):
-    np.save(tmp_path / "w.npy", gaussian(126, 18))
+    np.save(tmp_path / "w.npy", gaussian(168, 24))
     for option, value, name in (("--node-limit", 50, "node_limit"), ("--memory-limit", 1, "memory_limit")):
         run = run_main("check", tmp_path / "w.npy", option, value)
         assert run.returncode == 3

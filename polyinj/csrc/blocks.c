@@ -88,15 +88,18 @@ static void arrange(circle *c)
 {
     weigh(c);
     int64_t trials = 0;
-    for (int moved = 1; moved && trials < TRIALS;) {
+    for (int moved = 1; moved;) {
         moved = 0;
-        for (int i = 1; i < c->members; i++)
+        for (int i = 1; i < c->members; i++) {
             for (int j = 0; j < i; j++)
                 if (change(c, i, j) < -LEAST_GAIN) {
                     exchange(c, i, j);
                     moved = 1;
                 }
-        trials += (int64_t)c->members * c->members / 2;
+            trials += i;
+            if (trials > TRIALS)
+                return;
+        }
     }
 }
 
