@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from libc.math cimport fabs, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
@@ -368,18 +368,29 @@ def _filled(tree, given):
     return np.concatenate(pieces)
 
 
-def _distinct(rows):
-    """The distinct rows of an int32 matrix, and for each row which one it is (int32).
-
-    Rows are told apart by a 64-bit key, a fixed random combination of their entries; should two keys agree by chance,
-    by comparing rows.
-    """
-    factors = np.random.default_rng(0).integers(1, 2**63, rows.shape[1], dtype=np.uint64) | np.uint64(1)
-    keys = (rows.astype(np.int64).view(np.uint64) * factors).sum(axis=1, dtype=np.uint64)
-    _, first, name = np.unique(keys, return_index=True, return_inverse=True)
-    if not np.array_equal(rows[first][name], rows):
-        _, first, name = np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    return rows[first], name.reshape(-1).astype(np.int32)
+def _distinct(const int32_t[:, ::1] row):
+    """The distinct rows of an int32 matrix in the order in which they come, and for each row which one it is (int32)."""
+    cdef Py_ssize_t count = row.shape[0], width = row.shape[1], i, k
+    cdef int32_t[::1] name = np.empty(count, dtype=np.int32), first = np.empty(count, dtype=np.int32)
+    # Open addressing: at most half of the slots are taken.
+    cdef uint64_t last = (1 << (2 * count).bit_length()) - 1, at
+    cdef int32_t[::1] slot = np.full(last + 1, -1, dtype=np.int32)
+    cdef int32_t distinct = 0
+    with nogil:
+        for i in range(count):
+            at = 0
+            for k in range(width):
+                at = (at ^ <uint64_t><int64_t>row[i, k]) * 0x9E3779B97F4A7C15u
+                at ^= at >> 29
+            at &= last
+            while slot[at] >= 0 and memcmp(&row[first[slot[at]], 0], &row[i, 0], sizeof(int32_t) * width) != 0:
+                at = (at + 1) & last
+            if slot[at] < 0:
+                slot[at] = distinct
+                first[distinct] = <int32_t>i
+                distinct += 1
+            name[i] = slot[at]
+    return np.asarray(row)[np.asarray(first)[:distinct]], np.asarray(name)
 
 
 cdef int64_t _given_place(const int32_t[::1] code):
