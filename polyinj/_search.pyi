@@ -99,9 +99,9 @@ class CountSearch(_Search):
     """Is some admissible direction active on at most `budget` rows? EXHAUSTED proves that none is.
 
     rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading
-    entries of a row are its linear part (default all); rows without one take no part. blocks: the block of each row, or
-    a number of blocks, among which the search arranges the rows, or None for budget + 1. ValueError if the rows do not span numerically or
-    there are fewer than N + 1 of them, or N > LARGEST_DIMENSION.
+    entries of a row are its linear part (default all); rows without one take no part. blocks: the block of each
+    row, or a number of blocks, among which the search arranges the rows, or None for budget + 1. ValueError if the
+    rows do not span numerically or there are fewer than N + 1 of them, or N > LARGEST_DIMENSION.
     """
 
     def __init__(

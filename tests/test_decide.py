@@ -26,6 +26,7 @@ from polyinj import (
     find_witness,
     tukey_depth,
 )
+from polyinj.injectivity.looks import Looks
 from polyinj.testing import integer_matrices, nearly_dependent_matrices
 
 
@@ -253,6 +254,32 @@ def test_limits_leave_the_verdict_open():
     decided = decide_injectivity(gaussian(70, 10), node_limit=10**6)
     assert (decided.verdict, decided.stopped_by, decided.advice) == (Verdict.INJECTIVE, None, "")
     assert decide_injectivity(gaussian(30, 10)).stopped_by is None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_witnesses_that_a_short_walk_misses_are_looked_for_on_the_way(workers):
+    """The search alone visits 21,000 to 77,000 nodes of these before it meets a witness."""
+    for seed in (100, 101, 102, 104):
+        decision = decide_injectivity(gaussian(116, 20, seed), rank_proof=False, workers=workers)
+        assert decision.verdict is Verdict.NOT_INJECTIVE
+        assert 0 < decision.stats.nodes < 5_000
+        decision.verify()
+
+
+def test_nodes_do_not_depend_on_the_time():
+    nodes = [decide_injectivity(gaussian(98, 14, 4), rank_proof=False).stats.nodes for _ in range(3)]
+    assert len(set(nodes)) == 1
+    assert nodes[0] > 400
+
+
+def test_looks_are_taken_once_each_when_they_are_due():
+    taken = []
+    looks = Looks([(5, lambda: taken.append(5) or False), (9, lambda: taken.append(9) or True)])
+    assert (looks.due_at, looks.take(4)) == (5, None)
+    assert looks.take(20)() is False
+    assert looks.due_at == 9
+    assert looks.take(9)() is True
+    assert (looks.due_at, looks.take(2**40), taken) == (2**62, None, [5, 9])
 
 
 def test_layers_beyond_the_search_say_so():

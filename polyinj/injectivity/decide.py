@@ -3,7 +3,8 @@
 1. Weights of rank below n: not injective, along the kernel. One input: closed form.
 2. The count: branch and bound proves that at least n rows are active everywhere, or finds a point where fewer are. In
    general position that is injectivity.
-3. Where its first nodes do not decide, a short local search looks for a point whose active rows do not span.
+3. Where its first nodes do not decide, a local search looks for a point whose active rows do not span: short at first,
+   then longer the more nodes the count takes.
 4. The rank: branch and bound proves that the active rows span everywhere, general position or not. Rows with parallel
    weights, or a dependency met while counting, rule out general position: then only this decides.
 
@@ -15,8 +16,11 @@ Every point is checked in exact arithmetic before it counts, and every circuit t
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
+from itertools import chain, count
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,10 +32,12 @@ from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.certificate import Claim, InjectivityProof
 from polyinj.injectivity.collide import collision_at
 from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
+from polyinj.injectivity.descent import can_descend, descend
 from polyinj.injectivity.domain import Ball, Box, Cover
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.line import covering_circuit, uncovered_point
+from polyinj.injectivity.looks import Look, Looks
 from polyinj.injectivity.run import Limits, Outcome
 from polyinj.injectivity.search import Problem, search_count, search_rank
 from polyinj.injectivity.witness import Witness, fewest_active
@@ -40,8 +46,10 @@ from polyinj.injectivity.witness import Witness, fewest_active
 _RANK_NODES = 4_000
 # The search in rationals solves a linear program a node: for matrices of so many entries in a second or less.
 _EXACT_ENTRIES = 400
-# Steps of the first walk, times n: enough for most layers that have a witness, a fraction of the search for others.
-_WALK_STEPS = 1
+# Looks for a witness. The first is a walk of n steps, after so many nodes; then come descents, the k-th of 250 2^k
+# steps after 100 4^k nodes: a tenth of the first 100 nodes' time, and ever less of more nodes.
+_WALK_AFTER = 20
+_DESCENT_AFTER, _DESCENT_STEPS = 100, 250
 # The bound on the depth that comes with UNDECIDED: so many nodes for each count.
 _BOUND_NODES = 200
 
@@ -136,6 +144,7 @@ class _Run:
     nodes: int = 0
     pivots: int = 0
     witness: Witness | None = None
+    found: NDArray[np.float64] | None = None
 
     def decide(self, rank_proof: bool | None) -> Decision:
         n = self.layer.weights.shape[1]
@@ -153,16 +162,18 @@ class _Run:
         if not well_conditioned:
             return self._decide_exactly(problem)
         if problem.rows.shape[1] > LARGEST_DIMENSION:
-            return self._witnessed(problem) or self._undecided(problem, "size")
+            return self._decided_by_look(problem) if self._walk(problem) else self._undecided(problem, "size")
         degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
         counted: Outcome | None = None
+        looks = Looks(self._descents(problem))
         if degenerate or rank_proof is True:
-            if (found := self._witnessed(problem)) is not None:
-                return found
+            if self._walk(problem):
+                return self._decided_by_look(problem)
         else:
-            counted, found = self._count(problem)
-            if found is not None:
-                return found
+            looks = Looks(chain([(_WALK_AFTER, partial(self._walk, problem))], self._descents(problem)))
+            counted = self._count(problem, looks)
+            if self.found is not None:
+                return self._decided_by_look(problem)
             if counted.status == WITNESS:
                 return self.not_injective(problem.point(counted.direction))
             degenerate = counted.degenerate or counted.status == STUCK
@@ -173,7 +184,11 @@ class _Run:
         tries = self.limits
         if not degenerate and rank_proof is None:
             tries = Limits(min(_RANK_NODES, self.limits.leave(0)), self.limits.deadline, self.limits.stop)
-        ranked = self._rank(problem, tries)
+        if counted is not None and counted.status == EXHAUSTED:
+            looks = Looks()
+        ranked = self._rank(problem, tries, looks)
+        if self.found is not None:
+            return self._decided_by_look(problem)
         if ranked.status == WITNESS:
             return self.not_injective(problem.point(ranked.direction))
         if ranked.status == EXHAUSTED:
@@ -220,14 +235,30 @@ class _Run:
         tree = np.array([6, 1, 0], dtype=np.int32)
         return self._injective("spanning", Outcome(EXHAUSTED, circuits=covering_circuit(self.layer), trees=[tree]))
 
-    def _witnessed(self, problem: Problem) -> Decision | None:
-        """Not injective, if a walk finds that; it leaves the witness with the fewest active rows."""
+    def _walk(self, problem: Problem) -> bool:
+        """A short walk; it leaves the witness with the fewest active rows."""
         n = problem.columns
-        direction = fewest_active(problem, self.limits, stop_at=n - 1, steps=_WALK_STEPS * n)
-        if (found := problem.witness(direction)) is not None:
-            return self.not_injective(problem.point(found))
-        self._met(problem, direction)
-        return None
+        return self._look_along(problem, fewest_active(problem, self.limits, stop_at=n - 1, steps=n))
+
+    def _descents(self, problem: Problem) -> Iterator[tuple[int, Look]]:
+        """Descents ever longer, and at how many nodes."""
+        if can_descend(problem):
+            for k in count():
+                yield _DESCENT_AFTER * 4**k, partial(self._descend, problem, k)
+
+    def _descend(self, problem: Problem, k: int) -> bool:
+        limits = Limits(deadline=self.limits.deadline)
+        return self._look_along(problem, descend(problem, limits, seed=k, steps=_DESCENT_STEPS * 2**k, workers=1))
+
+    def _look_along(self, problem: Problem, direction: NDArray[np.float64] | None) -> bool:
+        """Does the direction, or one beside it, lose information? Then `found` keeps it."""
+        self.found = problem.witness(direction)
+        if self.found is None:
+            self._met(problem, direction)
+        return self.found is not None
+
+    def _decided_by_look(self, problem: Problem) -> Decision:
+        return self.not_injective(problem.point(self.found))
 
     def _met(self, problem: Problem, direction: NDArray[np.float64] | None) -> None:
         """Keep the witness at a direction, if there is none with fewer active rows."""
@@ -235,14 +266,7 @@ class _Run:
         if witness is not None and (self.witness is None or witness.active < self.witness.active):
             self.witness = witness
 
-    def _count(self, problem: Problem) -> tuple[Outcome, Decision | None]:
-        """The count, with a walk after its first nodes, and what the walk decided."""
-        walked: list[Decision | None] = []
-
-        def unless() -> bool:
-            walked.append(self._witnessed(problem))
-            return walked[0] is not None
-
+    def _count(self, problem: Problem, looks: Looks) -> Outcome:
         counted = search_count(
             problem,
             problem.columns - 1,
@@ -251,16 +275,23 @@ class _Run:
             record=self.certificate,
             memory_limit=self.memory_limit,
             workers=self.workers,
-            unless=unless,
+            looks=looks,
         )
         self._add(counted)
         if self.witness is None or counted.fewest < self.witness.active:
             self._met(problem, counted.nearest)
-        return counted, walked[0] if walked else None
+        return counted
 
-    def _rank(self, problem: Problem, limits: Limits) -> Outcome:
+    def _rank(self, problem: Problem, limits: Limits, looks: Looks) -> Outcome:
         return self._add(
-            search_rank(problem, limits, record=self.certificate, memory_limit=self.memory_limit, workers=self.workers)
+            search_rank(
+                problem,
+                limits,
+                record=self.certificate,
+                memory_limit=self.memory_limit,
+                workers=self.workers,
+                looks=looks,
+            )
         )
 
     def _add(self, outcome: Outcome) -> Outcome:

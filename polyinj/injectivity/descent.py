@@ -32,6 +32,9 @@ _SLICE_OPERATIONS = 1e8
 # library, not even by a rounding.
 _WELL_CONDITIONED = 10.0
 
+# With fewer inputs a walk on rays does as well.
+_LEAST_COLUMNS = 12
+
 Direction = NDArray[np.float64]
 
 
@@ -42,6 +45,11 @@ class _Anneal:
     active: int
     direction: Direction
     is_witness: bool
+
+
+def can_descend(problem: Problem) -> bool:
+    """Whether a descent suits the layer: on all of R^n, and not too small."""
+    return problem.layer.domain is None and problem.columns >= _LEAST_COLUMNS
 
 
 def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, workers: int) -> Direction | None:

@@ -14,6 +14,7 @@ from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 from polyinj._search import EXHAUSTED, WITNESS, splice
+from polyinj.injectivity.looks import Looks
 from polyinj.injectivity.run import Accept, Limits, Outcome, run
 
 if TYPE_CHECKING:
@@ -28,12 +29,13 @@ def search_together(
     accept: Accept,
     record: bool,
     workers: int,
+    looks: Looks,
 ) -> Outcome:
     """Complete a search that has begun, on so many threads; `start` makes searches with the same arguments.
 
     What is proved does not depend on the threads; the proof and its number of nodes do, on who is faster.
     """
-    team = _Team(search, start, problem, limits, accept, record)
+    team = _Team(search, start, problem, limits, accept, record, looks)
     with ThreadPoolExecutor(workers) as pool:
         try:
             threads = [pool.submit(team.work) for _ in range(workers)]
@@ -57,6 +59,7 @@ class _Team(Limits):
         limits: Limits,
         accept: Accept,
         record: bool,
+        looks: Looks,
     ) -> None:
         super().__init__(limits.nodes, limits.deadline)
         self.root = search
@@ -68,10 +71,15 @@ class _Team(Limits):
         self.under_way: list[Any] = []
         self.idle = 0
         self.proofs: list[Any] = []
+        self.looks, self.looking = looks, False
 
     def leave(self, used: int) -> int:
         with self.changed:
-            return super().leave(self.outcome.nodes + sum(search.nodes for search in self.under_way))
+            return super().leave(self._nodes)
+
+    @property
+    def _nodes(self) -> int:
+        return self.outcome.nodes + sum(int(search.nodes) for search in self.under_way)
 
     def work(self) -> None:
         """What one thread does until nothing is left."""
@@ -97,7 +105,7 @@ class _Team(Limits):
             return task
 
     def _complete(self, number: int | None, rotation: int, search: Any) -> None:
-        direction = run(search, self.problem, self, self.accept, pause=lambda: self._share(search))
+        direction = run(search, self.problem, self, self.accept, pause=lambda: self._share(search) or self._look())
         with self.changed:
             self.under_way.remove(search)
             self.outcome.add(search)
@@ -124,6 +132,20 @@ class _Team(Limits):
                     self.waiting.append((number, rotation, part))
                     self.changed.notify()
         return False
+
+    def _look(self) -> bool:
+        """Take the look that is due, one thread at a time; what it finds ends all searches."""
+        with self.changed:
+            look = None if self.looking else self.looks.take(self._nodes)
+            self.looking |= look is not None
+        if look is None:
+            return False
+        found = look()
+        with self.changed:
+            self.looking = False
+        if found:
+            self.dismiss()
+        return found
 
     def _keep_proof(self, number: int | None, rotation: int, search: Any) -> None:
         """Of one part; of the whole where it is the last."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +16,7 @@ from polyinj._search import RUNNING, CountSearch, RankSearch, factored, least_si
 from polyinj.geometry import exact
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.layer import Layer
+from polyinj.injectivity.looks import Looks
 from polyinj.injectivity.parallel import search_together
 from polyinj.injectivity.run import Accept, Limits, Outcome, run
 
@@ -189,11 +190,11 @@ def search_count(
     record: bool,
     memory_limit: int,
     workers: int = 1,
-    unless: Callable[[], bool] = lambda: False,
+    looks: Looks | None = None,
 ) -> Outcome:
     """Is there an admissible direction with at most `budget` positive rows (of those with nonzero weights)?
 
-    `unless` is called once, if the first nodes do not decide, and ends the search by True.
+    A look that finds what it looks for ends the search.
     """
 
     def start(blocks: NDArray[np.int32] | None = None) -> CountSearch:
@@ -209,13 +210,21 @@ def search_count(
         )
 
     search = start()
-    outcome = _search(problem, search, lambda: start(search.blocks), limits, accept, record, workers, unless)
+    outcome = _search(problem, search, lambda: start(search.blocks), limits, accept, record, workers, looks)
     outcome.blocks = [np.flatnonzero(search.blocks == block).tolist() for block in range(int(search.blocks.max()) + 1)]
     return outcome
 
 
-def search_rank(problem: Problem, limits: Limits, *, record: bool, memory_limit: int, workers: int = 1) -> Outcome:
-    """Is there an admissible direction whose positive rows do not span?"""
+def search_rank(
+    problem: Problem,
+    limits: Limits,
+    *,
+    record: bool,
+    memory_limit: int,
+    workers: int = 1,
+    looks: Looks | None = None,
+) -> Outcome:
+    """Is there an admissible direction whose positive rows do not span? A look that finds one ends the search."""
 
     def start() -> RankSearch:
         return RankSearch(
@@ -227,7 +236,7 @@ def search_rank(problem: Problem, limits: Limits, *, record: bool, memory_limit:
             memory_limit=memory_limit,
         )
 
-    return _search(problem, start(), start, limits, problem.witness, record, workers, lambda: False)
+    return _search(problem, start(), start, limits, problem.witness, record, workers, looks)
 
 
 def _search(
@@ -238,18 +247,20 @@ def _search(
     accept: Accept,
     record: bool,
     workers: int,
-    unless: Callable[[], bool],
+    looks: Looks | None,
 ) -> Outcome:
     """Run the search, on several threads if it is not easy; `another` makes one with the same arguments."""
-    easy = time.monotonic() + _EASY_SECONDS
-    needless: list[bool] = []
-
-    def pause() -> bool:
-        if not needless:
-            needless.append(unless())
-        return needless[0] or (workers > 1 and time.monotonic() > easy)
-
-    direction = run(search, problem, limits, accept, pause)
-    if search.status == RUNNING and workers > 1 and not any(needless) and limits.leave(search.nodes):
-        return search_together(search, another, problem, limits, accept, record, workers)
+    looks = looks or Looks()
+    hard = time.monotonic() + _EASY_SECONDS
+    while True:
+        # Up to the next look exactly, so that nodes do not depend on the time.
+        stage = replace(limits, nodes=min(looks.due_at, 2**62 if limits.nodes is None else limits.nodes))
+        direction = run(search, problem, stage, accept, pause=lambda: workers > 1 and time.monotonic() > hard)
+        if direction is not None or search.status != RUNNING or not limits.leave(search.nodes):
+            break
+        look = looks.take(search.nodes)
+        if look is None:
+            return search_together(search, another, problem, limits, accept, record, workers, looks)
+        if look():
+            break
     return Outcome.of(search, direction, record)

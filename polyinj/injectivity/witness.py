@@ -20,14 +20,13 @@ from polyinj._search import WitnessSearch
 from polyinj.errors import InputError
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.descent import descend
+from polyinj.injectivity.descent import can_descend, descend
 from polyinj.injectivity.domain import Ball, Box
 from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.run import Limits
 from polyinj.injectivity.search import Problem
 
 _STEPS_A_SLICE = 64
-_DESCENT_FROM = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def _search(problem: Problem, limits: Limits, seed: int, steps: int | None, work
     """The direction with the fewest active rows met, by the method that suits the size."""
     if not problem.rows[:, : problem.columns].any():
         raise InputError(f"weights is zero; expected rank {problem.columns}")
-    if problem.layer.domain is None and problem.columns >= _DESCENT_FROM:
+    if can_descend(problem):
         return descend(problem, limits, seed=seed, steps=steps, workers=workers)
     return fewest_active(problem, limits, stop_at=problem.columns - 1, seed=seed, steps=steps or 2**62)
 
