@@ -27,6 +27,7 @@ from polyinj import (
     tukey_depth,
 )
 from polyinj.injectivity.looks import Looks
+from polyinj.injectivity.run import Limits
 from polyinj.testing import integer_matrices, nearly_dependent_matrices
 
 
@@ -274,11 +275,11 @@ def test_nodes_do_not_depend_on_the_time():
 
 def test_looks_are_taken_once_each_when_they_are_due():
     taken = []
-    looks = Looks([(5, lambda: taken.append(5) or False), (9, lambda: taken.append(9) or True)])
+    looks = Looks([(5, lambda limits: taken.append(5) or False), (9, lambda limits: taken.append(9) or True)])
     assert (looks.due_at, looks.take(4)) == (5, None)
-    assert looks.take(20)() is False
+    assert looks.take(20)(Limits()) is False
     assert looks.due_at == 9
-    assert looks.take(9)() is True
+    assert looks.take(9)(Limits()) is True
     assert (looks.due_at, looks.take(2**40), taken) == (2**62, None, [5, 9])
 
 

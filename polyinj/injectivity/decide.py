@@ -162,18 +162,18 @@ class _Run:
         if not well_conditioned:
             return self._decide_exactly(problem)
         if problem.rows.shape[1] > LARGEST_DIMENSION:
-            return self._decided_by_look(problem) if self._walk(problem) else self._undecided(problem, "size")
+            return self._by_look(problem) if self._walk(problem, self.limits) else self._undecided(problem, "size")
         degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
         counted: Outcome | None = None
         looks = Looks(self._descents(problem))
         if degenerate or rank_proof is True:
-            if self._walk(problem):
-                return self._decided_by_look(problem)
+            if self._walk(problem, self.limits):
+                return self._by_look(problem)
         else:
             looks = Looks(chain([(_WALK_AFTER, partial(self._walk, problem))], self._descents(problem)))
             counted = self._count(problem, looks)
             if self.found is not None:
-                return self._decided_by_look(problem)
+                return self._by_look(problem)
             if counted.status == WITNESS:
                 return self.not_injective(problem.point(counted.direction))
             degenerate = counted.degenerate or counted.status == STUCK
@@ -188,7 +188,7 @@ class _Run:
             looks = Looks()
         ranked = self._rank(problem, tries, looks)
         if self.found is not None:
-            return self._decided_by_look(problem)
+            return self._by_look(problem)
         if ranked.status == WITNESS:
             return self.not_injective(problem.point(ranked.direction))
         if ranked.status == EXHAUSTED:
@@ -235,10 +235,10 @@ class _Run:
         tree = np.array([6, 1, 0], dtype=np.int32)
         return self._injective("spanning", Outcome(EXHAUSTED, circuits=covering_circuit(self.layer), trees=[tree]))
 
-    def _walk(self, problem: Problem) -> bool:
+    def _walk(self, problem: Problem, limits: Limits) -> bool:
         """A short walk; it leaves the witness with the fewest active rows."""
         n = problem.columns
-        return self._look_along(problem, fewest_active(problem, self.limits, stop_at=n - 1, steps=n))
+        return self._look_along(problem, fewest_active(problem, limits, stop_at=n - 1, steps=n))
 
     def _descents(self, problem: Problem) -> Iterator[tuple[int, Look]]:
         """Descents ever longer, and at how many nodes."""
@@ -246,8 +246,7 @@ class _Run:
             for k in count():
                 yield _DESCENT_AFTER * 4**k, partial(self._descend, problem, k)
 
-    def _descend(self, problem: Problem, k: int) -> bool:
-        limits = Limits(deadline=self.limits.deadline)
+    def _descend(self, problem: Problem, k: int, limits: Limits) -> bool:
         return self._look_along(problem, descend(problem, limits, seed=k, steps=_DESCENT_STEPS * 2**k, workers=1))
 
     def _look_along(self, problem: Problem, direction: NDArray[np.float64] | None) -> bool:
@@ -257,7 +256,7 @@ class _Run:
             self._met(problem, direction)
         return self.found is not None
 
-    def _decided_by_look(self, problem: Problem) -> Decision:
+    def _by_look(self, problem: Problem) -> Decision:
         return self.not_injective(problem.point(self.found))
 
     def _met(self, problem: Problem, direction: NDArray[np.float64] | None) -> None:

@@ -59,6 +59,7 @@ def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, w
     `workers`, the number of threads. A bias is left aside: far out on the ray of a witness of the weights alone it
     changes no sign.
     """
+    limits = Limits(around=limits)
     weights = problem.rows[:, : problem.columns]
     vectors, back = _scaled(weights[weights.any(axis=1)])
     slice_steps = max(1, int(_SLICE_OPERATIONS / (4 * vectors.size * STARTS)))

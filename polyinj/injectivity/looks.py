@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
-Look = Callable[[], bool]
+if TYPE_CHECKING:
+    from polyinj.injectivity.run import Limits
+
+# Within limits that may end it; by True it found what makes the search needless.
+Look = Callable[["Limits"], bool]
 
 
 class Looks:
-    """What is due at which number of nodes; a look answers whether it found what makes the search needless."""
+    """What is due at which number of nodes."""
 
     def __init__(self, schedule: Iterable[tuple[int, Look]] = ()) -> None:
         self._schedule = iter(schedule)

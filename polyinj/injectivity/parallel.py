@@ -140,7 +140,7 @@ class _Team(Limits):
             self.looking |= look is not None
         if look is None:
             return False
-        found = look()
+        found = look(self)
         with self.changed:
             self.looking = False
         if found:

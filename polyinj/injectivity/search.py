@@ -261,6 +261,6 @@ def _search(
         look = looks.take(search.nodes)
         if look is None:
             return search_together(search, another, problem, limits, accept, record, workers, looks)
-        if look():
+        if look(limits):
             break
     return Outcome.of(search, direction, record)
