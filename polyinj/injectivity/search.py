@@ -211,7 +211,11 @@ def search_count(
 
     search = start()
     outcome = _search(problem, search, lambda: start(search.blocks), limits, accept, record, workers, looks)
-    outcome.blocks = [np.flatnonzero(search.blocks == block).tolist() for block in range(int(search.blocks.max()) + 1)]
+    if record:
+        outcome.blocks = [[] for _ in range(int(search.blocks.max()) + 1)]
+        for row, block in enumerate(search.blocks.tolist()):
+            if block >= 0:
+                outcome.blocks[block].append(row)
     return outcome
 
 
