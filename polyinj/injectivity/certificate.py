@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import lcm
 from os import PathLike
 from typing import Any, Literal, Self
 
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import CertificateError, InputError
-from polyinj.geometry.exact import fractions, read_number
+from polyinj.geometry.exact import product, read_number
 from polyinj.injectivity.certificate_file import (
     COLLISION,
     PROOF,
@@ -104,10 +105,13 @@ class Collision:
             raise CertificateError("x and y are the same point")
         if layer.domain is not None and not (layer.domain.contains(self.x) and layer.domain.contains(self.y)):
             raise CertificateError(f"x or y lies outside the domain {layer.domain}")
-        shifts = [Fraction(0)] * self.layer.rows if layer.bias is None else [Fraction(b) for b in layer.bias.tolist()]
-        for i, (row, shift) in enumerate(zip(fractions(layer.weights), shifts, strict=True)):
-            of_x, of_y = (max(_dot(row, point) + shift, Fraction(0)) for point in (self.x, self.y))
-            if of_x != of_y:
+        # In integers: both points times one denominator, each row times a positive number.
+        denominator = lcm(*(entry.denominator for entry in (*self.x, *self.y)))
+        rows = layer.system().rows
+        tail = [] if layer.is_linear else [denominator]
+        x, y = ([int(entry * denominator) for entry in point] + tail for point in (self.x, self.y))
+        for i, (of_x, of_y) in enumerate(zip(product(rows, x), product(rows, y), strict=True)):
+            if max(of_x, 0) != max(of_y, 0):
                 raise CertificateError(f"the images of x and y differ in row {i}")
 
     def as_float64(self, weights: ArrayLike, bias: ArrayLike | None = None) -> FloatCollision:
@@ -331,7 +335,3 @@ def _describe(layer: LayerName) -> dict[str, object]:
         "bias": layer.biased,
         "domain": domain_document(layer.domain),
     }
-
-
-def _dot(row: Sequence[Fraction], point: Sequence[Fraction]) -> Fraction:
-    return sum((a * b for a, b in zip(row, point, strict=True)), Fraction(0))
