@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from polyinj.simulation.transition import Transition
 
 _COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#7fb3d5", "#e8a0a8", "#9ccb9f")
-_LABEL_GAP = 0.018
+# Least distance of labelled n, on the scale n^(-2/3) and of log10(n).
+_LABEL_GAP, _LOG_LABEL_GAP = 0.022, 0.036
 # Thresholds that the crossings are compared with; the others lie outside of the figure.
 _LADDER = {"full-rsb": "full RSB", "gordon": "Gordon", "euler": "Euler"}
 
@@ -134,9 +135,10 @@ def _draw_width(axes: Axes, transition: Transition) -> None:
             n, value, [value - low, high - value], color="black", marker="o", ms=3.5, ls="", capsize=1.5, elinewidth=0.9
         )
     axes.set(xscale="log", yscale="log", xlabel="n", ylabel="rows from P = 1/10 to 9/10")
-    axes.xaxis.set_major_locator(FixedLocator([crossing.n for crossing in transition.crossings]))
+    ns = [crossing.n for crossing in transition.crossings]
+    labelled = _spaced(ns, np.log10(ns), _LOG_LABEL_GAP)
+    axes.set_xticks(labelled, list(map(str, labelled)))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:.0f}")
     axes.yaxis.set_major_locator(FixedLocator([5, 6, 8, 10, 12, 15, 20, 25, 30]))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.yaxis.set_major_formatter("{x:.0f}")
@@ -147,9 +149,17 @@ def _draw_width(axes: Axes, transition: Transition) -> None:
 def _label_n(axes: Axes, ns: Sequence[int]) -> None:
     """Ticks at every n and at the limit, labels as far as there is room."""
     axes.xaxis.set_minor_locator(FixedLocator(list(_place(ns))))
-    labelled: list[int] = []
-    for n in sorted(ns):
-        if not labelled or _place(labelled[-1]) - _place(n) > _LABEL_GAP:
-            labelled.append(n)
+    labelled = _spaced(ns, _place(ns), _LABEL_GAP)
     axes.set_xticks([0, *_place(labelled)], ["∞", *map(str, labelled)])
     axes.set_xlim(-0.012 * (len(_COLOURS) + 1), float(_place(min(ns))) + 0.02)
+
+
+def _spaced(ns: Sequence[int], places: ArrayLike, gap: float) -> list[int]:
+    """Those of increasing n, from the first on, whose places are further apart than the gap."""
+    chosen: list[int] = []
+    last = np.inf
+    for n, place in zip(ns, np.asarray(places, dtype=np.float64).tolist(), strict=True):
+        if abs(place - last) > gap:
+            chosen.append(n)
+            last = place
+    return chosen

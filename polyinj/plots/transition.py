@@ -16,6 +16,9 @@ from polyinj.plots.theory import ThresholdRow
 if TYPE_CHECKING:
     from polyinj.simulation.transition import Transition
 
+# A legend of so many lines is split into columns.
+_LEGEND_ROWS = 14
+
 
 def plot_transition(transition: Transition, thresholds: Sequence[ThresholdRow]) -> Figure:
     """P(injective) and, below it, chi against m/n, one colour an n; vertical lines at the known thresholds."""
@@ -28,7 +31,9 @@ def plot_transition(transition: Transition, thresholds: Sequence[ThresholdRow]) 
         _draw_chi(bottom, transition, n, colours[n])
     top.axhline(0.5, color="0.75", lw=0.8, zorder=0)
     top.set(ylabel="P(injective)", ylim=(-0.03, 1.03))
-    top.legend(loc="upper left", frameon=False, fontsize=8)
+    top.legend(
+        loc="upper left", frameon=False, fontsize=8, ncols=1 + len(top.get_lines()) // _LEGEND_ROWS, columnspacing=1
+    )
     bottom.set_yscale("symlog", linthresh=0.1, linscale=0.6)
     bottom.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     bottom.axhline(1, color="0.75", lw=0.8, zorder=0)
