@@ -1,10 +1,12 @@
 """Transitions: fixed grids, located crossings, and their files."""
 
+from itertools import pairwise
 from math import inf, nan
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import binom
 
 from polyinj import GaussianEnsemble, InputError, Transition, estimate_transition, locate_transition
@@ -261,3 +263,20 @@ def test_the_data_set_agrees_with_what_is_known_exactly(data):
     assert abs(crossing.half - EXACT_HALF[2]) <= 5 * (crossing.half_high - crossing.half_low) / 3.92
     halves = [crossing.half for crossing in data.crossings if crossing.n <= 12]
     assert halves == sorted(halves)
+
+
+def test_labels_of_the_figures_have_room(data):
+    figure = data.plot_scaling()
+    FigureCanvasAgg(figure).draw()
+    for axes in figure.axes[:2]:
+        boxes = sorted(
+            (label.get_window_extent() for label in axes.get_xticklabels() if label.get_text()), key=lambda box: box.x0
+        )
+        assert len(boxes) > 8
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    figure = data.plot()
+    FigureCanvasAgg(figure).draw()
+    _, top, _ = figure.axes
+    legend = top.get_legend().get_window_extent()
+    assert top.bbox.x0 <= legend.x0 <= legend.x1 <= top.bbox.x1
+    assert top.bbox.y0 <= legend.y0 <= legend.y1 <= top.bbox.y1
