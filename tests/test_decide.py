@@ -267,6 +267,19 @@ def test_witnesses_that_a_short_walk_misses_are_looked_for_on_the_way(workers):
         decision.verify()
 
 
+def test_layers_beyond_the_search_are_decided_by_descents():
+    """A walk of 100 steps meets 152 active rows here."""
+    decision = decide_injectivity(gaussian(600, 100))
+    assert decision.verdict is Verdict.NOT_INJECTIVE
+    assert decision.best_witness.active < 100
+    decision.verify()
+    decision = decide_injectivity(gaussian(900, 100))
+    assert (decision.verdict, decision.stopped_by) == (Verdict.UNDECIDED, "size")
+    assert 100 <= decision.best_witness.active < 250
+    # The nonnegative orthant is no place for a descent: there a walk looks.
+    assert decide_injectivity(gaussian(80, 62), domain=Box.nonnegative(62)).verdict is Verdict.NOT_INJECTIVE
+
+
 def test_nodes_do_not_depend_on_the_time():
     nodes = [decide_injectivity(gaussian(98, 14, 4), rank_proof=False).stats.nodes for _ in range(3)]
     assert len(set(nodes)) == 1
