@@ -5,7 +5,8 @@
     python examples/trained_layers.py iris --save DIR  also write the layers to DIR/iris-4n.npz, DIR/iris-8n.npz
 
 Trains scikit-learn's MLPClassifier (ReLU) on data sets that scikit-learn ships, with hidden widths 4n and 8n on n
-inputs, standardised (digits: divided by 16), and decides whether the trained first layer is injective.
+inputs, standardised (digits: divided by 16, without the three pixels that are always 0), and decides whether the
+trained first layer is injective.
 """
 
 from __future__ import annotations
@@ -40,10 +41,16 @@ DATA_SETS: dict[str, Callable[[], Any]] = {
 }
 
 
+def inked_pixels() -> NDArray[np.bool_]:
+    """Which of the 64 pixels are not 0 in every image."""
+    return np.asarray(load_digits().data.any(axis=0))
+
+
 def train_first_layer(name: str, expansion: int) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Weights (neurons, inputs), bias (neurons,) and training accuracy of a classifier with one hidden layer."""
     data = DATA_SETS[name]()
-    inputs = data.data / 16 if name == "digits" else StandardScaler().fit_transform(data.data)
+    # The weights of a pixel that is always 0 decay towards 0, and inputs that matter there are of size 1e15.
+    inputs = data.data[:, inked_pixels()] / 16 if name == "digits" else StandardScaler().fit_transform(data.data)
     width = expansion * inputs.shape[1]
     network = MLPClassifier((width,), activation="relu", random_state=SEED, max_iter=400)
     with warnings.catch_warnings():
@@ -91,7 +98,9 @@ def draw_digit_collision(decision: Decision, path: Path) -> None:
     for axes, image, title in zip(
         figure.subplots(1, 3), (pair.x, pair.y, pair.y - pair.x), ("x", "y", "y − x"), strict=True
     ):
-        shown = axes.imshow(image.reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
+        pixels = np.full(64, np.nan)
+        pixels[inked_pixels()] = image
+        shown = axes.imshow(pixels.reshape(8, 8), cmap="RdBu_r", vmin=-limit, vmax=limit)
         axes.set_title(title)
         axes.set_xticks([])
         axes.set_yticks([])
