@@ -416,6 +416,13 @@ def test_no_exchange_of_two_rows_lowers_the_sum_over_close_pairs(m, n):
         assert pair_sum(rows, other) > least - 2e-4
 
 
+def test_blocks_are_equal_also_where_the_arrangement_is_cut_short():
+    W = gaussian(3_001, 20, 0)
+    search = CountSearch(W, budget=19)
+    assert sorted(np.bincount(search.blocks)) == [150] * 19 + [151]
+    assert search.run(100) == EXHAUSTED
+
+
 def test_zero_rows_stand_in_no_block():
     W = gaussian(30, 4, 0)
     W[[3, 17]] = 0
