@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import partial
-from itertools import chain, count, islice
+from itertools import chain, count
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -50,8 +50,8 @@ _EXACT_ENTRIES = 400
 # steps after 100 4^k nodes: a tenth of the first 100 nodes' time, and ever less of more nodes.
 _WALK_AFTER = 20
 _DESCENT_AFTER, _DESCENT_STEPS = 100, 250
-# Beyond the size of the search only so many descents look: a quarter of a second at (700, 100), 14 s at (5500, 784).
-_DESCENTS_ALONE = 4
+# Steps of all descents beyond the size of the search: a quarter of a second at (700, 100), 14 s at (5500, 784).
+_STEPS_ALONE = 3_750
 # The bound on the depth that comes with UNDECIDED: so many nodes for each count.
 _BOUND_NODES = 200
 
@@ -167,10 +167,10 @@ class _Run:
             return self._by_look(problem) if self._look_alone(problem) else self._undecided(problem, "size")
         degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
         counted: Outcome | None = None
-        looks = Looks(self._descents(problem))
         if degenerate or rank_proof is True:
             if self._walk(problem, self.limits):
                 return self._by_look(problem)
+            looks = Looks(self._descents(problem))
         else:
             looks = Looks(chain([(_WALK_AFTER, partial(self._walk, problem))], self._descents(problem)))
             counted = self._count(problem, looks)
@@ -181,13 +181,14 @@ class _Run:
             degenerate = counted.degenerate or counted.status == STUCK
             if counted.status != EXHAUSTED and not degenerate:
                 return self._undecided(problem, self._limit_of(counted))
+            if counted.status == EXHAUSTED:
+                # No look finds fewer than n active rows any more.
+                looks = Looks()
         if rank_proof is False and counted is not None and not degenerate:
             return self._injective("depth", counted)
         tries = self.limits
         if not degenerate and rank_proof is None:
             tries = Limits(min(_RANK_NODES, self.limits.leave(0)), self.limits.deadline, self.limits.stop)
-        if counted is not None and counted.status == EXHAUSTED:
-            looks = Looks()
         ranked = self._rank(problem, tries, looks)
         if self.found is not None:
             return self._by_look(problem)
@@ -246,7 +247,9 @@ class _Run:
         """All that is done for a layer too large to search: descents, or a walk where they do not apply."""
         if not can_descend(problem):
             return self._walk(problem, self.limits)
-        return any(look(self.limits) for _, look in islice(self._descents(problem), _DESCENTS_ALONE))
+        return self._look_along(
+            problem, descend(problem, self.limits, seed=0, steps=_STEPS_ALONE, workers=self.workers)
+        )
 
     def _descents(self, problem: Problem) -> Iterator[tuple[int, Look]]:
         """Descents ever longer, and at how many nodes."""
