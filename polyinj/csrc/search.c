@@ -85,8 +85,12 @@ int search_open(search *s, int dimension, int rows, int sides, const double *vec
         return -1;
     /* Transversals multiply: few live rows are worth more pivots there. For counting they are not (half the speed). */
     s->table.weigh_live = spanning > 0;
-    for (int c = rows; c < s->columns; c++)
+    /* Sides are positive everywhere: a circuit that has one with the other sign is true as it stands, and shows
+       nothing. */
+    for (int c = rows; c < s->columns; c++) {
+        put(s->positive, c);
         s->table.wanted[c] = -1;
+    }
     return tableau_start(&s->table);
 }
 
