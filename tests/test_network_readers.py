@@ -277,3 +277,20 @@ def test_modules_that_are_no_sequential():
         read_network(SimpleNamespace())
     with pytest.raises(InputError, match="there is no module '7'; there are 0, 1"):
         read_network(sequential(linear(np.eye(2)), module("ReLU")), until="7")
+
+
+def test_sequentials_that_do_more():
+    """A forward of one's own, or a hook on a container, is another function."""
+    children = [("0", linear(np.eye(2))), ("1", module("ReLU"))]
+    base = type("Sequential", (), {"named_children": lambda self: children, "forward": lambda self, x: x})
+    assert read_network(base()).widths == (2, 2)
+    assert read_network(type("Net", (base,), {})()).widths == (2, 2)
+    with pytest.raises(InputError, match="Net has a forward of its own; expected that of torch"):
+        read_network(type("Net", (base,), {"forward": lambda self, x: x + x})())
+    hooked = base()
+    hooked._forward_pre_hooks = {0: print}
+    with pytest.raises(InputError, match="the Sequential '' has forward hooks"):
+        read_network(hooked)
+    inner = [("0", hooked)]
+    with pytest.raises(InputError, match="the Sequential '0' has forward hooks"):
+        read_network(type("Sequential", (), {"named_children": lambda self: inner})())

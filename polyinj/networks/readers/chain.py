@@ -122,18 +122,18 @@ class Chain:
 
     def scale(self, factor: NDArray[Any], name: str, *, divide: bool = False) -> None:
         """Multiply (divide) the tensor by an array of a shape that broadcasts to it, exactly."""
-        factor = self._spread(factor)
         if divide and not factor.all():
             raise InputError("a division by zero")
         last = self._affine(name)
+        factor = self._spread(factor)
         by = lossless.divide if divide else lossless.multiply
         last.weights = by(last.weights, factor[:, None])
         last.bias = None if last.bias is None else by(last.bias, factor)
 
     def shift(self, offset: NDArray[Any], name: str) -> None:
         """Add an array of a shape that broadcasts to the tensor, exactly."""
-        offset = self._spread(offset)
         last = self._affine(name)
+        offset = self._spread(offset)
         last.bias = offset if last.bias is None else lossless.add(last.bias, offset)
 
     def normalise(
@@ -147,14 +147,21 @@ class Chain:
         channels = (len(mean), *[1] * (self.view.ndim - 2))
         if self.view.ndim < 2 or self.view.shape[1] != len(mean):
             raise InputError(f"{len(mean)} channels are normalised, but the tensor has shape {self.view.shape}")
-        if (variance + epsilon <= 0).any():
-            raise InputError("variance + epsilon is not positive")
-        factor = np.asarray(gain / np.sqrt(variance + epsilon), dtype=np.float64)
-        scale, centre, add = (self._spread(np.reshape(a, channels)) for a in (factor, mean, offset))
-        last = self._affine(name)
-        bias = np.zeros(len(last.weights)) if last.bias is None else last.bias.astype(np.float64)
-        last.weights = last.weights.astype(np.float64) * scale[:, None]
-        last.bias = (bias - centre) * scale + add
+        if not np.isfinite(epsilon) or (variance + epsilon <= 0).any():
+            raise InputError("variance + epsilon is not a positive number")
+        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+            factor = np.asarray(gain / np.sqrt(variance + epsilon), dtype=np.float64)
+            last = self._affine(name)
+            scale, centre, add = (self._spread(np.reshape(a, channels)) for a in (factor, mean, offset))
+            bias = np.zeros(len(last.weights)) if last.bias is None else last.bias.astype(np.float64)
+            weights = last.weights.astype(np.float64)
+            last.weights, last.bias = weights * scale[:, None], (bias - centre) * scale + add
+        # Below the normal numbers the relative error grows, and weights become 0 that are not.
+        kept = np.abs(last.weights) >= np.finfo(np.float64).tiny
+        if not (kept | (weights == 0) | (self._spread(np.reshape(gain, channels)) == 0)[:, None]).all():
+            raise InputError("the folded weights are too small for float64")
+        if not (np.isfinite(last.weights).all() and np.isfinite(last.bias).all()):
+            raise InputError("the folded weights are too large for float64")
         note = f"{name} folded in float64: each weight has a relative error below 2^-50"
         last.rounding = "; ".join(filter(None, [last.rounding, note]))
 
@@ -172,7 +179,7 @@ class Chain:
             raise InputError(f"a tensor of shape {self.view.shape} cannot become one of shape {shape}") from None
 
     def _affine(self, name: str) -> _Draft:
-        """The last layer if it has no ReLU yet, else a new identity layer."""
+        """The last layer if it has no ReLU yet, else a new identity layer, whose outputs stand in another order."""
         if not self._layers or self._layers[-1].activation:
             size = self.view.size
             self._check_size(size, size)

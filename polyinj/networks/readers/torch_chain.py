@@ -26,7 +26,7 @@ def read_sequential(module: Any, *, input_shape: tuple[int, ...] | None = None, 
     for name, child in _flat(module):
         kind = type(child).__name__
         handler = _HANDLERS.get(kind)
-        hooked = getattr(child, "_forward_hooks", None) or getattr(child, "_forward_pre_hooks", None)
+        hooked = _is_hooked(child)
         if handler is None or hooked:
             why = (
                 "has forward hooks"
@@ -48,11 +48,20 @@ def read_sequential(module: Any, *, input_shape: tuple[int, ...] | None = None, 
 
 
 def _flat(module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    base = next(kind for kind in type(module).__mro__ if kind.__name__ == "Sequential")
+    if getattr(type(module), "forward", None) is not getattr(base, "forward", None):
+        raise InputError(f"{type(module).__name__} has a forward of its own; expected that of torch.nn.Sequential")
+    if _is_hooked(module):
+        raise InputError(f"the Sequential {prefix.rstrip('.')!r} has forward hooks; remove them")
     for name, child in module.named_children():
         if is_sequential(child):
             yield from _flat(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", child
+
+
+def _is_hooked(module: Any) -> bool:
+    return bool(getattr(module, "_forward_hooks", None) or getattr(module, "_forward_pre_hooks", None))
 
 
 def _array(tensor: Any, name: str) -> NDArray[Any]:
