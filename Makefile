@@ -5,7 +5,10 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/*)
 
-.PHONY: run test test-debug lint bench clean
+# What has depended on the kernels that OpenBLAS picks for a processor.
+SUSPECTS := tests/test_interpolate.py tests/test_invert.py polyinj/networks/lipschitz
+
+.PHONY: run test test-kernels test-debug lint bench clean
 
 run: $(READY)
 	$(BIN)/polyinj transition --out results
@@ -14,6 +17,11 @@ run: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# No result depends on the kernels of OpenBLAS: the oldest ones on two threads, and what this processor takes on one.
+test-kernels: $(READY)
+	OPENBLAS_CORETYPE=Prescott OPENBLAS_NUM_THREADS=2 $(BIN)/python -m pytest $(SUSPECTS)
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(SUSPECTS)
 
 # The same tests on kernels with bounds checks and assertions, built beside the fast ones.
 test-debug: $(READY)

@@ -81,7 +81,7 @@ def test_dask_workers_one_killed(alone, tmp_path):
     killer = KillOne()
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=50
         ) as cluster,
         Client(cluster) as client,
         client.get_executor() as executor,

@@ -25,7 +25,9 @@ from polyinj.networks.lipschitz.constant import LipschitzConstant, lipschitz_con
 Floats = NDArray[np.float64]
 METHODS = ("random_features", "trained", "regularised", "caps")
 
-_STARTS, _ROUNDS, _EVALUATIONS = 6, 6, 400
+_STARTS, _ROUNDS = 6, 6
+# Training ends by its gradient, or at a kink where no step helps; this many evaluations only stop an endless one.
+_EVALUATIONS = 20_000
 _GLANCE: dict[str, Any] = {"node_limit": 50, "max_cells": 20_000}
 # Weight of a unit of slope against a unit of misfit, from the first round to the last.
 _PENALTIES = np.geomspace(0.1, 0.5, _ROUNDS)
