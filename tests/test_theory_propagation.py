@@ -2,6 +2,7 @@
 
 import math
 
+import flint
 import numpy as np
 import pytest
 from scipy.integrate import dblquad
@@ -50,6 +51,27 @@ def test_the_arc_cosine_map_is_the_gaussian_integral():
 
         value, error = dblquad(integrand, 0, 9, lambda x, c=c, s=s: -c * x / s, 40, epsabs=1e-9)
         assert float(arc_cosine_map(c)) == pytest.approx(2 * value, abs=2 * error + 1e-8)
+
+
+def test_the_arc_cosine_map_is_accurate_to_the_last_digits_at_both_ends():
+    rng = np.random.default_rng(0)
+    near = 10.0 ** -rng.uniform(0, 16, 300)
+    cosines = np.concatenate([near - 1, 1 - near, rng.uniform(-1, 1, 300), np.nextafter([-1, 1], 0)])
+    with flint.ctx.workprec(300):
+        for c, found in zip(cosines.tolist(), arc_cosine_map(cosines).tolist(), strict=True):
+            x = flint.arb(c)
+            exact = ((1 - x * x).sqrt() + (flint.arb.pi() - x.acos()) * x) / flint.arb.pi()
+            assert abs(float(flint.arb(found) / exact - 1)) < 1e-15
+
+
+def test_cosines_beyond_one_by_rounding_are_read_as_one():
+    assert arc_cosine_map([-1 - 2.0**-52, -1.0, 1.0, 1 + 2.0**-50]).tolist() == [0.0, 0.0, 1.0, 1.0]
+    assert mean_field(3, 1 + 2.0**-52).cosine.tolist() == [1.0, 1.0, 1.0]
+    with pytest.raises(InputError, match="outside"):
+        arc_cosine_map(1 + 2.0**-49)
+    for bad in ("x", [[1.0], [0.5, 0.5]], np.nan, 1j):
+        with pytest.raises(InputError, match="cosine"):
+            arc_cosine_map(bad)
 
 
 def test_cosines_approach_one_like_the_square_of_the_depth():
@@ -217,7 +239,7 @@ def test_the_exact_means_are_those_of_digamma():
     [
         (lambda: arc_cosine_map([0.5, 1.5]), "outside"),
         (lambda: mean_field(0, 0.5), "depth is 0"),
-        (lambda: mean_field(1, 2.0), "cosine is 2.0"),
+        (lambda: mean_field(1, 2.0), "cosine has an entry outside"),
         (lambda: mean_field(1, 0.0, length=0.0), "length is 0.0"),
         (lambda: mean_field(1, 0.0, weight_std=-1.0), "weight_std is -1.0"),
         (lambda: batch_norm_cosine(1), "batch is 1"),

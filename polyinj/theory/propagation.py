@@ -31,22 +31,50 @@ def arc_cosine_map(cosine: ArrayLike) -> Floats:
     Parameters
     ----------
     cosine : array_like of float
-        In [-1, 1].
+        In [-1, 1]. A number up to 2^-50 outside, as rounding leaves the cosine of two parallel vectors, is read as the
+        end that it passed.
+
+    Returns
+    -------
+    ndarray of float64
+        Of the shape of the argument; relative errors are a few 2^-53, also where c is near -1 and the cosine near 0.
 
     Raises
     ------
     InputError
-        A number outside [-1, 1].
+        A number further outside, or none.
 
     Examples
     --------
     >>> print(arc_cosine_map([-1, 0, 1]).round(6))
     [0.      0.31831 1.     ]
+    >>> print(arc_cosine_map(-1 + 2.0**-40))
+    2.6029997490712676e-19
     """
-    c = np.asarray(cosine, dtype=np.float64)
-    if not (np.abs(c) <= 1).all():
+    c = read_cosines(cosine)
+    # Near 1 the gap to 1 is known best, near -1 the cosine itself: s = pi - arccos c has pi k = sin s - s cos s.
+    behind = _sine_beyond(2 * np.arcsin(np.sqrt((1 + np.minimum(c, 0)) / 2))) / np.pi
+    return np.asarray(np.where(c < 0, behind, 1 - _gap_behind_relu(1 - np.maximum(c, 0))))
+
+
+def read_cosines(cosine: ArrayLike) -> Floats:
+    """Cosines as doubles in [-1, 1]; what rounding put outside, by at most 2^-50, is moved to the end it passed."""
+    try:
+        c = np.asarray(cosine, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"cosine is no array of real numbers ({error}); expected cosines of angles") from None
+    if not (np.abs(c) <= 1 + 2.0**-50).all():
         raise InputError(f"cosine has an entry outside [-1, 1], {c.min()} to {c.max()}; expected cosines of angles")
-    return np.asarray(1 - _gap_behind_relu(1 - c))
+    return np.clip(c, -1.0, 1.0)
+
+
+def _sine_beyond(angle: Floats) -> Floats:
+    """sin t - t cos t, which is t^3/3 near 0, to full relative precision."""
+    square = angle * angle
+    series = np.zeros_like(angle)
+    for k in range(10, 0, -1):
+        series = 2 * k / math.factorial(2 * k + 1) - square * series
+    return np.where(angle < 1, angle * square * series, np.sin(angle) - angle * np.cos(angle))
 
 
 def _gap_behind_relu(gap: ArrayLike) -> Floats:
@@ -56,9 +84,7 @@ def _gap_behind_relu(gap: ArrayLike) -> Floats:
     """
     before = np.asarray(gap, dtype=np.float64)
     angle = 2 * np.arcsin(np.sqrt(before / 2))
-    square = angle * angle
-    series = angle * square * (1 / 3 - square * (1 / 30 - square * (1 / 840 - square / 45360)))
-    return np.asarray(before - np.where(angle < 0.1, series, np.sin(angle) - angle * np.cos(angle)) / np.pi)
+    return np.asarray(before - _sine_beyond(angle) / np.pi)
 
 
 def cosine_sequence(cosine: float, depth: int) -> Floats:
@@ -130,7 +156,7 @@ def mean_field(
     Raises
     ------
     InputError
-        depth < 1, cosine outside [-1, 1], length not positive, a negative number elsewhere.
+        depth < 1, cosine outside [-1, 1], length not positive, a negative number elsewhere, no variance at all.
 
     Examples
     --------
@@ -138,10 +164,10 @@ def mean_field(
     >>> print(np.exp(field.log_length), field.cosine.round(4))
     [0.5  0.25] [0.609  0.6839]
     """
-    _check(depth, cosine, length, weight_std, bias_std, residual)
+    _check(depth, length, weight_std, bias_std, residual)
     seen = 1 - MEAN_SHARE if centred else 1.0
     log_weight, log_bias = 2 * _log(weight_std), 2 * _log(bias_std)
-    log_q, log_gap = math.log(length), _log(1.0 - cosine)
+    log_q, log_gap = math.log(length), _log(1.0 - float(read_cosines(cosine)))
     # Of what the next weights see: the input, or a rectified Gaussian less its mean.
     log_input, log_input_gap = log_q, log_gap
     lengths, gaps = np.empty(depth), np.empty(depth)
@@ -165,16 +191,18 @@ def mean_field(
     return MeanField(lengths, gaps)
 
 
-def _check(depth: int, cosine: float, length: float, weight_std: float, bias_std: float, residual: float) -> None:
+def _check(depth: int, length: float, weight_std: float, bias_std: float, residual: float) -> None:
     if depth < 1:
         raise InputError(f"depth is {depth}; expected an integer >= 1")
-    if not abs(cosine) <= 1:
-        raise InputError(f"cosine is {cosine}; expected a number in [-1, 1]")
     if not 0 < length < math.inf:
         raise InputError(f"length is {length}; expected a positive number")
     for name, value in (("weight_std", weight_std), ("bias_std", bias_std), ("residual", residual)):
         if not 0 <= value < math.inf:
             raise InputError(f"{name} is {value}; expected a number >= 0")
+    if not weight_std and not bias_std:
+        raise InputError(
+            "weight_std and bias_std are 0; expected one of them to be positive, as vectors 0 have no angle"
+        )
 
 
 def _log(value: float) -> float:
@@ -189,8 +217,8 @@ def length_fixed_point(weight_std: float, bias_std: float) -> float:
     >>> round(length_fixed_point(1.0, 0.5), 6)
     0.5
     """
-    slope = weight_std**2 / 2
-    return bias_std**2 / (1 - slope) if slope < 1 else math.inf if bias_std or slope > 1 else math.nan
+    slope = weight_std * weight_std / 2
+    return bias_std * bias_std / (1 - slope) if slope < 1 else math.inf if bias_std or slope > 1 else math.nan
 
 
 def correlation_depth(weight_std: float) -> float:
@@ -203,7 +231,7 @@ def correlation_depth(weight_std: float) -> float:
     >>> round(correlation_depth(1.0), 4)
     1.4427
     """
-    slope = weight_std**2 / 2
+    slope = weight_std * weight_std / 2
     return -1 / math.log(slope) if 0 < slope < 1 else 0.0 if slope == 0 else math.inf
 
 
