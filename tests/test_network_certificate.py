@@ -1,7 +1,12 @@
 """Certificates of networks: they verify, survive a file, and are refused when any part of them is spoiled."""
 
+import gzip
 import json
+import time
+import tracemalloc
 from dataclasses import replace
+from fractions import Fraction
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -10,21 +15,26 @@ from test_deep import FOLD, gaussian, small_network
 
 from polyinj import (
     CertificateError,
+    InputError,
     Verdict,
     decide_injectivity,
     decide_network_injectivity,
     load_certificate,
     load_network_certificate,
 )
+from polyinj.geometry.exact import kernel, product, rank
 from polyinj.networks import collisions
-from polyinj.networks.certificate import NetworkCollision, NetworkProof
+from polyinj.networks.certificate import NetworkCollision, NetworkProof, verify_network_certificate
 from polyinj.networks.collisions import Verdicts, compare_regions
 from polyinj.networks.proofs import prove
+from polyinj.networks.region_check import extreme_rays
 from polyinj.networks.regions import Regions
 from polyinj.networks.relu_chain import read_chain
 
 # Injective, with a fold along a ray: one pair of its parts needs a separating row.
 SEPARATED = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0], [2, 0, 0, 0]]]
+# The same, and one of the two parts is a face.
+FACE = [SEPARATED[0], [[-1, -1, 0, 3], [0, 3, 3, 3], [1, 2, 1, 2], [-1, 3, 0, -1], [1, 3, 1, 2]]]
 
 
 def proof_of(weights, biases=None):
@@ -95,7 +105,7 @@ def test_points_are_checked(plain):
     points = list(proof.points)
     for point in ((0, 0), tuple(-entry for entry in points[0]), points[1]):
         spoiled = replace(proof, points=(point, *points[1:]))
-        refused(spoiled, weights, "hyperplane|not beyond|does not touch|names a neuron|bound")
+        refused(spoiled, weights, "hyperplane|not beyond|does not touch|names a neuron|bound|in one region")
     refused(replace(proof, points=((1, 2, 3), *points[1:])), weights, "expected 2 integers")
 
 
@@ -113,7 +123,7 @@ def test_a_region_left_out(plain):
     last = len(proof.points) - 1
     # Its neighbours lead nowhere ...
     short = replace(proof, points=proof.points[:-1], facets=proof.facets[:-1])
-    refused(short, weights, f"leads to region {last}, which is not listed")
+    refused(short, weights, f"leads to region .{last}., which is not listed")
     # ... or, without the facets towards it, are not bounded.
     kept = tuple(tuple(facet for facet in facets if facet[2] != last) for facets in short.facets)
     refused(replace(short, facets=kept), weights, "leave it a line|do not bound it")
@@ -160,7 +170,7 @@ def test_separations_are_checked(separated):
         (replace(pair, row=pair.row[1:]), "entries"),
         (replace(pair, parts=pair.parts[::-1]), "does not separate"),
         (replace(pair, parts=((99, ()), pair.parts[1])), "no such region"),
-        (replace(pair, parts=((0, (7,)), pair.parts[1])), "no such region or neuron"),
+        (replace(pair, parts=((0, (7,)), pair.parts[1])), "not positive in the region"),
     ):
         refused(replace(separated, separations=(spoiled, *rest)), SEPARATED, message)
 
@@ -273,3 +283,249 @@ def test_one_layer_certificates_are_not_network_ones(tmp_path):
     decide_injectivity([[1], [-1]]).certificate.save(path)
     with pytest.raises(CertificateError, match="load_certificate reads it"):
         load_network_certificate(path)
+
+
+def test_extreme_rays_against_all_choices_of_walls():
+    rng = np.random.default_rng(0)
+    tried = 0
+    while tried < 200:
+        n = int(rng.integers(1, 6))
+        inside = rng.integers(-3, 4, n)
+        walls = []
+        for row in rng.integers(-2, 3, (int(rng.integers(n, 11)), n)):
+            side = int(row @ inside)
+            if side and (wall := (row * np.sign(side) // np.gcd.reduce(row)).tolist()) not in walls:
+                walls.append(wall)
+        if not walls or rank(walls) < n:
+            continue
+        tried += 1
+        expected = {}
+        for chosen in combinations(walls, n - 1):
+            lines = kernel(list(chosen), n)
+            values = product(walls, lines[0])
+            if len(lines) == 1 and (min(values) >= 0 or max(values) <= 0):
+                ray = tuple(lines[0] if max(values) > 0 else [-entry for entry in lines[0]])
+                expected[ray] = sum(1 << k for k, value in enumerate(product(walls, ray)) if not value)
+        assert extreme_rays(walls, n) == expected
+
+
+def test_a_cone_with_too_many_rays_is_refused():
+    rng = np.random.default_rng(1)
+    walls = [[*map(int, rng.integers(-900, 900, 11)), 1000] for _ in range(40)]
+    with pytest.raises(OverflowError, match="more than 6000000 steps"):
+        extreme_rays(walls, 12)
+
+
+def test_a_region_twice(plain):
+    weights, proof = plain
+    double = tuple(2 * entry for entry in proof.points[0])
+    more = replace(proof, points=(*proof.points, double), facets=(*proof.facets, proof.facets[0]))
+    refused(more, weights, f"the points 0 and {len(proof.points)} lie in one region")
+
+
+def test_a_wall_twice():
+    """Also where two neurons share it."""
+    weights = [np.vstack([np.eye(2), -np.eye(2)]), np.eye(4)]
+    proof = proof_of(weights)
+    first, *others = proof.facets
+    (layer, neuron, beyond), _ = first
+    assert layer == 1
+    for twin in (
+        (1, neuron, beyond),
+        (1, (neuron + 2) % 4, beyond),
+        (2, neuron, beyond),
+        (2, (neuron + 2) % 4, beyond),
+    ):
+        spoiled = replace(proof, facets=((*first, twin), *others))
+        refused(spoiled, weights, "two facets of region 0 have the same wall|names a neuron that vanishes")
+
+
+def test_separations_that_are_not_needed(separated):
+    (pair,) = separated.separations
+    refused(replace(separated, separations=(pair, pair)), SEPARATED, "are separated twice")
+    turned = replace(pair, parts=pair.parts[::-1], row=tuple(-entry for entry in pair.row))
+    replace(separated, separations=(turned,)).verify(SEPARATED)
+    refused(replace(separated, separations=(pair, turned)), SEPARATED, "are separated twice")
+    for parts in (((0, ()), (0, ())), ((0, ()), (2, ()))):
+        spoiled = replace(pair, parts=parts, row=(1,) * len(pair.row))
+        refused(replace(separated, separations=(spoiled,)), SEPARATED, "are not two parts")
+    refused(replace(separated, separations=(pair, spoiled) * 9), SEPARATED, "the network has . pairs of parts")
+
+
+def test_names_of_parts():
+    """A face that regions share is one part, by whichever of its names; a name lists all neurons that are 0, rising."""
+    proof = proof_of(FACE)
+    (pair,) = proof.separations
+    k = next(k for k in (0, 1) if pair.parts[k][1])
+
+    def named(number, neurons):
+        parts = tuple((number, neurons) if j == k else pair.parts[j] for j in (0, 1))
+        return replace(proof, separations=(replace(pair, parts=parts),))
+
+    accepted, said = [], set()
+    for number in range(len(proof.points)):
+        for size in range(6):
+            for neurons in combinations(range(5), size):
+                try:
+                    named(number, neurons).verify(FACE)
+                    accepted.append((number, neurons))
+                except CertificateError as fault:
+                    said.add(str(fault).split("; ")[-1])
+    assert pair.parts[k] in accepted
+    assert len(accepted) == 2
+    assert accepted[0][0] != accepted[1][0]
+    assert {"a neuron is not positive in the region", "other neurons are 0 there too"} < said
+    region, forced = pair.parts[k]
+    for neurons in ((), (*forced, forced[-1]), (*forced, -1), (*forced, 5)):
+        refused(named(region, neurons), FACE, "no rising list|not positive|not two parts")
+
+
+def test_one_layer_and_one_input():
+    """L = 1 and N = 1: there are two regions, of one ray each, and no face but {0}."""
+    for weights in ([[[1], [-1]]], [[[1], [-1], [0]], [[0, 2, 0], [3, 0, 1]]]):
+        network = read_chain(weights)
+        name = NetworkCollision.of(network, [1], [2], 1).network
+        whole = NetworkProof(name, ((1,), (-1,)), (((1, 0, 1),), ((1, 0, 0),)), ())
+        whole.verify(weights)
+        refused(replace(whole, points=((1,), (0,))), weights, "hyperplane|not beyond")
+        refused(replace(whole, points=((1,), (2,))), weights, "in one region")
+        refused(NetworkProof(name, ((1,),), (((1, 0, 0),),), ()), weights, "not beyond")
+    square = [np.vstack([np.eye(2), -np.eye(2)])]
+    points = ((1, 1), (-1, 1), (-1, -1), (1, -1))
+    facets = (((1, 0, 1), (1, 1, 3)), ((1, 0, 0), (1, 1, 2)), ((1, 0, 3), (1, 1, 1)), ((1, 0, 2), (1, 1, 0)))
+    NetworkProof(NetworkCollision.of(read_chain(square), [1, 0], [0, 1], 1).network, points, facets, ()).verify(square)
+
+
+def test_t_is_the_last():
+    """The last coordinate, and the last neuron of each layer, which no facet may name."""
+    weights, biases = [[[1], [-1]]], [[1, 1]]
+    name = NetworkCollision.of(read_chain(weights, biases), [1], [2], 1).network
+    proof = NetworkProof(
+        name,
+        ((-3, 2), (0, 1), (3, 2)),
+        (((1, 0, 1),), ((1, 0, 0), (1, 1, 2)), ((1, 1, 1),)),
+        (),
+    )
+    proof.verify(weights, biases)
+    refused(replace(proof, points=((2, -3), *proof.points[1:])), weights, "the last positive", biases)
+    refused(replace(proof, facets=(((1, 0, 1), (1, 2, 1)), *proof.facets[1:])), weights, "not beyond", biases)
+
+
+def test_time_limits(plain, separated):
+    weights, proof = plain
+    proof.verify(weights, time_limit=60)
+    with pytest.raises(CertificateError, match="did not end in the 1e-09 seconds"):
+        proof.verify(weights, time_limit=1e-9)
+    collision = decide_network_injectivity(FOLD).certificate
+    collision.verify(FOLD, time_limit=60)
+    with pytest.raises(CertificateError, match="did not end"):
+        collision.verify(FOLD, time_limit=1e-9)
+    for wrong in (0, -1, float("nan")):
+        for certificate, network in ((proof, weights), (collision, FOLD)):
+            with pytest.raises(InputError, match="time_limit is"):
+                certificate.verify(network, time_limit=wrong)
+
+
+def signed(n):
+    return [np.vstack([np.eye(n, dtype=int), -np.eye(n, dtype=int)]), np.eye(2 * n, dtype=int)]
+
+
+def hostile():
+    """name: (network, how the document of its proof is spoiled, what is said)."""
+    pair = {"parts": [[0], [1]], "row": ["1"] * 4}
+    huge = "7" * 3_000_000
+    return {
+        "walls again and again": (6, lambda d: d | {"facets": [d["facets"][0] * 40, *d["facets"][1:]]}, "240 facets"),
+        "walls twice": (6, lambda d: d | {"facets": [d["facets"][0] * 4, *d["facets"][1:]]}, "have the same wall"),
+        "regions": (2, lambda d: d | {k: d[k] * 50_000 for k in ("points", "facets")}, "at most 64 regions"),
+        "a region": (
+            9,
+            lambda d: d | {"points": [[str(k)] * 9 for k in range(1, 40_001)], "facets": [[]] * 40_000},
+            "lie in one region",
+        ),
+        "a huge number": (2, lambda d: d | {"points": [[huge, "1"], *d["points"][1:]]}, "bits; allowed are|digits"),
+        "many huge numbers": (9, lambda d: d | {"points": [["7" * 4000] * 9] * 512}, "bits; allowed are|digits"),
+        "a huge row": (2, lambda d: d | {"separations": [pair | {"row": [huge] * 4}]}, "bits; allowed are|digits"),
+        "a huge index": (
+            2,
+            lambda d: d | {"facets": [[1, int("9" * 4000), 1], *d["facets"][1:]]},
+            "names neuron|digits",
+        ),
+        "wide": (
+            2,
+            lambda d: d | {"widths": [1] * 10**6, "biased": [False] * (10**6 - 1)},
+            "network of widths (1, 1, ",
+        ),
+        "huge widths": (2, lambda d: d | {"widths": [int("9" * 4000)] * 3}, "network of widths (..., ..., ...)|digits"),
+        "no points": (2, lambda d: d | {"points": [], "facets": []}, "0 regions"),
+        "no facets": (2, lambda d: d | {"facets": [[] for _ in d["facets"]]}, "leave it a line"),
+        "a million facets": (2, lambda d: d | {"facets": [[1, 0, 1] * 333_333, *d["facets"][1:]]}, "333333 facets"),
+        "a long point": (2, lambda d: d | {"points": [["1"] * 10**6, *d["points"][1:]]}, "1000000 entries; expected 2"),
+        "empty points": (2, lambda d: d | {"points": [[]] * 4}, "has 0 entries; expected 2"),
+        "separations": (2, lambda d: d | {"separations": [pair] * 50_000}, "separations; 4 regions have fewer"),
+        "empty parts": (2, lambda d: d | {"separations": [pair | {"parts": [[], []]}]}, "a region first in each"),
+        "a long part": (
+            2,
+            lambda d: d | {"separations": [pair | {"parts": [[0] * 10**6, [1]]}]},
+            "has a list of 999999",
+        ),
+        "for another": (2, lambda d: d | {"sha256": "0" * 64, "points": [["1", "2"]] * 400_000}, "another network"),
+        "many denominators": (
+            60,
+            lambda d: {
+                **{k: d[k] for k in ("version", "sha256", "widths", "biased")},
+                "format": "polyinj network collision",
+                "layer": 1,
+                **{name: [f"1/{10**3900 + 2 * k + 1}" for k in range(j, 3000, 50)] for j, name in enumerate("xy")},
+            },
+            "bits allowed",
+        ),
+    }
+
+
+@pytest.mark.parametrize("case", sorted(hostile()))
+def test_hostile_files(tmp_path, case):
+    """Each is refused in a second of CPU time and 200 MB."""
+    n, spoil, message = hostile()[case]
+    weights = signed(n)
+    path = tmp_path / "hostile.json"
+    if n < 20:
+        decide_network_injectivity(weights).certificate.save(path)
+    else:
+        NetworkCollision.of(read_chain(weights), [0] * n, [1] * n, 1).save(path)
+    path.write_text(json.dumps(spoil(json.loads(path.read_text())), separators=(",", ":")))
+    started = time.process_time()
+    with pytest.raises(CertificateError) as fault:
+        verify_network_certificate(path, weights)
+    assert time.process_time() - started < 1
+    assert any(part in str(fault.value) for part in message.split("|")), str(fault.value)[:300]
+    assert len(str(fault.value)) < 400
+    tracemalloc.start()
+    with pytest.raises(CertificateError):
+        verify_network_certificate(path, weights)
+    assert tracemalloc.get_traced_memory()[1] < 200e6
+    tracemalloc.stop()
+
+
+def test_points_of_a_collision_with_one_denominator(monkeypatch):
+    monkeypatch.setattr("polyinj.networks.relu_chain.LARGEST_POINT", 100)
+    collision = replace(decide_network_injectivity(FOLD).certificate, x=(Fraction(1, 2**40 + 1), Fraction(1, 3**20)))
+    with pytest.raises(CertificateError, match="takes more than the 100 bits allowed"):
+        collision.verify(FOLD)
+
+
+def test_verifying_a_file(tmp_path, separated):
+    path = tmp_path / "proof.json.gz"
+    separated.save(path)
+    assert repr(verify_network_certificate(path, SEPARATED, time_limit=60)) == repr(separated)
+    with pytest.raises(CertificateError, match="did not end"):
+        verify_network_certificate(path, SEPARATED, time_limit=1e-9)
+    with pytest.raises(CertificateError, match="another network"):
+        verify_network_certificate(path, [SEPARATED[0], np.eye(4)])
+    document = json.loads(gzip.decompress(path.read_bytes()))
+    path = tmp_path / "proof.json"
+    for text in ("-0", "+1", "1.0", " 1", "1 ", "01", "0x1", "1e3", "", "١"):
+        document["points"][0][0] = text
+        path.write_text(json.dumps(document))
+        with pytest.raises(CertificateError, match="an integer in decimal"):
+            verify_network_certificate(path, SEPARATED)

@@ -5,9 +5,11 @@ The files that they save are specified in docs/network-certificate.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from os import PathLike
 from typing import Any, Self
 
@@ -26,8 +28,10 @@ from polyinj.injectivity.certificate_file import (
     read_document,
     write_document,
 )
-from polyinj.networks.region_check import Separation, check_proof
+from polyinj.networks.region_check import Clock, Separation, check_lengths, check_proof
 from polyinj.networks.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
+
+_SHORT = re.compile(r"0|-?[1-9][0-9]{0,999}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +83,28 @@ class NetworkCollision:
                 return cls.of(network, x, y, layer)
         raise CertificateError("x and y have different outputs")
 
-    def verify(self, weights: Sequence[ArrayLike], biases: Biases | None = None) -> None:
+    def verify(
+        self, weights: Sequence[ArrayLike], biases: Biases | None = None, *, time_limit: float | None = None
+    ) -> None:
         """Check in rationals that x != y merge in `layer`: the same image behind it, and not before.
+
+        `time_limit`: seconds, as in `NetworkProof.verify`.
 
         Raises
         ------
         CertificateError
-            The points do not collide there, or the certificate is for another network.
+            The points do not collide there, or the certificate is for another network, or the time ran out.
         InputError
-            Unreadable weights or biases.
+            Unreadable weights or biases, a time limit that is not positive.
         """
+        clock = Clock(time_limit)
         network = self.network.match(weights, biases)
         if self.x == self.y:
             raise CertificateError("x and y are the same point")
-        before = homogeneous_images(network, [self.x, self.y], self.layer - 1)
+        before = homogeneous_images(network, [self.x, self.y], self.layer - 1, clock.check)
         if before[0] == before[1]:
             raise CertificateError(f"the images of x and y agree before layer {self.layer}")
-        images = homogeneous_images(network, [self.x, self.y], self.layer)
+        images = homogeneous_images(network, [self.x, self.y], self.layer, clock.check)
         for i, (of_x, of_y) in enumerate(zip(*images, strict=True)):
             if of_x != of_y:
                 raise CertificateError(f"the images of x and y differ behind layer {self.layer} in row {i}")
@@ -152,17 +161,27 @@ class NetworkProof:
             f"{self.network})"
         )
 
-    def verify(self, weights: Sequence[ArrayLike], biases: Biases | None = None) -> None:
+    def verify(
+        self, weights: Sequence[ArrayLike], biases: Biases | None = None, *, time_limit: float | None = None
+    ) -> None:
         """Check in exact arithmetic that the regions are those of the network and that no two points share an image.
+
+        Parameters
+        ----------
+        weights, biases
+            See `polyinj.networks.relu_chain.read_chain`.
+        time_limit : float, optional
+            Seconds after which the check ends with a CertificateError.
 
         Raises
         ------
         CertificateError
-            The proof has a fault or is for another network.
+            The proof has a fault or is for another network, or the time ran out.
         InputError
-            Unreadable weights or biases.
+            Unreadable weights or biases, a time limit that is not positive.
         """
-        check_proof(self.network.match(weights, biases), self.points, self.facets, self.separations)
+        clock = Clock(time_limit)
+        check_proof(self.network.match(weights, biases), self.points, self.facets, self.separations, clock)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write JSON, compressed when the name ends in .gz; the file appears whole or not at all."""
@@ -189,22 +208,92 @@ def load_network_certificate(path: str | PathLike[str]) -> NetworkCollision | Ne
     OSError
         The file cannot be read.
     """
+    return _build(*_open(path))
+
+
+def verify_network_certificate(
+    path: str | PathLike[str],
+    weights: Sequence[ArrayLike],
+    biases: Biases | None = None,
+    *,
+    time_limit: float | None = None,
+) -> NetworkCollision | NetworkProof:
+    """Read a certificate and verify it. Another network is refused before the rest of the file is looked at.
+
+    Parameters
+    ----------
+    path : path-like
+        As in `load_network_certificate`.
+    weights, biases
+        See `polyinj.networks.relu_chain.read_chain`.
+    time_limit : float, optional
+        Seconds for the check.
+
+    Raises
+    ------
+    CertificateError
+        The file is malformed, wrong, or for another network, or the time ran out.
+    InputError
+        Unreadable weights or biases, a time limit that is not positive.
+    OSError
+        The file cannot be read.
+    """
+    fields, name = _open(path)
+    _refuse_lengths(fields, name.match(weights, biases))
+    certificate = _build(fields, name)
+    certificate.verify(weights, biases, time_limit=time_limit)
+    return certificate
+
+
+def _open(path: str | PathLike[str]) -> tuple[Fields, NetworkName]:
+    """The fields of a file, and the network that it speaks of."""
     fields = read_document(path)
     if fields.kind not in (NETWORK_COLLISION, NETWORK_PROOF):
         raise CertificateError(f"{path} is a {fields.kind}, of one layer; load_certificate reads it")
-    name = NetworkName(fields.text("sha256"), tuple(fields.integers("widths")), tuple(fields.flags("biased")))
+    return fields, NetworkName(fields.text("sha256"), tuple(fields.integers("widths")), tuple(fields.flags("biased")))
+
+
+def _build(fields: Fields, name: NetworkName) -> NetworkCollision | NetworkProof:
     certificate: NetworkCollision | NetworkProof
     if fields.kind == NETWORK_COLLISION:
         certificate = NetworkCollision(fields.point("x"), fields.point("y"), fields.integer("layer"), name)
     else:
         certificate = NetworkProof(
             name,
-            tuple(fields.digit_lists("points")),
+            tuple(_digit_lists(fields, "points")),
             tuple(_triples(entries, fields) for entries in fields.lists("facets")),
             tuple(map(_separation, fields.documents("separations"))),
         )
     fields.finish()
     return certificate
+
+
+def _refuse_lengths(fields: Fields, network: ReluChain) -> None:
+    """`check_lengths` on what the file holds, before anything is made of it; what is no list is refused later."""
+    points, facets, separations = (fields.document.get(key) for key in ("points", "facets", "separations"))
+    pairs = [pair for pair in _lists(separations, dict) if isinstance(pair, dict)]
+    longest = [
+        max(len(_lists(pair.get("row"), str)), *(len(part) - 1 for part in _lists(pair.get("parts"), list)), 0, 0)
+        for pair in pairs
+    ]
+    counts = [-(-len(bounds) // 3) for bounds in _lists(facets, list)]
+    check_lengths(network, list(map(len, _lists(points, list))), counts, longest)
+
+
+def _lists(value: object, kind: type) -> list[Any]:
+    """The entries of one kind, of a value that may be no list."""
+    return [entry for entry in value if isinstance(entry, kind)] if isinstance(value, list) else []
+
+
+def _digit_lists(fields: Fields, key: str) -> list[tuple[int, ...]]:
+    """Lists of integers in decimal: short ones, the usual case, fast."""
+    value = fields.document.get(key)
+    if isinstance(value, list) and set(map(type, value)) == {list}:
+        entries = list(chain.from_iterable(value))
+        if set(map(type, entries)) <= {str} and all(map(_SHORT.fullmatch, entries)):
+            del fields.document[key]
+            return [tuple(map(int, part)) for part in value]
+    return fields.digit_lists(key)
 
 
 def _triples(entries: list[int], fields: Fields) -> tuple[tuple[int, int, int], ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from math import gcd
+from math import comb, gcd
 
 from flint import fmpz_mat, nmod_mat
 
-from polyinj.errors import CertificateError
-from polyinj.geometry.exact import IntegerRows, kernel, product, rank
-from polyinj.networks.relu_chain import ReluChain
+from polyinj.errors import CertificateError, InputError
+from polyinj.geometry.exact import IntegerRows, kernel, pivot_columns, product, rank
+from polyinj.networks.relu_chain import ReluChain, brief
 
 Ray = tuple[int, ...]
 PartName = tuple[int, tuple[int, ...]]
@@ -21,6 +22,10 @@ Facets = Sequence[Sequence[tuple[int, int, int]]]
 # A prime other than the finder's.
 _PRIME = 2_147_483_647
 _MULTIPLIER = 48_271
+# Bound of the work on the extreme rays of one region: about a second.
+_RAY_STEPS = 6_000_000
+# Points whose signs are read at once: a repeated one is met before much memory is taken.
+_POINTS_AT_A_TIME = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,21 @@ class Separation:
     row: tuple[int, ...]
 
 
+class Clock:
+    """Seconds for a check, or None; InputError for what is not positive."""
+
+    def __init__(self, time_limit: float | None) -> None:
+        if time_limit is not None and not time_limit > 0:
+            raise InputError(f"time_limit is {time_limit}; expected seconds > 0, or None")
+        self.time_limit = time_limit
+        self.deadline = None if time_limit is None else time.monotonic() + time_limit
+
+    def check(self) -> None:
+        """CertificateError when the time is over."""
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise CertificateError(f"the check did not end in the {self.time_limit:g} seconds of its time limit")
+
+
 @dataclass(slots=True)
 class _Region:
     """A region: its interior point, masks of positive and of vanishing neurons, a layer each, and its extreme rays."""
@@ -47,16 +67,78 @@ class _Region:
 
 
 def check_proof(
-    network: ReluChain, points: Sequence[tuple[int, ...]], facets: Facets, separations: Sequence[Separation]
+    network: ReluChain,
+    points: Sequence[tuple[int, ...]],
+    facets: Facets,
+    separations: Sequence[Separation],
+    clock: Clock,
 ) -> None:
-    """Check everything; CertificateError names the first fault."""
-    _Check(network, points).run(facets, separations)
+    """Check everything, sizes first; CertificateError names the first fault, or says that the time ran out."""
+    lengths = [max(len(pair.row), *(len(forced) for _, forced in pair.parts)) for pair in separations]
+    check_lengths(network, list(map(len, points)), list(map(len, facets)), lengths)
+    bits = largest_bits(network)
+    for number, point in enumerate(points):
+        if not network.is_linear and point[-1] <= 0:
+            raise CertificateError(
+                f"point {number} has a last entry <= 0; expected {network.dimension} integers, the last positive"
+            )
+        _check_bits(point, bits, f"point {number}")
+    for number, pair in enumerate(separations):
+        _check_bits(pair.row, bits, f"separation {number}")
+    _Check(network, points, clock).run(facets, separations)
+
+
+def check_lengths(network: ReluChain, points: Sequence[int], facets: Sequence[int], separations: Sequence[int]) -> None:
+    """Refuse what no proof about this network can be as large as; docs/network-certificate.md states the bounds.
+
+    Given are the entries of each point, the facets of each region, and of each separation the longest list.
+    """
+    n = network.dimension
+    rows = [width + (not network.is_linear) for width in network.widths[1:]]
+    regions = 1
+    for width in rows:
+        regions *= 2 * sum(comb(width - 1, j) for j in range(n))
+    if len(points) > regions:
+        raise CertificateError(f"there are {len(points)} points; the network has at most {regions} regions")
+    for number, length in enumerate(points):
+        if length != n:
+            raise CertificateError(f"point {number} has {length} entries; expected {n} integers")
+    for number, length in enumerate(facets):
+        if length > sum(rows):
+            raise CertificateError(f"region {number} has {length} facets; the network has {sum(rows)} neurons")
+    for number, length in enumerate(separations):
+        if length > rows[-1]:
+            raise CertificateError(f"separation {number} has a list of {length}; the last layer has {rows[-1]} neurons")
+    # At most N - 1 of a region's walls, t >= 0 among them, make a face.
+    parts = len(points) * (max(facets, default=0) + 2) ** (n - 1)
+    if len(separations) > comb(parts, 2):
+        raise CertificateError(
+            f"there are {len(separations)} separations; {len(points)} regions have fewer pairs of parts"
+        )
+
+
+def largest_bits(network: ReluChain) -> int:
+    """The length in bits that no number of a proof needs to exceed."""
+    layers = network.homogeneous_layers()
+    # Rows of R_k have entries below 2^depth, extreme rays are minors of N - 1 of them, rows that separate are minors
+    # of outputs of rays.
+    depth = sum(max(sum(map(abs, row)) for row in rows).bit_length() for rows in layers)
+    n, width = network.dimension, max(map(len, layers))
+    ray = n * (depth + n.bit_length() + width.bit_length())
+    return 64 + (len(layers[-1]) + 1) * (ray + depth + width.bit_length())
+
+
+def _check_bits(values: Iterable[int], bits: int, name: str) -> None:
+    longest = max((value.bit_length() for value in values), default=0)
+    if longest > bits:
+        raise CertificateError(f"{name} has a number of {longest} bits; allowed are {bits}")
 
 
 class _Check:
-    def __init__(self, network: ReluChain, points: Sequence[tuple[int, ...]]) -> None:
-        self.layers = [fmpz_mat(rows) for rows in network.homogeneous_layers()]
+    def __init__(self, network: ReluChain, points: Sequence[tuple[int, ...]], clock: Clock) -> None:
+        self.check_time = clock.check
         self.rows = network.homogeneous_layers()
+        self.layers = [fmpz_mat(rows) for rows in self.rows]
         self.n = network.dimension
         self.affine = not network.is_linear
         self.regions = [_Region(point) for point in points]
@@ -76,36 +158,48 @@ class _Check:
         self.check_pairs(separations)
 
     def read_signs(self) -> None:
-        """The signs of all neurons at every point, all points at once."""
-        for number, region in enumerate(self.regions):
-            if len(region.point) != self.n or (self.affine and region.point[-1] <= 0):
-                last = ", the last positive" if self.affine else ""
-                raise CertificateError(f"point {number} is {region.point}; expected {self.n} integers{last}")
-        images = fmpz_mat([list(region.point) for region in self.regions])
-        for layer in self.layers:
-            table = (images * layer.transpose()).tolist()
-            for region, values in zip(self.regions, table, strict=True):
-                region.positive.append(_mask(value > 0 for value in values))
-                region.zero.append(_mask(value == 0 for value in values))
-            images = fmpz_mat([[value if value > 0 else 0 for value in values] for values in table])
+        """The signs of all neurons at every point; no two points have the same."""
+        seen: dict[tuple[int, ...], int] = {}
+        for start in range(0, len(self.regions), _POINTS_AT_A_TIME):
+            self.check_time()
+            regions = self.regions[start : start + _POINTS_AT_A_TIME]
+            images = fmpz_mat([list(region.point) for region in regions])
+            for layer in self.layers:
+                table = (images * layer.transpose()).tolist()
+                for region, values in zip(regions, table, strict=True):
+                    region.positive.append(_mask(value > 0 for value in values))
+                    region.zero.append(_mask(value == 0 for value in values))
+                images = fmpz_mat([[value if value > 0 else 0 for value in values] for values in table])
+            for number, region in enumerate(regions, start=start):
+                first = seen.setdefault((*region.positive, *region.zero), number)
+                if first != number:
+                    raise CertificateError(f"the points {first} and {number} lie in one region")
 
     def check_region(self, number: int, bounds: Sequence[tuple[int, int, int]]) -> None:
-        """The facets bound the region, and beyond each lies the region that is named."""
+        """The facets bound the region, no two on one wall, and beyond each lies the region that is named."""
+        self.check_time()
         region = self.regions[number]
         layers = self.linear_maps(region)
         for matrix, zero in zip(layers, region.zero, strict=True):
             if any(any(matrix[i]) for i in _bits(zero)):
                 raise CertificateError(f"point {number} lies on a hyperplane, not inside a region")
         walls: IntegerRows = [[0] * (self.n - 1) + [1]] if self.affine else []
+        known = set(map(tuple, walls))
         for layer, neuron, beyond in bounds:
             if not (1 <= layer <= len(layers) and 0 <= neuron < len(self.rows[layer - 1])):
-                raise CertificateError(f"a facet of region {number} names neuron {neuron} of layer {layer}")
+                raise CertificateError(
+                    f"a facet of region {number} names neuron i of layer k, (i, k) = {brief((neuron, layer))}"
+                )
             row = layers[layer - 1][neuron]
             if region.zero[layer - 1] >> neuron & 1:
                 raise CertificateError(f"a facet of region {number} names a neuron that vanishes there")
             wall = row if region.positive[layer - 1] >> neuron & 1 else [-entry for entry in row]
             self.check_neighbour(number, layers, wall, beyond)
-            walls.append(_coprime(wall))
+            wall = _coprime(wall)
+            if tuple(wall) in known:
+                raise CertificateError(f"two facets of region {number} have the same wall")
+            known.add(tuple(wall))
+            walls.append(wall)
         self.find_rays(number, walls)
         for matrix, positive, zero in zip(layers, region.positive, region.zero, strict=True):
             values = (fmpz_mat(matrix) * fmpz_mat([list(ray) for ray in region.rays]).transpose()).tolist()
@@ -140,7 +234,9 @@ class _Check:
     def check_neighbour(self, number: int, layers: list[IntegerRows], wall: list[int], beyond: int) -> None:
         """`beyond` lies on the other side, and has other signs only where the neuron vanishes on the wall."""
         if not 0 <= beyond < len(self.regions):
-            raise CertificateError(f"a facet of region {number} leads to region {beyond}, which is not listed")
+            raise CertificateError(
+                f"a facet of region {number} leads to region {brief((beyond,))}, which is not listed"
+            )
         here, there = self.regions[number], self.regions[beyond]
         if product([wall], there.point)[0] >= 0:
             raise CertificateError(f"region {beyond} is not beyond the facet of region {number} that leads there")
@@ -153,23 +249,19 @@ class _Check:
                     )
 
     def find_rays(self, number: int, walls: IntegerRows) -> None:
-        """The extreme rays of {x : walls x >= 0}, each subset of N - 1 walls in turn."""
+        """The extreme rays of {x : walls x >= 0}, and those on each wall."""
         if rank(walls) < self.n:
             raise CertificateError(f"the facets of region {number} leave it a line")
-        region, found = self.regions[number], dict[Ray, None]()
-        for chosen in combinations(walls, self.n - 1):
-            lines = kernel(list(chosen), self.n)
-            if len(lines) != 1:
-                continue
-            values = product(walls, lines[0])
-            if min(values) >= 0 or max(values) <= 0:
-                found[tuple(lines[0] if max(values) > 0 else [-entry for entry in lines[0]])] = None
-        region.rays = list(found)
-        region.tight = [frozenset(ray for ray in region.rays if not product([wall], ray)[0]) for wall in walls]
+        try:
+            rays = extreme_rays(walls, self.n, self.check_time)
+        except OverflowError as error:
+            raise CertificateError(f"the facets of region {number}: {error}") from None
+        region = self.regions[number]
+        region.rays = list(rays)
+        region.tight = [frozenset(ray for ray, held in rays.items() if held >> k & 1) for k in range(len(walls))]
 
     def check_pairs(self, separations: Sequence[Separation]) -> None:
         """Every region's map has rank N, and no two parts with the same positive neurons have a common image."""
-        given = {frozenset(self.rays_of(name) for name in pair.parts): pair for pair in separations}
         groups: dict[int, list[tuple[PartName, frozenset[Ray]]]] = defaultdict(list)
         for number, region in enumerate(self.regions):
             if self.residue_rank(region.rays) < self.n and rank([self.outputs[ray] for ray in region.rays]) < self.n:
@@ -177,20 +269,55 @@ class _Check:
             groups[region.positive[-1]].append(((number, ()), frozenset(region.rays)))
         for positive, name, rays in list(self.folds(groups)):
             groups[positive].append((name, rays))
-        for positive, parts in groups.items():
+        separated = self.check_separations(separations, groups)
+        for parts in groups.values():
             for (first, rays), (second, others) in combinations(parts, 2):
-                if self.is_plain(first, second) or self.is_diagonal(rays, others):
+                self.check_time()
+                if frozenset((rays, others)) in separated:
                     continue
-                pair = given.get(frozenset((rays, others)))
-                if pair is None:
+                if not (self.is_plain(first, second) or self.is_diagonal(rays, others)):
                     raise CertificateError(f"nothing separates the parts {first} and {second}")
-                self.check_separation(pair, positive)
+
+    def check_separations(
+        self, separations: Sequence[Separation], groups: dict[int, list[tuple[PartName, frozenset[Ray]]]]
+    ) -> set[frozenset[frozenset[Ray]]]:
+        """The pairs of cones that the proof separates: each of two parts with the same positive neurons, and once."""
+        allowed = sum(comb(len(parts), 2) for parts in groups.values())
+        if len(separations) > allowed:
+            raise CertificateError(
+                f"there are {len(separations)} separations; the network has {allowed} pairs of parts"
+            )
+        outputs = {rays: positive for positive, parts in groups.items() for _, rays in parts}
+        separated: set[frozenset[frozenset[Ray]]] = set()
+        for pair in separations:
+            self.check_time()
+            rays, others = map(self.rays_of, pair.parts)
+            shown = " and ".join(brief((number, *forced)) for number, forced in pair.parts)
+            positive = outputs.get(rays)
+            if rays == others or positive is None or outputs.get(others) != positive:
+                raise CertificateError(f"{shown} are not two parts with the same positive neurons")
+            if (cones := frozenset((rays, others))) in separated:
+                raise CertificateError(f"the parts {shown} are separated twice")
+            separated.add(cones)
+            self.check_separation(pair, positive, rays, others)
+        return separated
 
     def rays_of(self, name: PartName) -> frozenset[Ray]:
-        """The rays of a part by its name."""
+        """The rays of a part by its name: its region, and all neurons that are positive there and 0 on the part."""
         number, forced = name
-        if not (0 <= number < len(self.regions) and all(0 <= i < len(self.rows[-1]) for i in forced)):
-            raise CertificateError(f"a separation names the part {name}; there is no such region or neuron")
+        shown = brief((number, *forced))
+        if not 0 <= number < len(self.regions) or forced != tuple(sorted(set(forced))):
+            raise CertificateError(f"a separation names the part {shown}; there is no such region, or no rising list")
+        region = self.regions[number]
+        if not all(0 <= i < len(self.rows[-1]) and region.positive[-1] >> i & 1 for i in forced):
+            raise CertificateError(f"a separation names the part {shown}; a neuron is not positive in the region")
+        rays = self.rays_where(number, forced)
+        if forced != tuple(i for i in _bits(region.positive[-1]) if not any(self.outputs[ray][i] for ray in rays)):
+            raise CertificateError(f"a separation names the part {shown}; other neurons are 0 there too")
+        return rays
+
+    def rays_where(self, number: int, forced: Sequence[int]) -> frozenset[Ray]:
+        """The rays of a region on which neurons of the last layer vanish."""
         return frozenset(ray for ray in self.regions[number].rays if not any(self.outputs[ray][i] for i in forced))
 
     def folds(
@@ -207,7 +334,7 @@ class _Check:
                     continue
                 seen.add(face)
                 name = number, tuple(_bits(region.positive[-1] & ~positive))
-                if self.rays_of(name) == face and not any(face <= rays for _, rays in groups.get(positive, ())):
+                if self.rays_where(*name) == face and not any(face <= rays for _, rays in groups.get(positive, ())):
                     yield positive, name, face
 
     def is_plain(self, first: PartName, second: PartName) -> bool:
@@ -240,10 +367,9 @@ class _Check:
         both = [[*column, *point] for column, point in zip(columns, inputs, strict=True)]
         return not columns or rank(columns) == rank(both)
 
-    def check_separation(self, pair: Separation, positive: int) -> None:
+    def check_separation(self, pair: Separation, positive: int, rays: frozenset[Ray], others: frozenset[Ray]) -> None:
         """The row separates the two parts, but for faces that have nothing in common but equal points."""
         neurons = list(_bits(positive))
-        rays, others = (self.rays_of(name) for name in pair.parts)
         if len(pair.row) != len(neurons):
             raise CertificateError(f"the row that separates {pair.parts} has {len(pair.row)} of {len(neurons)} entries")
 
@@ -256,6 +382,59 @@ class _Check:
         at_infinity = self.affine and not any(ray[-1] for ray in (*left, *right))
         if not (at_infinity or self.is_diagonal(left, right)):
             raise CertificateError(f"where the row given for {pair.parts} is 0 they are not separated")
+
+
+def extreme_rays(walls: IntegerRows, dimension: int, check_time: Callable[[], None] = lambda: None) -> dict[Ray, int]:
+    """The extreme rays of {x : walls x >= 0}, in coprime integers, each with the mask of the walls it lies on.
+
+    Double description: begin with as many independent walls as there are dimensions, then cut by one wall after the
+    other. A cut leaves the rays that are not behind it, and adds where it meets the two-dimensional faces: those of
+    two rays, one on either side, whose common walls hold no third.
+
+    Parameters
+    ----------
+    walls : list of different nonzero rows of rank `dimension`
+    dimension : int
+    check_time : callable
+        Called again and again; may raise.
+
+    Raises
+    ------
+    OverflowError
+        More than 6 million steps.
+
+    Examples
+    --------
+    >>> extreme_rays([[1, 0], [1, 1], [0, 1]], 2)
+    {(0, 1): 1, (1, 0): 4}
+    """
+    first = pivot_columns([list(column) for column in zip(*walls, strict=True)])
+    rays: dict[Ray, int] = {}
+    for k in first:
+        held = [j for j in first if j != k]
+        (line,) = kernel([walls[j] for j in held], dimension)
+        ahead = product([walls[k]], line)[0] > 0
+        rays[tuple(line if ahead else [-entry for entry in line])] = sum(1 << j for j in held)
+    steps = 0
+    for k in sorted(set(range(len(walls))) - set(first)):
+        values = {ray: product([walls[k]], ray)[0] for ray in rays}
+        behind = [ray for ray, value in values.items() if value < 0]
+        ahead_of = [ray for ray, value in values.items() if value > 0]
+        kept = {ray: held | (1 << k) * (not values[ray]) for ray, held in rays.items() if values[ray] >= 0}
+        for low in behind:
+            check_time()
+            for high in ahead_of:
+                common = rays[low] & rays[high]
+                steps += 1
+                if common.bit_count() >= dimension - 2:
+                    steps += len(rays)
+                    if sum(held & common == common for held in rays.values()) == 2:
+                        cut = [values[high] * a - values[low] * b for a, b in zip(low, high, strict=True)]
+                        kept[tuple(_coprime(cut))] = common | 1 << k
+                if steps > _RAY_STEPS:
+                    raise OverflowError(f"finding the extreme rays takes more than {_RAY_STEPS} steps")
+        rays = kept
+    return rays
 
 
 def _faces(region: _Region) -> set[frozenset[Ray]]:

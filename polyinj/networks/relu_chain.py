@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -11,12 +11,16 @@ from math import lcm
 from typing import Any, Self
 
 import numpy as np
+from flint import fmpz
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry.exact import IntegerRows, digest, product, read_matrix, read_vector
 
 Biases = Sequence[ArrayLike | None]
+
+# Bits of one point of a collision, its entries written with one denominator: 8 MiB.
+LARGEST_POINT = 1 << 26
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,8 +142,8 @@ class NetworkName:
             raise CertificateError(f"sha256 is {self.sha256[:80]!r}; expected 64 lower-case hexadecimal digits")
         if len(self.widths) < 2 or min(self.widths) < 1 or len(self.biased) != len(self.widths) - 1:
             raise CertificateError(
-                f"the network has widths {self.widths} and biases {self.biased}; expected positive widths, the inputs "
-                "first, and true or false for each layer"
+                f"the network has widths {brief(self.widths)} and biases {brief(self.biased)}; expected positive "
+                "widths, the inputs first, and true or false for each layer"
             )
 
     @classmethod
@@ -151,22 +155,52 @@ class NetworkName:
         """Read the network; CertificateError when the certificate is for another one."""
         network = read_chain(weights, biases)
         if network.widths != self.widths:
-            raise CertificateError(f"the certificate is for a network of widths {self.widths}, not {network.widths}")
+            raise CertificateError(
+                f"the certificate is for a network of widths {brief(self.widths)}, not {brief(network.widths)}"
+            )
         if tuple(bias is not None for bias in network.biases) != self.biased:
-            raise CertificateError(f"the certificate is for a network with biases in the layers {self.biased}")
+            raise CertificateError(f"the certificate is for a network with biases in the layers {brief(self.biased)}")
         if network.sha256() != self.sha256:
             raise CertificateError("the certificate is for another network: the SHA-256 of weights and biases differs")
         return network
 
 
-def homogeneous_images(network: ReluChain, points: Sequence[Sequence[Fraction]], layers: int) -> list[list[int]]:
-    """The images of points behind so many layers, all times one positive number."""
-    scale = lcm(*(entry.denominator for point in points for entry in point))
+def brief(values: Sequence[int]) -> str:
+    """A list of integers from a file in few characters."""
+    shown = [str(value) if value.bit_length() <= 64 else "..." for value in values[:8]]
+    return f"({', '.join(shown)}{', ...' if len(values) > 8 else ''})"
+
+
+def homogeneous_images(
+    network: ReluChain,
+    points: Sequence[Sequence[Fraction]],
+    layers: int,
+    check_time: Callable[[], None] = lambda: None,
+) -> list[list[int]]:
+    """The images of points behind so many layers, all times one positive number; `check_time` may raise on the way."""
+    scale = _common_denominator(points)
     images = []
     rows = network.homogeneous_layers()[:layers]
     for point in points:
-        image = [int(entry * scale) for entry in point] + [scale] * (not network.is_linear)
+        image = [entry.numerator * (scale // entry.denominator) for entry in point] + [scale] * (not network.is_linear)
         for matrix in rows:
-            image = [max(value, 0) for value in product(matrix, image)]
+            values = []
+            for row in matrix:
+                check_time()
+                values.append(max(product([row], image)[0], 0))
+            image = values
         images.append(image)
     return images
+
+
+def _common_denominator(points: Sequence[Sequence[Fraction]]) -> int:
+    """Of all entries; CertificateError where entries with it would take too much memory."""
+    scale = fmpz(1)
+    for point in points:
+        for entry in point:
+            scale = scale.lcm(fmpz(entry.denominator))
+            if scale.bit_length() * len(point) > LARGEST_POINT:
+                raise CertificateError(
+                    f"with one denominator for all entries a point takes more than the {LARGEST_POINT} bits allowed"
+                )
+    return int(scale)
