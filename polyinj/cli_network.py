@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyinj.injectivity.decision import Verdict
-from polyinj.networks.certificate import NetworkCollision, load_network_certificate
-from polyinj.networks.check import LayerCheck, NetworkCheck, Point, check_network
+from polyinj.networks.certificate import NetworkCollision, verify_network_certificate
+from polyinj.networks.check import LayerCheck, NetworkCheck, Point, check_network, describe_claim
 from polyinj.networks.model import Network
 from polyinj.networks.weights import read_arrays, read_network
 
@@ -71,18 +71,18 @@ def check_network_file(
     return check.verdict
 
 
-def verify_network_file(certificate: Path, network: Network) -> str:
+def verify_network_file(certificate: Path, network: Network, *, time_limit: float | None = None) -> str:
     """What a certificate proves about a network, in one line.
 
     Raises
     ------
     CertificateError
-        It is malformed, wrong, or for another network.
+        It is malformed, wrong, or for another network, or the seconds ran out.
     """
     weights, biases = network.as_relu_layers()
-    found = load_network_certificate(certificate)
-    found.verify(weights, biases)
-    return f"the network is {'not ' if isinstance(found, NetworkCollision) else ''}injective"
+    found = verify_network_certificate(certificate, weights, biases, time_limit=time_limit)
+    verdict = Verdict.NOT_INJECTIVE if isinstance(found, NetworkCollision) else Verdict.INJECTIVE
+    return f"the network {network.describe()} is {describe_claim(network, verdict)}"
 
 
 def read_network_file(file: Path, options: NetworkOptions, *, transpose: bool) -> Network:
@@ -106,8 +106,7 @@ def _print(check: NetworkCheck) -> None:
         print(f"  {_describe(layer)}")
         if layer.layer.rounding:
             print(f"  rounded: {layer.layer.rounding}")
-    assumed = " if the rows are in general position" if check.assumes_general_position else ""
-    print(f"network: {check.verdict.value}{assumed}: {check.reason}")
+    print(f"network: {check.claim}: {check.reason}")
     if check.collision is None:
         return
     x, y = check.collision
@@ -155,6 +154,8 @@ def _json(check: NetworkCheck) -> dict[str, object]:
         "source": check.network.source,
         "widths": check.network.widths,
         "verdict": check.verdict.value,
+        "domain": "all",
+        "claim": check.claim,
         "assumes_general_position": check.assumes_general_position,
         "reason": check.reason,
         "layers": layers,

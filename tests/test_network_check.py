@@ -1,6 +1,7 @@
 """Layer by layer and as a whole: verdicts that are known, replayed collisions, and what the shell prints."""
 
 import json
+import re
 import sys
 from dataclasses import replace
 from fractions import Fraction
@@ -189,7 +190,8 @@ def test_check_walks_an_onnx_file(tmp_path, run_main):
         "  injective on R^2, and so wherever the layers before end",
         "layer 2, second: 2 rows, 4 columns, no ReLU",
         "  not injective on the nonnegative orthant of R^4: fewer rows than columns",
-        "network: injective: every layer is injective on the image of the layers before, region by region",
+        "network: injective on all of R^2: every layer is injective on the image of the layers before, region by "
+        "region",
     ]
 
 
@@ -216,7 +218,7 @@ def test_check_walks_named_arrays(tmp_path, run_main):
     np.savez(tmp_path / "net.npz", W1=SPLIT.weights, W2=FOLD.weights)
     run = run_main("check", tmp_path / "net.npz", "--final-relu")
     assert run.returncode == 1
-    assert "network: not injective: layer 2 merges two points" in run.stdout
+    assert "network: not injective on all of R^2: layer 2 merges two points" in run.stdout
     assert "  x = (" in run.stdout
     np.savez(tmp_path / "turned.npz", W1=SPLIT.weights.T, W2=FOLD.weights.T)
     turned = run_main("check", tmp_path / "turned.npz", "--final-relu", "--transpose")
@@ -227,11 +229,11 @@ def test_check_walks_named_arrays(tmp_path, run_main):
 @pytest.mark.parametrize(
     ("layers", "options", "code", "said"),
     [
-        ((SPLIT.weights, FOLD.weights), ("--final-relu",), 1, "valid: the network is not injective\n"),
+        ((SPLIT.weights, FOLD.weights), ("--final-relu",), 1, "not injective on all of R^2"),
         # No layer behind the first is injective on the whole orthant: the proof is one of regions.
-        ((SPLIT.weights, np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]])), (), 0, "valid: the network is injective\n"),
+        ((SPLIT.weights, np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]])), (), 0, "injective on all of R^2"),
         # A kernel on a linear region.
-        ((np.eye(2), np.array([[1.0, 1], [2, 2]])), (), 1, "valid: the network is not injective\n"),
+        ((np.eye(2), np.array([[1.0, 1], [2, 2]])), (), 1, "not injective on all of R^2"),
     ],
 )
 def test_a_certificate_of_the_whole_is_written_and_verified(tmp_path, run_main, layers, options, code, said):
@@ -242,7 +244,8 @@ def test_a_certificate_of_the_whole_is_written_and_verified(tmp_path, run_main, 
     assert (run.returncode, run.stderr) == (code, "")
     assert run.stdout.splitlines()[-1] == f"wrote {saved}"
     run = run_main("verify", saved, net, *options)
-    assert (run.returncode, run.stdout) == (0, said)
+    assert run.returncode == 0
+    assert re.fullmatch(rf"valid: the network [0-9 >relu-]+ is {re.escape(said)}\n", run.stdout)
     run = run_main("verify", saved, other, *options)
     assert run.returncode == 1
     assert run.stdout.startswith("refused: ")
@@ -288,3 +291,50 @@ def test_bad_options_for_networks(tmp_path, run_main, monkeypatch, arguments, me
     assert run.returncode == 2
     assert message in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+def test_a_claim_is_stated_whole(tmp_path, run_main):
+    """On which domain, of which map, and which layers were rounded; names from the file are escaped."""
+    stored = {
+        "w": SPLIT.weights.astype(np.float32),
+        **{name: np.full(4, value, dtype=np.float32) for name, value in (("g", 2), ("b", 0), ("m", 0), ("v", 3))},
+    }
+    evil = "norm\nnetwork: injective\x1b[2J\u202e" + "x" * 500
+    nodes = [
+        helper.make_node("Gemm", ["x", "w"], ["a"], name="first\nvalid: yes", transB=1),
+        helper.make_node("BatchNormalization", ["a", "g", "b", "m", "v"], ["c"], name=evil),
+        helper.make_node("Relu", ["c"], ["d"]),
+        helper.make_node("Gemm", ["d", "u"], ["y"], name="last", transB=1),
+    ]
+    stored["u"] = JOIN.weights.astype(np.float32)
+    given, out = ([helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 2])] for name in "xy")
+    tensors = [numpy_helper.from_array(value, name) for name, value in stored.items()]
+    model = helper.make_model(
+        helper.make_graph(nodes, "made", given, out, tensors), opset_imports=[helper.make_opsetid("", 17)]
+    )
+    onnx.save(model, str(tmp_path / "m.onnx"))
+    run = run_main("check", tmp_path / "m.onnx", "--certificate", tmp_path / "c.json")
+    assert run.returncode == 0
+    lines = run.stdout.splitlines()
+    assert len(lines) == 8
+    assert lines[1].startswith("layer 1, first\\nvalid: yes: 4 rows")
+    claim = "injective on all of R^2, as rounded in layer 1 (norm\\nnetwork: injective\\x1b[2J\\u202ex"
+    assert lines[6].startswith(f"network: {claim}")
+    assert all(c.isprintable() for line in lines for c in line)
+    assert max(map(len, lines)) < 500
+    run = run_main("verify", tmp_path / "c.json", tmp_path / "m.onnx")
+    assert run.returncode == 0
+    assert run.stdout.startswith(f"valid: the network 2 -> 4 relu -> 2 is {claim}")
+    assert len(run.stdout.splitlines()) == 1
+    document = json.loads(run_main("check", tmp_path / "m.onnx", "--json").stdout)
+    assert document["domain"] == "all"
+    assert document["claim"].startswith("injective on all of R^2, as rounded in layer 1")
+
+
+def test_a_claim_that_assumes_something():
+    layers = [SPLIT, NetworkLayer(np.concatenate([np.eye(4), -np.eye(4)]), np.ones(8), "relu", "wide")]
+    check = check_network(network(*layers))
+    assert check.claim == "injective on all of R^2"
+    assert replace(check, assumes_general_position=True).claim == (
+        "injective on all of R^2, if the rows are in general position"
+    )

@@ -79,6 +79,11 @@ class NetworkCheck:
     network: Network
     deep: NetworkDecision | None = field(default=None, repr=False)
 
+    @property
+    def claim(self) -> str:
+        """The verdict whole: of which map, where, and under which assumption."""
+        return describe_claim(self.network, self.verdict, assumes_general_position=self.assumes_general_position)
+
     def certificate(self) -> NetworkCollision | NetworkProof | None:
         """The certificate of `network.as_relu_layers()` as a whole, to save.
 
@@ -107,6 +112,23 @@ class NetworkCheck:
                 check.decision.verify()
             elif _rank(check.layer) < check.layer.shape[1]:
                 raise CertificateError(f"the layer {check.layer.name!r} has a rank below its number of columns")
+
+
+def describe_claim(network: Network, verdict: Verdict, *, assumes_general_position: bool = False) -> str:
+    """What is claimed of a network, in one line: the verdict, the domain, an assumption, and layers that were rounded.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from polyinj.networks.model import NetworkLayer
+    >>> layer = NetworkLayer(np.array([[1.0], [-1.0]]), None, "relu", "1", "batch norm folded in float64")
+    >>> describe_claim(Network((layer,), "by hand"), Verdict.INJECTIVE)
+    'injective on all of R^1, as rounded in layer 1 (batch norm folded in float64)'
+    """
+    assumed = ", if the rows are in general position" if assumes_general_position else ""
+    rounded = [f"layer {k} ({layer.rounding})" for k, layer in enumerate(network.layers, start=1) if layer.rounding]
+    where = f", as rounded in {', '.join(rounded)}" if rounded else ""
+    return f"{verdict.value} on all of R^{network.widths[0]}{assumed}{where}"
 
 
 def check_network(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.networks.model import Network, NetworkLayer
 from polyinj.networks.readers.lossless import read_tensor
+from polyinj.networks.readers.printable import printable
 
 _ROLES = {
     **dict.fromkeys(("weights", "weight", "kernel", "w"), "weights"),
@@ -87,4 +88,4 @@ def _layer(
         hint = "; a convolution needs its stride and padding, which arrays do not tell: export the model as .onnx"
         raise InputError(f"{source}: {name!r} has shape {weights.shape}; expected a matrix{hint * (weights.ndim > 2)}")
     bias = read_tensor(arrays[names["bias"]], f"{source}: {names['bias']!r}") if "bias" in names else None
-    return NetworkLayer(weights.T if transpose else weights, bias, "relu" if relu else None, name)
+    return NetworkLayer(weights.T if transpose else weights, bias, "relu" if relu else None, printable(name))

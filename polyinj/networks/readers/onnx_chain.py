@@ -19,6 +19,7 @@ from polyinj.errors import InputError
 from polyinj.networks.model import Network
 from polyinj.networks.readers.chain import LARGEST_MATRIX, Chain
 from polyinj.networks.readers.lossless import multiply, read_tensor
+from polyinj.networks.readers.printable import printable
 
 # Operations that only move stored values, or shapes; evaluated where constants pass through them.
 _MOVING = {"Constant", "ConstantOfShape", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}
@@ -43,7 +44,7 @@ def read_onnx(file: Path, *, input_shape: tuple[int, ...] | None = None, until: 
         if isinstance(error, InputError):
             raise
         first = next(iter(str(error).strip().splitlines()), "not decodable")
-        raise InputError(f"{file} is not a valid ONNX model: {first}") from None
+        raise InputError(f"{file} is not a valid ONNX model: {printable(first, 300)}") from None
     return _Walk.of(model, file, input_shape).to_the_end(until)
 
 
@@ -56,8 +57,8 @@ def _refuse_external_data(model: Any, file: Path) -> None:
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             where = {entry.key: entry.value for entry in tensor.external_data}.get("location", "another file")
             raise InputError(
-                f"{file} keeps {tensor.name!r} outside, in {where}; only self-contained files are read; save the model "
-                "again with its data inside (onnx.save with save_as_external_data=False)"
+                f"{file} keeps {_quoted(tensor.name)} outside, in {printable(where)}; only self-contained files are "
+                "read; save the model again with its data inside (onnx.save with save_as_external_data=False)"
             )
 
 
@@ -86,7 +87,7 @@ class _Walk:
         stored = {tensor.name: tensor for tensor in graph.initializer}
         inputs = [value for value in graph.input if value.name not in stored]
         if len(inputs) != 1:
-            names = ", ".join(value.name for value in inputs) or "none"
+            names = _listed([value.name for value in inputs])
             raise InputError(f"{file} has {len(inputs)} inputs ({names}); expected a chain with one")
         elem = _input_type(inputs[0], file)
         batch, shape = _input_shape(inputs[0], file, input_shape)
@@ -99,7 +100,7 @@ class _Walk:
         outputs = [value.name for value in self.graph.output]
         if until is None and len(outputs) != 1:
             raise InputError(
-                f"{self.file} has {len(outputs)} outputs ({', '.join(outputs)}), which together may be injective where "
+                f"{self.file} has {len(outputs)} outputs ({_listed(outputs)}), which together may be injective where "
                 "one is not; expected one; --until and the name of a tensor reads the map to that tensor alone"
             )
         end = outputs[0] if until is None else until
@@ -109,15 +110,15 @@ class _Walk:
                 break
             if len(readers) > 1:
                 raise InputError(
-                    f"{self.file}: the tensor {self.tensor!r} is read by {len(readers)} nodes "
-                    f"({', '.join(map(_title, readers))}); expected a chain{self._way_out()}"
+                    f"{self.file}: the tensor {_quoted(self.tensor)} is read by {len(readers)} nodes "
+                    f"({', '.join(map(_title, readers[:4]))}); expected a chain{self._way_out()}"
                 )
             self._step(readers[0])
             passed.append(self.tensor)
         if until is not None and self.tensor != until:
-            raise InputError(f"{self.file} has no tensor {until!r} on its chain; there are {', '.join(passed)}")
+            raise InputError(f"{self.file} has no tensor {until!r} on its chain; there are {_listed(passed)}")
         if until is None and self.tensor != end:
-            raise InputError(f"{self.file}: the chain ends at {self.tensor!r}, which is no output of the model")
+            raise InputError(f"{self.file}: the chain ends at {_quoted(self.tensor)}, which is no output of the model")
         return self.chain.finish()
 
     def _readers(self) -> list[Any]:
@@ -154,7 +155,7 @@ class _Walk:
     def _way_out(self) -> str:
         if self.tensor in {value.name for value in self.graph.input}:
             return ""
-        return f"; --until {self.tensor} reads the part before it"
+        return f"; --until {printable(self.tensor)} reads the part before it"
 
     def stored_input(self, node: Any, index: int) -> NDArray[Any] | None:
         """The stored value of an input of a node; None where an optional input is left out."""
@@ -169,10 +170,12 @@ class _Walk:
         value = self.stored_input(node, index)
         if value is None:
             return None
-        numbers = read_tensor(value, repr(node.input[index]))
+        numbers = read_tensor(value, _quoted(node.input[index]))
         kind = self._type_of(node.input[index], value)
         if kind not in _FLOATS if mixed else kind != self.elem:
-            raise InputError(f"{node.input[index]!r} holds {kind}; expected {self.elem}, the type of {self.tensor!r}")
+            raise InputError(
+                f"{_quoted(node.input[index])} holds {kind}; expected {self.elem}, the type of {_quoted(self.tensor)}"
+            )
         return numbers
 
     def weights(self, node: Any, index: int, *, mixed: bool = False) -> NDArray[Any]:
@@ -199,7 +202,7 @@ class _Walk:
             node = self.made_by.get(name)
             if node is None or node.op_type not in _MOVING or node.domain not in _DOMAINS:
                 what = "the input of the model" if node is None else f"computed by {_title(node)}"
-                raise InputError(f"{name!r} is {what}; expected a stored value")
+                raise InputError(f"{_quoted(name)} is {what}; expected a stored value")
             feeds = {given: self._value(given) for given in node.input if given}
             _check_moved(node, [feeds.get(given) for given in node.input])
             inputs = [helper.make_tensor_value_info(given, 0, None) for given in feeds]
@@ -211,7 +214,9 @@ class _Walk:
             try:
                 results: Any = ReferenceEvaluator(part).run(None, feeds)
             except Exception as error:  # whatever onnx raises where values do not fit
-                raise InputError(f"{name!r} cannot be computed by {_title(node)}: {type(error).__name__}") from None
+                raise InputError(
+                    f"{_quoted(name)} cannot be computed by {_title(node)}: {type(error).__name__}"
+                ) from None
             self.values[name] = np.asarray(results[0])
         return self.values[name]
 
@@ -222,11 +227,20 @@ class _Walk:
 
     def only_first(self, node: Any) -> None:
         if node.input[0] != self.tensor or list(node.input).count(self.tensor) > 1:
-            raise InputError(f"{self.tensor!r} is expected as its first input, and only there")
+            raise InputError(f"{_quoted(self.tensor)} is expected as its first input, and only there")
 
 
 def _title(node: Any) -> str:
-    return f"{(node.name or node.output[0])!r} ({node.op_type})"
+    return f"{_quoted(node.name or node.output[0])} ({printable(node.op_type)})"
+
+
+def _quoted(name: str) -> str:
+    return f"'{printable(name)}'"
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(map(printable, names[:20])) or "none"
+    return f"{shown}, ..." if len(names) > 20 else shown
 
 
 def _is_shape(node: Any) -> bool:
@@ -257,7 +271,7 @@ def _opset(model: Any, file: Path) -> int:
         raise InputError(f"{file} is of opset {given}; expected one of at most {onnx_opset_version()}")
     for function in model.functions:
         if function.domain in _DOMAINS:
-            raise InputError(f"{file} defines its own {function.name!r} among the standard operators")
+            raise InputError(f"{file} defines its own {_quoted(function.name)} among the standard operators")
     return int(versions.pop())
 
 
@@ -267,12 +281,12 @@ def _input_type(value: Any, file: Path) -> str:
 
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        raise InputError(f"{file}: the input {value.name!r} is a {kind}; expected a tensor")
+        raise InputError(f"{file}: the input {_quoted(value.name)} is a {kind}; expected a tensor")
     elem = str(TensorProto.DataType.Name(value.type.tensor_type.elem_type))
     if elem not in _FLOATS:
         raise InputError(
-            f"{file}: the input {value.name!r} holds {elem}; expected {', '.join(_FLOATS)}: a network is read as a "
-            "function of real numbers"
+            f"{file}: the input {_quoted(value.name)} holds {elem}; expected {', '.join(_FLOATS)}: a network is "
+            "read as a function of real numbers"
         )
     return elem
 
@@ -284,7 +298,7 @@ def _input_shape(value: Any, file: Path, given: tuple[int, ...] | None) -> tuple
         return None, None if given is None else _bounded((1, *given), file)
     # Some exporters write 0 or -1 for a length that is open.
     lengths = [axis.dim_value if axis.HasField("dim_value") and axis.dim_value > 0 else None for axis in kind.shape.dim]
-    shown = ", ".join(axis.dim_param or str(axis.dim_value or "?") for axis in kind.shape.dim)
+    shown = _listed([axis.dim_param or str(axis.dim_value or "?") for axis in kind.shape.dim])
     if given is not None:
         one = lengths if len(lengths) == 1 else lengths[1:]
         if len(one) != len(given) or any(a not in (None, b) for a, b in zip(one, given, strict=True)):
@@ -530,7 +544,7 @@ def _axes(
 
 
 def _name(node: Any) -> str:
-    return str(node.name or node.output[0])
+    return printable(node.name or node.output[0])
 
 
 _HANDLERS: dict[str, Callable[[_Walk, Any, dict[str, Any]], None]] = {
