@@ -21,8 +21,9 @@ from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Verdict
 from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.run import Limits
+from polyinj.injectivity.singular import LeastSingularValue
 from polyinj.injectivity.spectral import bound_below
-from polyinj.injectivity.spectral_descent import descend
+from polyinj.injectivity.spectral_descent import Cell, descend
 
 _UNIT = 2.0**-53
 _CHUNK = 1024
@@ -59,36 +60,60 @@ def reconstruct(
     >>> reconstruct([[1, 0], [0, 1], [-1, 0], [0, -1]], [3, 0, 0, 2])
     array([ 3., -2.])
     """
-    matrix = read_matrix(weights).astype(np.float64)
+    matrix = _doubles(read_matrix(weights), "weights")
     rows, columns = matrix.shape
-    shift = np.zeros(rows) if bias is None else read_vector(bias, rows).astype(np.float64)
+    shift = np.zeros(rows) if bias is None else _doubles(read_vector(bias, rows), "bias")
     single = np.ndim(outputs) == 1
-    batch = read_matrix(np.atleast_2d(outputs), "outputs").astype(np.float64)
+    batch = _doubles(read_matrix(np.atleast_2d(np.asarray(outputs)), "outputs"), "outputs")
     if batch.shape[1] != rows:
         raise InputError(
             f"outputs has shape {np.shape(outputs)}; expected ({rows},) or (k, {rows}), one entry a neuron"
         )
+    # Powers of two make the largest weight, and the largest output or bias, about 1: no product overflows.
+    matrix, down = _near_one(matrix)
     threshold = max(rows, columns) * 2 * _UNIT * np.linalg.norm(matrix, 2)
     inputs = np.empty((len(batch), columns))
     for t, y in enumerate(batch):
         active = y > 0
-        left, singular, right = np.linalg.svd(matrix[active], full_matrices=False)
-        known = int(np.count_nonzero(singular > threshold))
+        known = 0
+        scaled, up = _near_one(np.stack([y, shift]))
+        if active.any():
+            left, singular, right = np.linalg.svd(matrix[active], full_matrices=False)
+            known = int(np.count_nonzero(singular > threshold))
         if known < columns:
             raise InputError(
                 f"outputs[{t}] has {int(active.sum())} positive entries, whose rows have rank {known}; "
                 f"x in R^{columns} is determined only by rank {columns}"
             )
-        inputs[t] = right.T @ ((left.T @ (y - shift)[active]) / singular)
-        image = np.maximum(matrix @ inputs[t] + shift, 0.0)
-        scale = np.abs(matrix) @ np.abs(inputs[t]) + np.abs(shift) + np.abs(y)
-        if (wrong := np.abs(image - y) > tolerance * scale).any():
+        x = right.T @ ((left.T @ (scaled[0] - scaled[1])[active]) / singular)
+        image = np.maximum(matrix @ x + scaled[1], 0.0)
+        scale = np.abs(matrix) @ np.abs(x) + np.abs(scaled[1]) + np.abs(scaled[0])
+        if (wrong := np.abs(image - scaled[0]) > tolerance * scale).any():
             i = int(np.argmax(wrong))
+            with np.errstate(over="ignore"):
+                found = np.ldexp(image[i], up)
             raise InputError(
-                f"outputs[{t}, {i}] is {y[i]!r}, and the layer gives {image[i]!r} at the x found: "
+                f"outputs[{t}, {i}] is {y[i]!r}, and the layer gives {found!r} at the x found: "
                 f"no input has this output to the tolerance {tolerance}"
             )
+        with np.errstate(over="ignore"):
+            inputs[t] = np.ldexp(x, up - down)
+        if not np.isfinite(inputs[t]).all():
+            raise InputError(f"the input of outputs[{t}] is beyond the range of doubles; try smaller outputs")
     return inputs[0] if single else inputs
+
+
+def _doubles(exact: NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return exact.astype(np.float64)
+    except OverflowError:
+        raise InputError(f"{name} has an entry beyond the range of doubles; expected entries below 1.8e308") from None
+
+
+def _near_one(array: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """The array times 2^-exponent, its largest entry in [1/2, 1] unless all are 0, and the exponent."""
+    exponent = int(np.frexp(np.abs(array).max())[1])
+    return np.ldexp(array, -exponent), exponent
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +123,11 @@ class InverseLipschitz:
     Attributes
     ----------
     lower, upper : float
-        It lies between these; both the same when exact.
+        It lies between these; 0 twice if and only if the layer is not injective, where this is known.
     exact : bool
-        Whether every cell was covered. After enumeration the ends are equal, and right up to the rounding of one
-        singular value decomposition, a small multiple of 2^-52 times the largest singular value; after branch and
-        bound they differ by a millionth.
+        Whether every cell was covered. After enumeration the ends are equal, and right to one part in 10^12, whatever
+        the largest singular value; below the normal range, 2e-308, they are two neighbours. After branch and bound
+        they differ by a millionth.
     method : str
         How each end was got.
     active_rows : tuple of int
@@ -150,8 +175,9 @@ def inverse_lipschitz(
     Returns
     -------
     InverseLipschitz
-        Both ends hold for certain; the lower one allows for rounding, as stated in `polyinj.injectivity.spectral`, the
-        upper one is right up to the rounding of one singular value decomposition.
+        Floats leave the cells that could be least, by certain bounds, and rationals decide among them: see
+        `polyinj.injectivity.singular`. Of branch and bound the lower end allows for rounding, as stated in
+        `polyinj.injectivity.spectral`, and the upper one is the value of its cell.
 
     Raises
     ------
@@ -167,58 +193,52 @@ def inverse_lipschitz(
         if value is not None and not value > 0:
             raise InputError(f"{name} is {value}; expected a positive number" + " or None" * (name == "time_limit"))
     exact = read_matrix(weights)
-    matrix = exact.astype(np.float64)
-    rows, columns = matrix.shape
+    rows, columns = exact.shape
     if rank(integer_rows(exact)) < columns:
         return InverseLipschitz(0.0, 0.0, True, "the weights have rank below the number of columns", ())
+    least = LeastSingularValue(exact)
     if 2 * sum(comb(rows - 1, k) for k in range(columns)) <= cell_limit:
-        least, chosen = _least_singular_value(matrix, _active_sets(exact))
-        if chosen.sum() < columns or rank(integer_rows(exact[chosen])) < columns:
-            least = 0.0
-        return InverseLipschitz(least, least, True, "every cell", _indices(chosen))
+        for sets in _active_sets(exact):
+            least.offer(sets)
+            if least.is_zero:
+                break
+        return InverseLipschitz(*least.ends(), True, "every cell", _indices(least.active))
     limits = Limits(node_limit, None if time_limit is None else time.monotonic() + time_limit)
-    return _interval(read_layer(weights), matrix, limits, seed)
+    return _interval(read_layer(weights), least, limits, seed)
 
 
-def _interval(layer: Layer, matrix: NDArray[np.float64], limits: Limits, seed: int) -> InverseLipschitz:
+def _interval(layer: Layer, least: LeastSingularValue, limits: Limits, seed: int) -> InverseLipschitz:
     left = None if limits.deadline is None else max(limits.deadline - time.monotonic(), 1e-3)
     decision = decide_injectivity(layer.weights, node_limit=limits.nodes, time_limit=left)
     if decision.verdict is Verdict.NOT_INJECTIVE:
         assert decision.best_witness is not None
         rows = tuple(active_rows(layer, decision.best_witness.point))
         return InverseLipschitz(0.0, 0.0, True, "a point whose active rows do not span", rows)
-    # Largest entry about 1, by a power of two, so that no square overflows.
-    _, exponent = np.frexp(np.abs(matrix).max())
-    scaled = np.ldexp(matrix, -exponent)
+    matrix = least.scaled
     starts = []
     if decision.best_witness is not None:
-        starts = [np.array([Fraction(entry) for entry in decision.best_witness.point], dtype=np.float64)]
-    found = descend(scaled, starts, _RESTARTS, seed, limits)
+        point = [Fraction(entry) for entry in decision.best_witness.point]
+        longest = max(map(abs, point))
+        starts = [np.array([float(entry / longest) for entry in point])]
+    found = descend(matrix, starts, _RESTARTS, seed, limits)
+    if found is None:
+        # No random point is surely in a cell: rows are beyond the range of doubles.
+        found = Cell.of(matrix, next(_active_sets(layer.weights))[0])
     proof = decision.certificate
     circuits = proof.circuits if isinstance(proof, InjectivityProof) else np.zeros((0, 1), dtype=np.int32)
-    bound = bound_below(layer.system(), scaled, circuits, found, limits)
+    bound = bound_below(layer.system(), matrix, circuits, found, limits)
     share = f"; lower: branch and bound over signs of rows, {bound.nodes} nodes, {'all' if bound.closed else 'not all'}"
     method = f"upper: descent over cells from few active rows and {_RESTARTS} random points, seed {seed}{share} closed"
-    lower, upper = (float(np.ldexp(value, exponent)) for value in (bound.lower, bound.best.value))
-    return InverseLipschitz(min(lower, upper), upper, bound.closed, method, _indices(bound.best.active))
+    # Rows too small for the scaled matrix, whose signs are not known, can only make the value larger.
+    least.offer((bound.best.active | ~matrix.any(axis=1))[None])
+    upper = least.ends()[1]
+    lower = 0.0 if bound.lower <= 0 else float(np.nextafter(np.ldexp(bound.lower, least.exponent), 0))
+    closed = bound.closed or least.is_zero
+    return InverseLipschitz(min(lower, upper), upper, closed, method, _indices(least.active))
 
 
 def _indices(mask: NDArray[np.bool_]) -> tuple[int, ...]:
     return tuple(np.flatnonzero(mask).tolist())
-
-
-def _least_singular_value(
-    matrix: NDArray[np.float64], chunks: Iterator[NDArray[np.bool_]]
-) -> tuple[float, NDArray[np.bool_]]:
-    best, chosen = np.inf, np.ones(len(matrix), dtype=bool)
-    for masks in chunks:
-        # Rows of zeros change no singular value, and let sets of all sizes share one call.
-        padded = np.where(masks[:, :, None], matrix, 0.0)
-        values = np.linalg.svd(padded, compute_uv=False)[:, -1]
-        values[masks.sum(axis=1) < matrix.shape[1]] = 0.0
-        if values.min() < best:
-            best, chosen = float(values.min()), masks[int(np.argmin(values))]
-    return best, chosen
 
 
 def _active_sets(matrix: NDArray[Any]) -> Iterator[NDArray[np.bool_]]:
@@ -285,7 +305,11 @@ def active_rank(weights: ArrayLike, points: ArrayLike, bias: ArrayLike | None = 
 
 def _active(matrix: NDArray[Any], places: NDArray[Any], shift: NDArray[Any]) -> NDArray[np.bool_]:
     """Exact signs of places @ matrix.T + shift >= 0, shape (k, m): in doubles where they are certain."""
-    w, x, b = (array.astype(np.float64) for array in (matrix, places, shift))
+    try:
+        w, x, b = (array.astype(np.float64) for array in (matrix, places, shift))
+    except OverflowError:
+        # Nothing is certain in doubles.
+        w, x, b = (np.full(array.shape, np.nan) for array in (matrix, places, shift))
     with np.errstate(all="ignore"):
         values = x @ w.T + b
         # Reading to double costs two roundings a product, the sum n + 1 more; the last term is for underflow.
