@@ -7,6 +7,7 @@ import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -529,3 +530,25 @@ def test_verifying_a_file(tmp_path, separated):
         path.write_text(json.dumps(document))
         with pytest.raises(CertificateError, match="an integer in decimal"):
             verify_network_certificate(path, SEPARATED)
+
+
+CONFORMANCE = Path(__file__).parents[1] / "docs" / "conformance"
+CASES = json.loads((CONFORMANCE / "network-index.json").read_text())
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["file"] for case in CASES])
+def test_conformance(case):
+    """The files in docs/conformance for other checkers: this one agrees with what their index says."""
+    assert case["reason"]
+    if case["valid"]:
+        verify_network_certificate(CONFORMANCE / case["file"], case["weights"], case["biases"])
+    else:
+        with pytest.raises(CertificateError):
+            verify_network_certificate(CONFORMANCE / case["file"], case["weights"], case["biases"])
+
+
+def test_conformance_files_are_listed():
+    assert {case["file"] for case in CASES} == {
+        path.name for path in CONFORMANCE.glob("network-*.json") if path.name != "network-index.json"
+    }
+    assert {case["valid"] for case in CASES} == {True, False}
