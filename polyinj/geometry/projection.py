@@ -30,7 +30,9 @@ class Projection:
     residual : float
         Largest violation of the optimality conditions, relative to |point|: with p the projection and q = point - p,
         g.q <= 0 for unit generators g of the cone (or g.p >= 0 for unit inequalities g), and p.q = 0. At the exact
-        projection it is 0; a few units in the last place are usual.
+        projection it is 0; a few units in the last place are usual. Of generators or inequalities that nearly depend on
+        each other, or whose entries differ by many orders, the rounding to unit vectors may move the projection far
+        while the residual stays small: `project_exactly` does not round.
     face_dimension : int
         Dimension of the smallest face that holds the projection, as the least squares solver sees it. Reliable for a
         generic point; a point whose projection lies at or very near the boundary of a face may be misjudged.

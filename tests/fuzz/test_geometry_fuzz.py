@@ -14,8 +14,11 @@ import numpy as np
 import reference_faces
 
 from fuzz import families
-from polyinj import Arrangement, Cone, InputError, OrthantUnion
+from polyinj import Arrangement, Cone, OrthantUnion
 from polyinj.geometry.exact import fractions, integer_rows, read_matrix, read_vector
+
+# Cones whose nearest points the rounding of rows to unit vectors does not move far.
+WELL_CONDITIONED = {"small_integers", "opposite_pairs", "repeated", "braid", "rational", "scaled_rows", "subnormal"}
 
 
 def lifted(weights, bias):
@@ -90,7 +93,7 @@ def check_topology(weights, faces, arrangement, rng):
 
 
 def betti_by_rank(faces, m):
-    """Of the complex of faces but the origin: ranks over GF(2) of boundaries; a face has the faces below it by signs."""
+    """Of the complex of faces but the origin: ranks over GF(2) of boundaries, which are found by signs."""
     layers = {}
     for signs, k in faces.items():
         if any(signs):
@@ -139,7 +142,7 @@ def check_symmetries(weights, bias, rng):
     assert more.face_counts().sum(axis=1).tolist() == table.sum(axis=1).tolist()
 
 
-def check_cones(weights, rng):
+def check_cones(name, weights, rng):
     m, n = weights.shape
     cone = Cone.from_inequalities(weights)
     short = Cone.from_inequalities([[Fraction(entry) for entry in row] for row in lifted(weights, None)])
@@ -161,13 +164,12 @@ def check_cones(weights, rng):
         assert [a - b for a, b in zip(nearest.projection, rest.projection, strict=True)] == list(
             map(Fraction, point.tolist())
         )
-        try:
-            rough = cone.project(point)
-        except InputError:
-            continue
-        gap = [Fraction(a) - b for a, b in zip(rough.projection.tolist(), nearest.projection, strict=True)]
-        length = sum(Fraction(x) ** 2 for x in point.tolist())
-        assert sum(x * x for x in gap) <= length / 10**12
+        rough = cone.project(point)
+        assert np.isfinite(rough.projection).all()
+        if name in WELL_CONDITIONED:
+            gap = [Fraction(a) - b for a, b in zip(rough.projection.tolist(), nearest.projection, strict=True)]
+            length = sum(Fraction(x) ** 2 for x in point.tolist())
+            assert sum(x * x for x in gap) <= length / 10**24
     half = Cone.from_inequalities(weights[: max(m // 2, 1)])
     inside = half.decide_cone(cone)
     inside.verify(cone.definition, half.definition)
@@ -178,9 +180,9 @@ def check_cones(weights, rng):
 
 
 def check_orthants(weights, faces, rng):
-    m, n = weights.shape
+    m = len(weights)
     limit = int(rng.integers(0, m + 1))
-    least = min(positives(signs) for signs, k in faces.items() if any(signs)) if any(any(s) for s in faces) else None
+    least = min((positives(signs) for signs in faces if any(signs)), default=None)
     found = OrthantUnion(m, limit).decide_meeting(weights)
     found.verify(weights, limit)
     meets = least is not None and least <= limit
@@ -199,7 +201,7 @@ def try_case(seed):
         if bias is None:
             check_topology(weights, faces, arrangement, rng)
             check_orthants(weights, faces, rng)
-            check_cones(weights, rng)
+            check_cones(name.split(",")[0], weights, rng)
     except Exception as error:
         kind = type(error).__name__
         raise AssertionError(f"seed {seed}, {name}: {kind}: {error}\n{weights!r}\n{bias!r}") from error

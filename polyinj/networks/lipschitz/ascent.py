@@ -4,21 +4,26 @@
             and go to the piece of the line, within the domain, where the norm is largest
 
 A line costs one sort and k updates, and the norm never falls. What comes out is a proposal for a lower bound, and
-counts only after its Jacobian was computed exactly.
+counts only after its Jacobian was computed exactly. So nothing here minds overflow: points that are not finite are of
+no use, and no harm.
 """
 
 from __future__ import annotations
+
+import math
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.injectivity.domain import Ball, Box, Domain
 from polyinj.networks.lipschitz.jacobians import Jacobians
-from polyinj.networks.lipschitz.operator_norm import float_norms
+from polyinj.networks.lipschitz.operator_norm import float_norms, round_down
 
 Floats = NDArray[np.float64]
 
 
+@np.errstate(all="ignore")
 def draw_inputs(
     rng: np.random.Generator, count: int, domain: Domain | None, weights: Floats, bias: Floats
 ) -> tuple[Floats, float]:
@@ -33,23 +38,24 @@ def draw_inputs(
     scale = float(np.median(far[far > 0])) if (far > 0).any() else 1.0
     normal = rng.standard_normal((count, n))
     if isinstance(domain, Ball):
-        radius = float(domain.radius)
+        radius = _double(domain.radius)
         unit = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-        centre = np.array([float(entry) for entry in domain.centre])
+        centre = np.array([_double(entry) for entry in domain.centre])
         return centre + unit * radius * rng.random((count, 1)) ** (1 / n), radius
     points = scale * normal * np.exp(rng.standard_normal((count, 1)))
     if isinstance(domain, Box):
         uniform, away = rng.random((count, n)), scale * rng.exponential(size=(count, n))
         for j, (low, high) in enumerate(zip(domain.lower, domain.upper, strict=True)):
             if low is not None and high is not None:
-                points[:, j] = float(low) + (float(high) - float(low)) * uniform[:, j]
+                points[:, j] = _double(low) + (_double(high) - _double(low)) * uniform[:, j]
             elif low is not None:
-                points[:, j] = float(low) + away[:, j]
+                points[:, j] = _double(low) + away[:, j]
             elif high is not None:
-                points[:, j] = float(high) - away[:, j]
+                points[:, j] = _double(high) - away[:, j]
     return points, scale
 
 
+@np.errstate(all="ignore")
 def ascend(
     jacobians: Jacobians, rows: Floats, norm: float, rng: np.random.Generator, *, starts: int, lines: int
 ) -> list[Floats]:
@@ -66,8 +72,7 @@ def ascend(
     for _ in range(lines):
         directions = scale * rng.standard_normal(points.shape)
         slopes = directions @ weights.T
-        with np.errstate(divide="ignore", invalid="ignore"):
-            crossings = -(points @ weights.T + bias) / slopes
+        crossings = -(points @ weights.T + bias) / slopes
         crossings = np.where(np.isfinite(crossings), crossings, np.inf)
         order = np.argsort(crossings, axis=1)
         at = np.take_along_axis(crossings, order, axis=1)
@@ -79,8 +84,7 @@ def ascend(
         low = np.maximum(np.column_stack([np.full(starts, -np.inf), at]), first[:, None])
         high = np.minimum(np.column_stack([at, np.full(starts, np.inf)]), last[:, None])
         # A piece must be wide enough for a point inside it to be rounded to another one inside it.
-        with np.errstate(invalid="ignore"):
-            is_wide = high - low > 1e-9 * (1 + np.abs(np.where(np.isfinite(low), low, high)))
+        is_wide = high - low > 1e-9 * (1 + np.abs(np.where(np.isfinite(low), low, high)))
         norms = np.where(is_wide, norms, -np.inf)
         best = norms.argmax(axis=1)
         moved = np.isfinite(norms[each, best])
@@ -92,21 +96,26 @@ def ascend(
     return [points[i] for i in np.argsort(-values)]
 
 
+def _double(value: Fraction) -> np.float64:
+    """Near the value; infinite beyond the range of doubles."""
+    near = round_down(value)
+    return np.float64(math.inf if near == np.finfo(np.float64).max else near)
+
+
 def _clip(points: Floats, directions: Floats, domain: Domain | None) -> tuple[Floats, Floats]:
     """The parts of the lines x + t u in the domain."""
     count = len(points)
     first, last = np.full(count, -np.inf), np.full(count, np.inf)
     if isinstance(domain, Ball):
-        offset = points - np.array([float(entry) for entry in domain.centre])
+        offset = points - np.array([_double(entry) for entry in domain.centre])
         a, b = (directions**2).sum(axis=1), (directions * offset).sum(axis=1)
-        root = np.sqrt(np.maximum(b**2 - a * ((offset**2).sum(axis=1) - float(domain.radius) ** 2), 0.0))
+        root = np.sqrt(np.maximum(b**2 - a * ((offset**2).sum(axis=1) - _double(domain.radius) ** 2), 0.0))
         return (-b - root) / a, (-b + root) / a
     if isinstance(domain, Box):
         for j, sides in enumerate(zip(domain.lower, domain.upper, strict=True)):
             for side in sides:
                 if side is not None:
-                    with np.errstate(divide="ignore", invalid="ignore"):
-                        at = (float(side) - points[:, j]) / directions[:, j]
+                    at = (_double(side) - points[:, j]) / directions[:, j]
                     is_first = (directions[:, j] > 0) == (side is sides[0])
                     first = np.where(is_first, np.maximum(first, at), first)
                     last = np.where(is_first, last, np.minimum(last, at))

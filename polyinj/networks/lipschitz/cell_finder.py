@@ -145,6 +145,8 @@ class CellFinder:
             middle = np.append(centre, 1.0)
             return Found(middle if self._surrounds(middle) else None)
         lengths = np.linalg.norm(rows[places, :-1], axis=1)
+        if not lengths.all():
+            return self._settle_ball(neurons, signs)
         normals = rows[places, :-1] / lengths[:, None]
         heights = -(rows[places, -1] + rows[places, :-1] @ centre) / lengths
         near, multipliers = _least_distance(normals, heights)
@@ -163,8 +165,11 @@ class CellFinder:
                 certain = rows @ point > _error(len(point)) * (np.abs(rows) @ np.abs(point)) + _TINY
                 if certain.all() and self._surrounds(point):
                     return Found(point)
-        nearest = self._exact_nearest(neurons, signs)
-        return Found(None) if self.ball.surrounds(nearest) else None
+        return self._settle_ball(neurons, signs)
+
+    def _settle_ball(self, neurons: Sequence[int], signs: Sequence[int]) -> Found | None:
+        assert self.ball is not None
+        return Found(None) if self.ball.surrounds(self._exact_nearest(neurons, signs)) else None
 
     def _exact_nearest(self, neurons: Sequence[int], signs: Sequence[int]) -> list[Fraction]:
         """The point of the closure nearest to the centre of the ball, in the manner of `BallCover._settle`."""

@@ -228,9 +228,12 @@ def _read(
 
 
 def _result(layer: Layer, record: Record, cells: int, end: SearchEnd, upper_by: str, seed: int) -> LipschitzConstant:
+    if record.best is None:
+        # Limits stopped the search before any cell was met.
+        record.offer_point(_leave_hyperplanes(layer, _inner_point(layer)))
     best, jacobians = record.best, record.jacobians
     assert best is not None, "an open domain meets some cell"
-    point = _leave_hyperplanes(layer, record)
+    point = _leave_hyperplanes(layer, record.point)
     upper = best.upper if end.upper is None else -round_down(-Fraction(end.upper) * jacobians.scale)
     return LipschitzConstant(
         lower=best.lower,
@@ -260,13 +263,21 @@ def _signs(layer: Layer, point: Sequence[Fraction]) -> tuple[int, ...]:
     return tuple((value > 0) - (value < 0) for value in _values(layer, point))
 
 
-def _leave_hyperplanes(layer: Layer, record: Record) -> list[Fraction]:
-    """The input of the record, moved a little if need be so that no neuron vanishes there but those that do everywhere.
+def _inner_point(layer: Layer) -> list[Fraction]:
+    """A point of the interior of the domain."""
+    if isinstance(layer.domain, Ball):
+        return list(layer.domain.centre)
+    if isinstance(layer.domain, Box):
+        return layer.domain.interior_point()
+    return [Fraction(0)] * layer.weights.shape[1]
+
+
+def _leave_hyperplanes(layer: Layer, point: list[Fraction]) -> list[Fraction]:
+    """An input moved a little if need be so that no neuron vanishes there but those that do everywhere.
 
     Neurons that no Jacobian depends on are not looked at by the search, so their hyperplanes may hold its input.
     """
     weights = exact.fractions(layer.weights)
-    point = record.point
     values = _values(layer, point)
     flat = [row for row, value in zip(weights, values, strict=True) if not value and any(row)]
     if not flat:

@@ -18,7 +18,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.networks.lipschitz.jacobians import Jacobians
+from polyinj.networks.lipschitz.jacobians import Jacobians, Rational
 from polyinj.networks.lipschitz.operator_norm import float_norms
 
 Floats = NDArray[np.float64]
@@ -132,11 +132,16 @@ def _ascend_signs(gram: Floats, signs: Floats) -> Floats:
 
 
 def _spectral_radii(jacobians: Jacobians, order: list[int]) -> Floats:
-    scale = float(jacobians.scale)
-    columns = np.array([[float(entry) for entry in jacobians.columns[i]] for i in order])
-    weights = np.array([[float(entry) for entry in jacobians.weights[i]] for i in order])
-    # |a_i| |w_i| is all that matters: balance the two factors of each product.
-    sizes = np.sqrt(np.linalg.norm(columns, axis=1) / np.linalg.norm(weights, axis=1))[:, None]
-    columns, weights = columns / sizes, weights * sizes
+    # |a_i| |w_i| is all that matters: the two factors of each product are made unit vectors times the root of that.
+    columns, weights = (_unit_vectors([rows[i] for i in order]) for rows in (jacobians.columns, jacobians.weights))
+    roots = np.linalg.norm(jacobians.steps[order], axis=1, keepdims=True) ** 0.5
+    columns, weights = columns * roots, weights * roots
     radii = [np.linalg.norm(columns[j:], 2) * np.linalg.norm(weights[j:], 2) / 2 for j in range(len(order))]
-    return np.array([*radii, 0.0]) / scale
+    return np.array([*radii, 0.0])
+
+
+def _unit_vectors(rows: Rational) -> Floats:
+    sizes = [max(map(abs, row)) for row in rows]
+    floats = np.array([[float(entry / size) for entry in row] for row, size in zip(rows, sizes, strict=True)])
+    unit: Floats = floats / np.linalg.norm(floats, axis=1, keepdims=True)
+    return unit

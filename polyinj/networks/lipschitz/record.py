@@ -34,8 +34,12 @@ class Record:
     floor: float = -np.inf
 
     def offer_input(self, point: Floats) -> None:
-        """Consider the cell around an input given in floats, if it is strictly inside one and the domain."""
-        exact = [Fraction(entry) for entry in point.tolist()]
+        """As `offer_point`, of an input in floats."""
+        if np.isfinite(point).all():
+            self.offer_point([Fraction(entry) for entry in point.tolist()])
+
+    def offer_point(self, exact: list[Fraction]) -> None:
+        """Consider the cell around an input, if it is strictly inside one and the domain."""
         layer = self.jacobians.layer
         z = exact if layer.is_linear else [*exact, Fraction(1)]
         values = [sum((a * x for a, x in zip(row, z, strict=True)), Fraction(0)) for row in self.finder.rows]

@@ -1,0 +1,114 @@
+"""Lipschitz constants of networks of every family against all sign patterns in Fractions.
+
+    POLYINJ_FUZZ_CASES=100000 POLYINJ_FUZZ_SEED=1000000 pytest tests/fuzz/test_lipschitz_fuzz.py
+
+tries so many others.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import reference_lipschitz
+
+from fuzz import families
+from fuzz.test_layers_fuzz import turned
+from polyinj import lipschitz_constant
+from polyinj.geometry.exact import fractions, read_matrix, read_vector
+
+
+def exactly(weights, bias, output):
+    """Fractions of weights, of biases, and of rows of outputs."""
+    shifts = None if bias is None else [Fraction(b) for b in read_vector(bias, len(weights)).tolist()]
+    return fractions(read_matrix(weights)), shifts, fractions(read_matrix(np.atleast_2d(output)))
+
+
+def assert_encloses(found, jacobians, norm):
+    """The largest norm lies between the ends; one that is exact between neighbours."""
+    if norm != 2 or 1 in (len(jacobians[0]), len(jacobians[0][0])):
+        power = max(reference_lipschitz.norm_power(jacobian, norm) for jacobian in jacobians)
+        degree = 2 if norm == 2 else 1
+        assert Fraction(found.lower) ** degree <= power
+        assert found.upper == math.inf or power <= Fraction(found.upper) ** degree
+        assert not found.exact or found.power == power
+    else:
+        grams = [[[sum(map(lambda a, b: a * b, u, v)) for v in j] for u in j] for j in jacobians]
+        assert found.upper == math.inf or not any(
+            has_eigenvalue_above(gram, Fraction(found.upper) ** 2) for gram in grams
+        )
+        slack = (1 - Fraction(1, 2**50)) ** 2
+        assert not found.lower or any(has_eigenvalue_above(g, Fraction(found.lower) ** 2 * slack) for g in grams)
+    if found.exact and found.upper < math.inf:
+        assert found.upper <= math.nextafter(math.nextafter(found.lower, math.inf), math.inf)
+
+
+def has_eigenvalue_above(gram, t):
+    """Of a matrix of 2 x 2: whether t - G has a negative eigenvalue."""
+    (a, b), (_, d) = gram
+    return t - a < 0 or t - d < 0 or (t - a) * (t - d) < b * b
+
+
+def symmetric(weights, bias, output, domain, rng):
+    """Neurons permuted, scaled by powers of two, and one repeated with half of its output twice."""
+    m = len(weights)
+    order = rng.permutation(m)
+    yield weights[order], None if bias is None else bias[order], output[..., order], domain
+    rows, shifts, outs = exactly(weights, bias, output)
+    scales = np.array([Fraction(2) ** int(k) for k in rng.integers(-30, 30, m)], dtype=object)
+    shifts = None if shifts is None else np.array(shifts, dtype=object) * scales
+    outs = np.array(outs, dtype=object).reshape(output.shape) / scales
+    yield np.array(rows, dtype=object) * scales[:, None], shifts, outs, domain
+    again = np.append(np.arange(m), rng.integers(m))
+    halved = np.where(np.isin(again, again[-1]), 0.5, 1.0)
+    yield weights[again], None if bias is None else bias[again], output[..., again] * halved, domain
+
+
+def try_case(seed):
+    """One network; by enumeration and by branch and bound; one that is the same by symmetry."""
+    rng = np.random.default_rng(seed)
+    name, weights, bias, domain = families.draw(rng, rows=int(rng.integers(1, 6)))
+    m, n = weights.shape
+    norm = [2, 1, math.inf][seed % 3]
+    shape = m if rng.random() < 0.6 else (2, m)
+    output = rng.integers(-3, 4, shape).astype(float)
+    if rng.random() < 0.2:
+        output = output * 10.0 ** rng.integers(-200, 200, m)
+    try:
+        jacobians = list(reference_lipschitz.jacobians(*exactly(weights, bias, output), domain).values())
+        found = lipschitz_constant(weights, bias, output, domain=domain, norm=norm, seed=seed)
+        assert found.exact
+        found.verify(weights, bias, output, domain)
+        assert_encloses(found, jacobians, norm)
+        searched = lipschitz_constant(weights, bias, output, domain=domain, norm=norm, max_cells=0)
+        assert searched.exact
+        searched.verify(weights, bias, output, domain)
+        assert_encloses(searched, jacobians, norm)
+        few = lipschitz_constant(weights, bias, output, domain=domain, norm=norm, max_cells=0, node_limit=seed % 4)
+        assert_encloses(few, jacobians, norm)
+        place, signs = rng.permutation(n), rng.choice([-1, 1], n)
+        others = [
+            *symmetric(weights, bias, output, domain, rng),
+            (weights[:, place] * signs, bias, output, turned(domain, place.tolist(), signs.tolist())),
+        ]
+        rows, shifts, outs, box = others[seed % 4]
+        same = lipschitz_constant(rows, shifts, outs, domain=box, norm=norm)
+        same.verify(rows, shifts, outs, box)
+        assert same.exact
+        assert_encloses(same, jacobians, norm)
+    except Exception as error:
+        kind = type(error).__name__
+        raise AssertionError(
+            f"seed {seed}, {name}: {kind}: {error}\n{weights!r}\n{bias!r}\n{output!r}\n{domain!r}\n{norm}"
+        ) from error
+    return name.split(",")[0], found.lower > 0
+
+
+def test_networks_of_every_family():
+    seen = Counter()
+    start = families.first_seed()
+    for seed in range(start, start + families.cases(60)):
+        seen[try_case(seed)] += 1
+    assert {steep for _, steep in seen} == {False, True}
