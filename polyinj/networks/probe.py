@@ -62,16 +62,21 @@ def _flat_points(network: Network, seed: int, deadline: float | None) -> Iterato
 
 
 def _float_rank(network: Network, point: NDArray[np.float64]) -> int:
+    """The rank of the map around a point; as if it were full where doubles do not hold the map."""
     slope, value = np.eye(len(point)), point
-    for layer in network.layers:
-        weights = layer.weights.astype(np.float64)
-        slope, value = weights @ slope, weights @ value
-        if layer.bias is not None:
-            value = value + layer.bias.astype(np.float64)
-        if layer.activation == "relu":
-            active = value > 0
-            slope, value = slope * active[:, None], value * active
-    return int(np.linalg.matrix_rank(slope))
+    try:
+        with np.errstate(over="raise", invalid="raise", under="ignore"):
+            for layer in network.layers:
+                weights = layer.weights.astype(np.float64)
+                slope, value = weights @ slope, weights @ value
+                if layer.bias is not None:
+                    value = value + layer.bias.astype(np.float64)
+                if layer.activation == "relu":
+                    active = value > 0
+                    slope, value = slope * active[:, None], value * active
+            return int(np.linalg.matrix_rank(slope)) if np.isfinite(slope).all() else len(point)
+    except (FloatingPointError, OverflowError, np.linalg.LinAlgError):
+        return len(point)
 
 
 def collision_at(

@@ -248,8 +248,10 @@ class Regions:
         least = a - ra + b - rb
         if not least > 0:
             return 0.5, 1.0
-        # a/(a+b) - a*/(a*+b*) = (a (b* - b) - b (a* - a)) / ((a+b) (a*+b*)).
-        return a / (a + b), (a * rb + b * ra) / ((a + b) * least) * (1 + 16 * _UNIT) + 4 * _UNIT
+        # a/(a+b) - a*/(a*+b*) = (a (b* - b) - b (a* - a)) / ((a+b) (a*+b*)); factors in [0, 1] first, since the
+        # product of the denominators may be too small for a double.
+        share = a / (a + b)
+        return share, (share * (rb / least) + b / (a + b) * (ra / least)) * (1 + 16 * _UNIT) + 4 * _UNIT
 
     def _settle_opposites(self, ray: int, opposite: int) -> None:
         """Signs, at a new ray, of the neurons with opposite signs at its parents."""

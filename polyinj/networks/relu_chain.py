@@ -103,6 +103,9 @@ def read_chain(weights: Sequence[ArrayLike], biases: Biases | None = None) -> Re
     """
     if isinstance(weights, np.ndarray) and weights.ndim < 3:
         raise InputError(f"weights is one array of shape {weights.shape}; expected a list of matrices, one a layer")
+    for name, given in (("weights", weights), ("biases", biases)):
+        if not (isinstance(given, (Sequence, np.ndarray)) or (name == "biases" and given is None)):
+            raise InputError(f"{name} is a {type(given).__name__}; expected a list with an array for each layer")
     matrices = [read_matrix(matrix, f"weights[{k}]") for k, matrix in enumerate(weights)]
     if not matrices:
         raise InputError("weights is empty; expected a list of matrices, one a layer")
@@ -111,14 +114,14 @@ def read_chain(weights: Sequence[ArrayLike], biases: Biases | None = None) -> Re
             raise InputError(
                 f"weights[{k}] has shape {after.shape}; expected {before.shape[0]} columns, as rows in weights[{k - 1}]"
             )
-    given = [None] * len(matrices) if biases is None else list(biases)
-    if len(given) != len(matrices):
+    shifts = [None] * len(matrices) if biases is None else list(biases)
+    if len(shifts) != len(matrices):
         raise InputError(
-            f"biases has {len(given)} entries; expected {len(matrices)}, one a layer, each a vector or None"
+            f"biases has {len(shifts)} entries; expected {len(matrices)}, one a layer, each a vector or None"
         )
     vectors = [
         None if bias is None else read_vector(bias, len(matrix), f"biases[{k}]")
-        for k, (bias, matrix) in enumerate(zip(given, matrices, strict=True))
+        for k, (bias, matrix) in enumerate(zip(shifts, matrices, strict=True))
     ]
     return ReluChain(tuple(matrices), tuple(vectors))
 
