@@ -325,12 +325,20 @@ class Cone:
     def project(self, point: ArrayLike) -> Projection:
         """The nearest point of the cone, in float64, with the residual of its optimality conditions.
 
+        Raises
+        ------
+        InputError
+            An unreadable point; one that is, or whose nearest point is, beyond the range of doubles.
+
         Examples
         --------
         >>> Cone.orthant([1, 1]).project([3.0, -2.0]).projection.tolist()
         [3.0, 0.0]
         """
-        vector = exact.read_vector(point, self.ambient_dimension, "point").astype(np.float64)
+        try:
+            vector = exact.read_vector(point, self.ambient_dimension, "point").astype(np.float64)
+        except OverflowError:
+            raise InputError("point is beyond the range of doubles; try project_exactly") from None
         return project(self.definition, vector)
 
     def project_exactly(self, point: ArrayLike) -> ExactProjection:

@@ -84,9 +84,11 @@ class _Projector:
         length = float(np.linalg.norm(unit)) or 1.0
         residual = max(0.0, *(self._generators @ far).tolist(), abs(float(near @ far)) / length) / length
         dimension = support + len(self._lines)
-        if self._of_polar:
-            return Projection(point, far * size, residual, len(point) - dimension)
-        return Projection(point, (near + along) * size, residual, dimension)
+        with np.errstate(over="ignore"):
+            nearest = (far if self._of_polar else near + along) * size
+        if not np.isfinite(nearest).all():
+            raise InputError("the nearest point is beyond the range of doubles; try project_exactly")
+        return Projection(point, nearest, residual, len(point) - dimension if self._of_polar else dimension)
 
 
 def _unit_rows(rows: Rows, columns: int) -> Floats:

@@ -42,7 +42,7 @@ def assert_encloses(found, jacobians, norm):
         slack = (1 - Fraction(1, 2**50)) ** 2
         assert not found.lower or any(has_eigenvalue_above(g, Fraction(found.lower) ** 2 * slack) for g in grams)
     if found.exact and found.upper < math.inf:
-        assert found.upper <= math.nextafter(math.nextafter(found.lower, math.inf), math.inf)
+        assert found.upper <= found.lower * (1 + 2.0**-48) + 2e-323
 
 
 def has_eigenvalue_above(gram, t):
@@ -109,6 +109,6 @@ def try_case(seed):
 def test_networks_of_every_family():
     seen = Counter()
     start = families.first_seed()
-    for seed in range(start, start + families.cases(60)):
+    for seed in range(start, start + families.cases(100)):
         seen[try_case(seed)] += 1
     assert {steep for _, steep in seen} == {False, True}

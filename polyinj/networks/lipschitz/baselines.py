@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
+from polyinj.geometry.exact import read_matrix, read_vector
 from polyinj.injectivity.domain import Ball, Box
 from polyinj.networks.lipschitz.ascent import draw_inputs
+
+Floats = NDArray[np.float64]
 
 
 def norm_product(weights: ArrayLike, output: ArrayLike) -> float:
     """|A|_2 |W|_2, the product of the largest singular values: a bound of the constant for norm 2, to float accuracy.
+
+    inf where that is beyond the range of doubles.
+
+    Raises
+    ------
+    InputError
+        Entries that are no numbers, or beyond the range of doubles.
 
     Examples
     --------
     >>> norm_product([[3, 0], [0, 4]], [3, 4])
     20.0
     """
-    rows = np.atleast_2d(np.asarray(output, dtype=np.float64))
-    return float(np.linalg.norm(rows, 2) * np.linalg.norm(np.asarray(weights, dtype=np.float64), 2))
+    (rows, up), (matrix, more) = _near_one(_read_output(output)), _near_one(_doubles(read_matrix(weights), "weights"))
+    return _scaled(float(np.linalg.norm(rows, 2) * np.linalg.norm(matrix, 2)), up + more)
 
 
 def sampled_lipschitz(
@@ -42,13 +55,41 @@ def sampled_lipschitz(
     """
     if samples < 1:
         raise InputError(f"samples is {samples}; expected an integer >= 1")
-    rows = np.asarray(weights, dtype=np.float64)
-    offsets = np.zeros(len(rows)) if bias is None else np.asarray(bias, dtype=np.float64)
-    columns = np.atleast_2d(np.asarray(output, dtype=np.float64))
+    rows, columns = _doubles(read_matrix(weights), "weights"), _read_output(output)
+    if columns.shape[1] != len(rows):
+        raise InputError(f"output has shape {columns.shape}; expected (outputs, {len(rows)}), one column a neuron")
+    offsets = np.zeros(len(rows)) if bias is None else _doubles(read_vector(bias, len(rows)), "bias")
     points, _ = draw_inputs(np.random.default_rng(seed), samples, domain, rows, offsets)
+    (scaled, up), (factors, more) = _near_one(rows), _near_one(columns)
     best = 0.0
     for part in np.array_split(points, max(1, samples // 1024)):
-        active = part @ rows.T + offsets > 0
-        jacobians = (columns[None] * active[:, None, :]) @ rows
+        # An input whose values overflow is as good as any other: nothing is proven by it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            active = part @ rows.T + offsets > 0
+        jacobians = (factors[None] * active[:, None, :]) @ scaled
         best = max(best, float(np.linalg.norm(jacobians, 2, axis=(1, 2)).max()))
-    return best
+    return _scaled(best, up + more)
+
+
+def _read_output(output: ArrayLike) -> Floats:
+    return _doubles(read_matrix(np.atleast_2d(np.asarray(output)), "output"), "output")
+
+
+def _doubles(exact: NDArray[Any], name: str) -> Floats:
+    try:
+        return exact.astype(np.float64)
+    except OverflowError:
+        raise InputError(f"{name} has an entry beyond the range of doubles; expected entries below 1.8e308") from None
+
+
+def _near_one(array: Floats) -> tuple[Floats, int]:
+    """The array times 2^-exponent, its largest entry about 1, and the exponent: then no product overflows."""
+    exponent = int(np.frexp(np.abs(array).max())[1])
+    return np.ldexp(array, -exponent), exponent
+
+
+def _scaled(value: float, exponent: int) -> float:
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return math.inf

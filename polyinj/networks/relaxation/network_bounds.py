@@ -92,7 +92,10 @@ def bound_network(
     """
     rule = Relaxation.parse(relaxation)
     box = read_box(lower, upper, network.widths[0], exact=exact)
-    found = bound_layers(read_layers(network, exact=exact), box, rule)
+    layers = read_layers(network, exact=exact)
+    # Overflow makes bounds infinite, or not a number where they would be wrong: both are refused below.
+    with np.errstate(all="ignore"):
+        found = bound_layers(layers, box, rule)
     out = found[-1].after(network.layers[-1].activation == "relu")
     if not exact and not (np.isfinite(out.lower).all() and np.isfinite(out.upper).all()):
         raise InputError("the bounds overflow float64; scale the network down, or try exact=True")
@@ -115,9 +118,13 @@ def read_layers(network: Network, *, exact: bool) -> list[AffineLayer]:
 
 
 def _doubles(entries: Array) -> Array:
-    doubles = entries.astype(np.float64)
+    refusal = InputError("the network has weights that float64 does not hold; try exact=True")
+    try:
+        doubles = entries.astype(np.float64)
+    except OverflowError:
+        raise refusal from None
     if entries.dtype == object and any(Fraction(a) != b for a, b in zip(doubles.flat, entries.flat, strict=True)):
-        raise InputError("the network has weights that float64 does not hold; try exact=True")
+        raise refusal
     return doubles
 
 
@@ -138,9 +145,14 @@ def read_box(lower: ArrayLike, upper: ArrayLike, columns: int, *, exact: bool) -
 def _rounded(sides: Array, towards: float) -> Array:
     if sides.dtype == np.float64:
         return sides
-    doubles = sides.astype(np.float64)
+    try:
+        doubles = sides.astype(np.float64)
+    except OverflowError:
+        raise InputError("a side of the box is beyond the range of float64; try exact=True") from None
     inexact = np.array([Fraction(a) != b for a, b in zip(doubles.flat, sides.flat, strict=True)]).reshape(sides.shape)
-    return np.where(inexact, np.nextafter(doubles, towards), doubles)
+    with np.errstate(all="ignore"):
+        rounded: Array = np.where(inexact, np.nextafter(doubles, towards), doubles)
+    return rounded
 
 
 def _read_sides(sides: ArrayLike, name: str, columns: int, exact: bool) -> Array:

@@ -55,6 +55,7 @@ _LIMITS: dict[str, Fraction | None] = {
     "blend": Fraction(1),
     "ramp": None,
 }
+_LARGEST = Fraction(np.finfo(np.float64).max)
 STANDARD = ("box", "hbox", "deepz", "symbolic", "crown", "crown-ibp")
 
 
@@ -188,7 +189,7 @@ def _chord(lower: Array, upper: Array) -> Array:
 
 
 def _number(like: Array, value: Fraction) -> Any:
-    return float(value) if like.dtype == np.float64 else value
+    return float(min(value, _LARGEST)) if like.dtype == np.float64 else value
 
 
 def _constant(like: Array, value: Fraction) -> Array:
