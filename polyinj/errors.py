@@ -1,6 +1,8 @@
-"""What polyinj raises."""
+"""What polyinj raises, and how text from outside stands in a message."""
 
 from __future__ import annotations
+
+import reprlib
 
 
 class PolyinjError(Exception):
@@ -29,5 +31,36 @@ class CertificateError(PolyinjError):
     """A certificate does not prove what it claims."""
 
 
+class InternalError(PolyinjError):
+    """A fault of polyinj itself: a proof that it found was refused by its own checker. The message repeats the case."""
+
+
 class StoreError(PolyinjError):
     """The file of a store cannot be used: it is damaged, no store, in use, or its disk is full."""
+
+
+class _Short(reprlib.Repr):
+    """A repr of bounded length and depth that never writes out a long integer."""
+
+    def repr_int(self, x: int, level: int) -> str:
+        return repr(x) if x.bit_length() <= 256 else f"an integer of {x.bit_length()} bits"
+
+
+_SHORT = _Short()
+
+
+def printable(value: object, limit: int = 120) -> str:
+    """What came from outside as part of one line: no control characters, no half surrogates, cut to a length.
+
+    A file or its name may hold line feeds, control sequences of a terminal and marks that turn the writing.
+    Text stays as it is otherwise; anything else is shown by its repr. To what is printed by rich with markup, add
+    `rich.markup.escape`.
+
+    Examples
+    --------
+    >>> printable("K\\nvalid: yes")
+    'K\\\\nvalid: yes'
+    """
+    text = value if isinstance(value, str) else _SHORT.repr(value)
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text[: limit + 1])
+    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."

@@ -52,6 +52,8 @@ def is_double(entry):
 def verify_proof(document, weights, bias=None):
     """Raise Refused unless the parsed JSON document proves its claim about the layer (lists of exact numbers)."""
     m, n, domain, budget = len(weights), len(weights[0]), document["domain"], document["budget"]
+    if domain is not None and "lower" in domain and not any(domain["lower"] + domain["upper"]):
+        domain = None
     entries, shifts = [entry for row in weights for entry in row], list(bias or [])
     doubles = all(is_double(entry) for entry in entries + shifts)
     write = (lambda x: struct.pack("<d", x)) if doubles else (lambda x: f"{ratio(x)}\n".encode())
@@ -84,7 +86,8 @@ def verify_proof(document, weights, bias=None):
 
     named = {i + 1 for i in range(m) if any(weights[i])}
     for clause in document["circuits"]:
-        need(clause and len({abs(a) for a in clause}) == len(clause), "literals of a clause")
+        need(0 < len(clause) <= len(vectors[0]) + 1, "a clause has 1 to N + 1 literals")
+        need(len({abs(a) for a in clause}) == len(clause), "literals of a clause")
         need(all(abs(a) in named or -len(vectors) <= a < -m for a in clause), "a literal names no row or side")
         need(is_circuit([[entry * a for entry in vectors[abs(a) - 1]] for a in clause]), "not a circuit")
     clauses = [[a for a in clause if a >= -m] for clause in document["circuits"]]
@@ -97,6 +100,7 @@ def verify_proof(document, weights, bias=None):
         walk(trees[0], clauses, named, None, weights)
         return
     need(document["claim"] == "depth" and len(trees) == len(blocks) >= 1 and budget >= 0, "a depth proof has blocks")
+    need(all(blocks) and len(blocks) <= budget + 1 and budget < len(counted), "sizes of the blocks")
     for r, tree in enumerate(trees):
         turned, budgets = blocks[r:] + blocks[:r], {}
         for j in range(1, len(blocks) + 1):
@@ -116,7 +120,7 @@ def is_circuit(vectors):
 
 
 def walk(tree, clauses, named, budgets, weights):
-    entries, waiting, state = iter(tree), [], {}
+    entries, waiting, state, transversals = iter(tree), [], {}, 0
 
     def take(choices):
         value = next(entries, None)
@@ -161,7 +165,9 @@ def walk(tree, clauses, named, budgets, weights):
         elif code == 6:
             packing, columns = take_packing(), len(weights[0])
             need(len(packing) == columns - flat(), "not one clause for each dimension that is missing")
-            need(prod(map(len, packing)) <= 10**6, "too many transversals")
+            transversals += prod(map(len, packing))
+            need(prod(map(len, packing)) <= 10**6, "too many transversals of a node")
+            need(transversals <= 10**6 + 100 * len(tree), "too many transversals together")
             need(all(flat(*chosen) == columns for chosen in product(*packing)), "a transversal does not span")
         elif code == 7:
             need(flat() == len(weights[0]) - 1, "the flat is no hyperplane")

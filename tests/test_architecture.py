@@ -11,7 +11,7 @@ import polyinj
 
 ROOT = Path(polyinj.__file__).parent
 SHARED = {"polyinj", "polyinj.errors"}
-CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer", "domain"}
+CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer", "domain", "clock"}
 NETWORK_CHECKER = {"certificate", "relu_chain", "region_check"}
 STRANDS = {"geometry", "injectivity", "theory", "simulation", "networks"}
 KERNELS = {"_core", "_cells", "_split", "_search", "_spectral", "_descent"}

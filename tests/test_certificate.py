@@ -36,6 +36,7 @@ from reference import Refused, brute_force_injective, brute_force_injective_on_b
 from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.certificate import Collision, InjectivityProof, load_certificate
 from polyinj.injectivity.circuit_check import _is_circuit, _proved_in_doubles, check_circuits
+from polyinj.injectivity.clock import Clock
 from polyinj.injectivity.domain import Ball, Box
 from polyinj.injectivity.layer import LayerName, read_layer
 
@@ -94,7 +95,8 @@ def both_accept(spoilt, weights, bias, tmp_path):
     """The verdict of the checker and of its slow twin on a parsed document; they must agree."""
     (tmp_path / "spoilt.json").write_text(json.dumps(spoilt))
     try:
-        load_certificate(tmp_path / "spoilt.json").verify_depth(weights, bias)
+        loaded = load_certificate(tmp_path / "spoilt.json")
+        loaded.verify_depth(weights, bias, loaded.layer.domain)
         fast = True
     except CertificateError:
         fast = False
@@ -119,17 +121,23 @@ def test_the_checker_loads_neither_the_search_nor_the_core():
 # Collisions
 
 
+BOX = Box([-4, -4], [4, 4])
+
+
 @pytest.fixture
 def collision():
     weights, bias = [[1, 0], [1, 1]], [0, Fraction(-1, 2)]
-    layer = read_layer(weights, bias, Box([-4, -4], [4, 4]))
+    layer = read_layer(weights, bias, BOX)
     return Collision.of(layer, [-1, Fraction(1, 3)], [-3, 2]), weights, bias
 
 
 def test_collision(collision, tmp_path):
     pair, weights, bias = collision
-    pair.verify(weights, bias)
-    pair.verify(weights, bias, Box([-4, -4], [4, 4]))
+    pair.verify(weights, bias, BOX)
+    with pytest.raises(
+        CertificateError, match=r"about the box \[-4, 4\] x \[-4, 4\] of R\^2, not about R\^2; .* domain="
+    ):
+        pair.verify(weights, bias)
     for name in ("pair.json", "pair.json.gz"):
         pair.save(tmp_path / name)
         assert load_certificate(tmp_path / name) == pair == Collision.load(tmp_path / name)
@@ -150,21 +158,22 @@ def test_collision(collision, tmp_path):
 )
 def test_spoilt_collision(collision, x, y):
     _, weights, bias = collision
-    pair = Collision.of(read_layer(weights, bias, Box([-4, -4], [4, 4])), x, y)
-    with pytest.raises(CertificateError):
-        pair.verify(weights, bias)
+    pair = Collision.of(read_layer(weights, bias, BOX), x, y)
+    with pytest.raises(CertificateError, match=r"same point|differ in row|outside the box"):
+        pair.verify(weights, bias, BOX)
 
 
 def test_collision_of_another_layer(collision):
     pair, weights, bias = collision
-    for others in (
-        [[[1, 0], [1, 2]], bias],
-        [weights, [0, 0]],
-        [weights],
-        [[[1, 0]], [0]],
-        [weights, bias, Box([0, 0], [1, 1])],
+    for others, fault in (
+        ([[[1, 0], [1, 2]], bias, BOX], "another layer"),
+        ([weights, [0, 0], BOX], "another layer"),
+        ([weights, None, BOX], "with bias"),
+        ([[[1, 0]], [0], BOX], "shape"),
+        ([weights, bias, Box([0, 0], [1, 1])], "not about the box"),
+        ([weights, bias, Ball([0, 0], 4)], "not about the ball of radius 4 around"),
     ):
-        with pytest.raises(CertificateError):
+        with pytest.raises(CertificateError, match=fault):
             pair.verify(*others)
 
 
@@ -199,7 +208,7 @@ def _codes(tree):
 @pytest.mark.parametrize("suffix", [".json", ".json.gz"])
 def test_proofs_verify(name, suffix, tmp_path):
     proof, weights, bias = CASES[name]
-    proof.verify(weights, bias)
+    proof.verify(weights, bias, proof.layer.domain)
     proof.save(tmp_path / f"proof{suffix}")
     assert [path.name for path in tmp_path.iterdir()] == [f"proof{suffix}"]
     loaded = InjectivityProof.load(tmp_path / f"proof{suffix}")
@@ -276,7 +285,7 @@ def test_a_proof_holds_for_smaller_balls_only(name, tmp_path):
         assert both_accept(document(renamed, tmp_path), weights, bias, tmp_path) == accepted
         if not accepted:
             with pytest.raises(CertificateError, match="shorter than the radius"):
-                renamed.verify_depth(weights, bias)
+                renamed.verify_depth(weights, bias, renamed.layer.domain)
 
 
 def test_directions_are_not_cut(tmp_path):
@@ -295,12 +304,16 @@ def test_proofs_of_another_layer_are_refused(name, tmp_path):
     other = np.array(weights, dtype=object)
     other[0, 0] = Fraction(other[0, 0]) + Fraction(1, 10**30)
     assert not both_accept(document(proof, tmp_path), other.tolist(), bias, tmp_path)
+    domain = proof.layer.domain
     with pytest.raises(CertificateError, match=r"(with|without) bias"):
-        proof.verify(weights, np.zeros(len(weights)) if bias is None else None)
+        proof.verify(weights, np.zeros(len(weights)) if bias is None else None, domain)
     with pytest.raises(CertificateError, match="shape"):
-        proof.verify(weights[:-1], bias)
+        proof.verify(weights[:-1], bias, domain)
     with pytest.raises(CertificateError, match="SHA-256"):
-        proof.verify(other, bias)
+        proof.verify(other, bias, domain)
+    if domain is not None:
+        with pytest.raises(CertificateError, match=r"certificate is about the .*, not about R\^2"):
+            proof.verify(weights, bias)
     with pytest.raises(CertificateError, match="domain"):
         proof.verify(weights, bias, Box([5] * len(weights[0]), [6] * len(weights[0])))
 
@@ -383,7 +396,7 @@ def test_counting_does_not_prove_the_trap(tmp_path):
 
 def test_a_depth_below_the_width_is_no_proof_of_injectivity(tmp_path):
     weights = gaussian(9, 3, 0)
-    proofs = [count_proof(weights, budget=budget, blocks=2) for budget in range(5)]
+    proofs = [count_proof(weights, budget=budget, blocks=min(2, budget + 1)) for budget in range(5)]
     depth = proofs.index(None)
     assert 0 < depth < 3
     proof = proofs[depth - 1]
@@ -504,21 +517,21 @@ def test_doubles_prove_no_false_circuit(rows, shift, signs):
     weights = [[entry * 2**shift + (i == j) for j, entry in enumerate(row)] for i, row in enumerate(rows)]
     system = read_layer(np.array(weights, dtype=object)).system()
     literals = [(i + 1) * sign for i, sign in enumerate(signs)]
-    proved = _proved_in_doubles(system.rows, np.array([literals], dtype=np.int32))[0]
+    proved = _proved_in_doubles(system.rows, np.array([literals], dtype=np.int32), Clock(None))[0]
     assert not proved or _is_circuit(system.rows, literals)
 
 
 def test_doubles_prove_most_circuits():
     system = read_layer(gaussian(12, 4, 5)).system()
     circuits = np.array([c for c in signed_circuits(system) if len(c) == 5], dtype=np.int32)
-    assert _proved_in_doubles(system.rows, circuits).mean() > 0.99
-    check_circuits(system, circuits)
+    assert _proved_in_doubles(system.rows, circuits, Clock(None)).mean() > 0.99
+    check_circuits(system, circuits, Clock(None))
     for flip in range(5):
         spoilt = circuits.copy()
         spoilt[:, flip] *= -1
-        assert not _proved_in_doubles(system.rows, spoilt).any()
+        assert not _proved_in_doubles(system.rows, spoilt, Clock(None)).any()
         with pytest.raises(CertificateError, match="not a signed circuit"):
-            check_circuits(system, spoilt)
+            check_circuits(system, spoilt, Clock(None))
 
 
 def test_circuits_of_huge_and_tiny_rows():
@@ -527,7 +540,8 @@ def test_circuits_of_huge_and_tiny_rows():
     scaled = weights * np.array(scales)[:, None]
     assert signed_circuits(read_layer(scaled).system()) == signed_circuits(read_layer(weights).system())
     system = read_layer(scaled).system()
-    check_circuits(system, np.array([c for c in signed_circuits(system) if len(c) == 3], dtype=np.int32))
+    circuits = np.array([c for c in signed_circuits(system) if len(c) == 3], dtype=np.int32)
+    check_circuits(system, circuits, Clock(None))
 
 
 def test_every_sign_pattern_is_told_apart():
@@ -553,7 +567,7 @@ def test_the_examples_of_the_format_page(tmp_path):
         assert example["claim"] == claim
         assert both_accept(example, star, None, tmp_path)
     (tmp_path / "pair.json").write_text(json.dumps(collision))
-    load_certificate(tmp_path / "pair.json").verify([[1, 0], [0, 1]], [0, 1])
+    load_certificate(tmp_path / "pair.json").verify([[1, 0], [0, 1]], [0, 1], Box([-3, -3], [None, None]))
     hashed = page.split("they are the text\n\n```\n")[1].split("```")[0]
     layer = read_layer(np.array([[1, Fraction(-1, 3)]]), [0], Box([0, None], [None, None]))
     assert hashlib.sha256(hashed.encode()).hexdigest() == layer.sha256()
@@ -665,7 +679,7 @@ def test_a_collision_lies_in_its_ball(tmp_path):
     pair.save(tmp_path / "pair.json")
     assert load_certificate(tmp_path / "pair.json") == pair
     for x in ([Fraction(-8, 5), Fraction(4, 5) + Fraction(1, 10**9)], [Fraction(-17, 10), Fraction(4, 5)]):
-        with pytest.raises(CertificateError, match="outside the domain"):
-            Collision.of(layer, x, [-1, x[1]]).verify(weights, bias)
+        with pytest.raises(CertificateError, match="outside the ball of radius 1 around"):
+            Collision.of(layer, x, [-1, x[1]]).verify(weights, bias, layer.domain)
     with pytest.raises(CertificateError, match="domain"):
         pair.verify(weights, bias, Ball([-1, 0], 2))

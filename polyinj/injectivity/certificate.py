@@ -8,18 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
+from math import lcm, log10
 from os import PathLike
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj.errors import CertificateError, InputError
+from polyinj.errors import CertificateError, InputError, printable
 from polyinj.geometry.exact import product, read_number
 from polyinj.injectivity.certificate_file import (
     COLLISION,
     PROOF,
+    Fields,
     domain_document,
     integers,
     padded,
@@ -28,9 +29,10 @@ from polyinj.injectivity.certificate_file import (
     write_document,
 )
 from polyinj.injectivity.circuit_check import check_circuits
-from polyinj.injectivity.domain import Ball, Cover, Domain, Point
-from polyinj.injectivity.layer import Layer, LayerName
-from polyinj.injectivity.tree_check import check_count_trees, check_rank_tree
+from polyinj.injectivity.clock import Clock
+from polyinj.injectivity.domain import Ball, Cover, Domain, Point, join_numbers
+from polyinj.injectivity.layer import Layer, LayerName, System, longest_bits
+from polyinj.injectivity.tree_check import check_blocks, check_count_trees, check_rank_tree
 
 Claim = Literal["depth", "spanning"]
 
@@ -65,6 +67,8 @@ class Collision:
     >>> layer = read_layer([[1, 0], [0, 1]])
     >>> collision = Collision.of(layer, [-1, 2], [-3, 2])
     >>> collision.verify([[1, 0], [0, 1]])
+    >>> collision.statement
+    'the layer x -> ReLU(Wx), 2 rows, 2 columns, is not injective on R^2'
     """
 
     x: tuple[Fraction, ...]
@@ -83,7 +87,23 @@ class Collision:
         """A collision of a layer read by `polyinj.injectivity.layer.read_layer`; not verified here."""
         return cls(tuple(x), tuple(y), LayerName.of(layer))
 
-    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Domain | None = None) -> None:
+    @property
+    def statement(self) -> str:
+        """What it proves, once verified: of which layer, with a bias or without, and on which domain."""
+        return f"{self.layer.function} is not injective on {self.layer.place}"
+
+    def __repr__(self) -> str:
+        x, y = (join_numbers(point, ", ") for point in (self.x, self.y))
+        return f"Collision({self.statement}; x = ({x}), y = ({y}); sha256 {self.layer.sha256})"
+
+    def verify(
+        self,
+        weights: ArrayLike,
+        bias: ArrayLike | None = None,
+        domain: Domain | None = None,
+        *,
+        time_limit: float | None = None,
+    ) -> None:
         """Check in rationals that x != y, both in the domain, have the same image under the layer.
 
         Parameters
@@ -91,32 +111,41 @@ class Collision:
         weights : array_like, shape (m, n)
         bias : array_like, shape (m,), optional
         domain : Box or Ball, optional
-            Where given, it must be the domain of the certificate.
+            Which domain the certificate has to be about; all of R^n when None.
+        time_limit : float, optional
+            Seconds after which the check ends with a CertificateError; by default there is no limit.
 
         Raises
         ------
         CertificateError
-            The points do not collide, or the certificate is for another layer.
+            The points do not collide, the certificate is about another layer or domain, or the time ran out.
         InputError
-            Unreadable weights or bias.
+            Unreadable weights or bias, another domain than those, or a time limit that is not positive.
         """
+        clock = Clock(time_limit)
         layer = self.layer.match(weights, bias, domain)
+        self._check(layer, layer.system(), clock)
+
+    def _check(self, layer: Layer, system: System, clock: Clock) -> None:
+        _check_length("x and y", (*self.x, *self.y), layer, system)
         if self.x == self.y:
             raise CertificateError("x and y are the same point")
         if layer.domain is not None and not (layer.domain.contains(self.x) and layer.domain.contains(self.y)):
-            raise CertificateError(f"x or y lies outside the domain {layer.domain}")
+            raise CertificateError(f"x or y lies outside {self.layer.place}")
+        clock.check()
         # In integers: both points times one denominator, each row times a positive number.
         denominator = lcm(*(entry.denominator for entry in (*self.x, *self.y)))
-        rows = layer.system().rows
         tail = [] if layer.is_linear else [denominator]
         x, y = ([int(entry * denominator) for entry in point] + tail for point in (self.x, self.y))
-        for i, (of_x, of_y) in enumerate(zip(product(rows, x), product(rows, y), strict=True)):
+        for i, row in enumerate(system.rows):
+            clock.check()
+            of_x, of_y = product([row], x)[0], product([row], y)[0]
             if max(of_x, 0) != max(of_y, 0):
                 raise CertificateError(f"the images of x and y differ in row {i}")
 
     def as_float64(self, weights: ArrayLike, bias: ArrayLike | None = None) -> FloatCollision:
         """The collision as float64 code sees it: nearest doubles, their distance, the difference of their images."""
-        layer = self.layer.match(weights, bias, None)
+        layer = self.layer.match(weights, bias, self.layer.domain)
         matrix = layer.weights.astype(np.float64)
         shift = 0.0 if layer.bias is None else layer.bias.astype(np.float64)
         x, y = (np.array(point, dtype=np.float64) for point in (self.x, self.y))
@@ -132,7 +161,7 @@ class Collision:
         """Read a collision; CertificateError when the file is malformed or holds something else."""
         certificate = load_certificate(path)
         if not isinstance(certificate, cls):
-            raise CertificateError(f"{path} holds another kind of certificate: {certificate!r}")
+            raise CertificateError(f"{printable(str(path))} holds another kind of certificate: {certificate!r}")
         return certificate
 
 
@@ -182,15 +211,15 @@ class InjectivityProof:
         cuts = (tuple(read_number(entry, f"cuts[{k}]") for entry in cut) for k, cut in enumerate(self.cuts))
         object.__setattr__(self, "cuts", tuple(cuts))
         if self.cuts and not isinstance(self.layer.domain, Ball):
-            raise CertificateError(f"there are {len(self.cuts)} cuts and the domain is {self.layer.domain}, no ball")
+            raise CertificateError(f"there are {len(self.cuts)} cuts and the domain is {self.layer.place}, no ball")
         if self.claim not in ("depth", "spanning"):
-            raise CertificateError(f'the claim is {self.claim!r}; expected "depth" or "spanning"')
+            raise CertificateError(f'the claim is {printable(self.claim)!r}; expected "depth" or "spanning"')
         if self.budget < 0:
-            raise CertificateError(f"the budget is {self.budget}; expected 0 or more")
+            raise CertificateError(f"the budget is {printable(self.budget)}; expected 0 or more")
         if self.claim == "spanning" and (self.blocks or self.budget != self.layer.columns - 1):
             raise CertificateError(
-                f"a spanning proof has budget {self.budget} and {len(self.blocks)} blocks; "
-                f"expected {self.layer.columns - 1} and none"
+                f"a spanning proof has budget {printable(self.budget)} and {len(self.blocks)} blocks; "
+                f"expected {printable(self.layer.columns - 1)} and none"
             )
 
     @classmethod
@@ -213,7 +242,30 @@ class InjectivityProof:
         """Whether "injective" follows only if any n rows are independent: so for the claim "depth"."""
         return self.claim == "depth"
 
-    def verify(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Domain | None = None) -> None:
+    @property
+    def counts_enough(self) -> bool:
+        """Whether at least n rows are shown to be active: a count of fewer says nothing of injectivity."""
+        return self.budget >= self.layer.columns - 1
+
+    @property
+    def statement(self) -> str:
+        """What it proves, once verified: of which layer, with a bias or without, where, and under which assumption."""
+        layer, n = self.layer, self.layer.columns
+        if self.claim == "spanning":
+            return f"{layer.function} is injective on {layer.place}"
+        count = f"{layer.function} has at least {printable(self.budget + 1)} active rows everywhere on {layer.place}"
+        if self.counts_enough:
+            return f"{count}; injective there if in general position (any {n} rows independent), which is not proved"
+        return f"{count}; no proof of injectivity, which needs {n}"
+
+    def verify(
+        self,
+        weights: ArrayLike,
+        bias: ArrayLike | None = None,
+        domain: Domain | None = None,
+        *,
+        time_limit: float | None = None,
+    ) -> None:
         """Check the proof in exact arithmetic; see `assumes_general_position` for what then follows.
 
         Parameters
@@ -221,40 +273,56 @@ class InjectivityProof:
         weights : array_like, shape (m, n)
         bias : array_like, shape (m,), optional
         domain : Box or Ball, optional
-            Where given, it must be the domain of the certificate.
+            Which domain the certificate has to be about; all of R^n when None.
+        time_limit : float, optional
+            Seconds after which the check ends with a CertificateError; by default there is no limit. It is looked at
+            between clauses and between nodes.
 
         Raises
         ------
         CertificateError
-            The proof has a fault, is for another layer, or counts fewer than n active rows.
+            The proof has a fault, is about another layer or domain, or counts fewer than n active rows; or the time
+            ran out.
         InputError
-            Unreadable weights or bias.
+            Unreadable weights or bias, another domain than those, or a time limit that is not positive.
         """
-        if self.budget < self.layer.columns - 1:
+        if not self.counts_enough:
             raise CertificateError(
-                f"the proof shows {self.budget + 1} active rows, and injectivity needs {self.layer.columns}; "
-                "verify_depth checks the count alone"
+                f"the proof shows {printable(self.budget + 1)} active rows, and injectivity needs "
+                f"{printable(self.layer.columns)}; verify_depth checks the count alone"
             )
-        self._check(weights, bias, domain)
+        self.verify_depth(weights, bias, domain, time_limit=time_limit)
 
-    def verify_depth(self, weights: ArrayLike, bias: ArrayLike | None = None, domain: Domain | None = None) -> None:
+    def verify_depth(
+        self,
+        weights: ArrayLike,
+        bias: ArrayLike | None = None,
+        domain: Domain | None = None,
+        *,
+        time_limit: float | None = None,
+    ) -> None:
         """Check in exact arithmetic that everywhere more than `budget` rows with nonzero weights are active.
 
         The same as `verify`, for any budget: so the proof of a lower bound on the Tukey depth is checked.
         """
-        self._check(weights, bias, domain)
-
-    def _check(self, weights: ArrayLike, bias: ArrayLike | None, domain: Domain | None) -> None:
+        clock = Clock(time_limit)
         layer = self.layer.match(weights, bias, domain)
+        self._check(layer, layer.system(), clock)
+
+    def _check(self, layer: Layer, system: System, clock: Clock) -> None:
+        for k, cut in enumerate(self.cuts):
+            _check_length(f"cut {k}", cut, layer, system)
         try:
-            system = layer.covered(self.cuts).system()
+            system = layer.covered(self.cuts).system() if self.cuts else system
         except InputError as error:
             raise CertificateError(str(error)) from None
-        check_circuits(system, self.circuits)
         if self.claim == "spanning":
-            check_rank_tree(system, self.circuits, self.trees)
+            check_circuits(system, self.circuits, clock)
+            check_rank_tree(system, self.circuits, self.trees, clock)
         else:
-            check_count_trees(system, self.budget, self.blocks, self.circuits, self.trees)
+            check_blocks(self.blocks, self.budget, len(system.rows))
+            check_circuits(system, self.circuits, clock)
+            check_count_trees(system, self.budget, self.blocks, self.circuits, self.trees, clock)
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write JSON, compressed when the name ends in .gz; the file appears whole or not at all."""
@@ -275,21 +343,22 @@ class InjectivityProof:
         """Read a proof; CertificateError when the file is malformed or holds something else."""
         certificate = load_certificate(path)
         if not isinstance(certificate, cls):
-            raise CertificateError(f"{path} holds another kind of certificate: {certificate!r}")
+            raise CertificateError(f"{printable(str(path))} holds another kind of certificate: {certificate!r}")
         return certificate
 
     def __repr__(self) -> str:
-        claim = "the active rows span everywhere"
-        if self.claim == "depth":
-            claim = f"at least {self.budget + 1} rows are active everywhere; "
-            enough = self.budget >= self.layer.columns - 1
-            claim += "injective if in general position" if enough else "no proof of injectivity"
         size = f"{len(self.circuits)} circuits, {len(self.trees)} trees of {sum(map(len, self.trees))} entries"
-        return f"InjectivityProof({claim}; {size}; {self.layer})"
+        return f"InjectivityProof({self.statement}; {size}; sha256 {self.layer.sha256})"
+
+
+def _check_length(name: str, numbers: Point, layer: Layer, system: System) -> None:
+    longest, allowed = longest_bits(numbers), layer.largest_bits(system)
+    if longest > allowed:
+        raise CertificateError(f"{name} has a number of {longest} bits; allowed are {allowed} for this layer")
 
 
 def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
-    """Read a certificate of either kind.
+    """Read a certificate of either kind; `verify_certificate` reads one and verifies it.
 
     Parameters
     ----------
@@ -303,9 +372,58 @@ def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
     OSError
         The file cannot be read.
     """
+    fields, name = _open(path)
+    return _build(fields, name, name.columns + 1)
+
+
+def verify_certificate(
+    path: str | PathLike[str],
+    weights: ArrayLike,
+    bias: ArrayLike | None = None,
+    domain: Domain | None = None,
+    *,
+    time_limit: float | None = None,
+) -> Collision | InjectivityProof:
+    """Read a certificate and verify what it states. One of another layer or domain is refused before it is read on.
+
+    Parameters
+    ----------
+    path : path-like
+        As in `load_certificate`.
+    weights, bias, domain
+        The layer that it has to be about; domain None is all of R^n.
+    time_limit : float, optional
+        Seconds for the check; by default there is no limit.
+
+    Returns
+    -------
+    Collision or InjectivityProof
+        Its `statement` says what is proved. That may be a count of active rows that is no proof of injectivity.
+
+    Raises
+    ------
+    CertificateError
+        The file is malformed, wrong, or about another layer or domain, or the time ran out.
+    InputError
+        Unreadable weights, bias or domain, or a time limit that is not positive.
+    OSError
+        The file cannot be read.
+    """
+    clock = Clock(time_limit)
+    fields, name = _open(path)
+    layer = name.match(weights, bias, domain)
+    system = layer.system()
+    fields.largest = min(fields.largest, int(layer.largest_bits(system) * log10(2)) + 1)
+    certificate = _build(fields, name, system.dimension)
+    certificate._check(layer, system, clock)
+    return certificate
+
+
+def _open(path: str | PathLike[str]) -> tuple[Fields, LayerName]:
+    """The fields of a file, and the layer that it speaks of."""
     fields = read_document(path)
     if fields.kind not in (COLLISION, PROOF):
-        raise CertificateError(f"{path} is a {fields.kind}; load_network_certificate reads it")
+        raise CertificateError(f"{fields.path} is a {fields.kind}; load_network_certificate reads it")
     layer = LayerName(
         fields.text("sha256"),
         fields.integer("rows"),
@@ -313,16 +431,31 @@ def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
         fields.flag("bias"),
         fields.domain("domain"),
     )
+    return fields, layer
+
+
+def _build(fields: Fields, name: LayerName, dimension: int) -> Collision | InjectivityProof:
+    """The certificate of a file about a layer in N coordinates, or at most so many; sizes first."""
     certificate: Collision | InjectivityProof
     if fields.kind == COLLISION:
-        certificate = Collision(fields.point("x"), fields.point("y"), layer)
-    else:
-        parts: Any = (fields.lists("blocks"), padded(fields.lists("circuits")), fields.lists("trees"))
-        parts += (fields.points("cuts") if isinstance(layer.domain, Ball) else (),)
-        claim: Any = fields.text("claim")
-        certificate = InjectivityProof(layer, claim, fields.integer("budget"), *parts)
-        if fields.flag("assumes_general_position") != certificate.assumes_general_position:
-            raise CertificateError(f"{path}: assumes_general_position does not fit the claim {claim!r}")
+        certificate = Collision(fields.point("x", name.columns), fields.point("y", name.columns), name)
+        fields.finish()
+        return certificate
+    claim: Any = fields.text("claim")
+    budget = fields.integer("budget")
+    blocks, clauses, trees = (fields.lists(key) for key in ("blocks", "circuits", "trees"))
+    if claim == "depth":
+        check_blocks(blocks, budget, name.rows)
+    if max(map(len, clauses), default=0) > dimension + 1:
+        raise CertificateError(
+            f"{fields.path}: circuits has a clause of {max(map(len, clauses))} literals; no circuit has more than "
+            f"{dimension + 1}, with {dimension} coordinates"
+        )
+    cuts = fields.points("cuts", name.columns) if isinstance(name.domain, Ball) else ()
+    parts: Any = (blocks, padded(clauses), trees, cuts)
+    certificate = InjectivityProof(name, claim, budget, *parts)
+    if fields.flag("assumes_general_position") != certificate.assumes_general_position:
+        raise CertificateError(f"{fields.path}: assumes_general_position does not fit the claim {claim!r}")
     fields.finish()
     return certificate
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj.errors import CertificateError, InputError
+from polyinj.errors import CertificateError, InputError, printable
 from polyinj.geometry.exact import format_ratio, parse_ratio
 from polyinj.injectivity.domain import Ball, Box
 
@@ -26,28 +26,65 @@ NETWORK_PROOF = "polyinj network injectivity proof"
 _KINDS = (COLLISION, PROOF, NETWORK_COLLISION, NETWORK_PROOF)
 VERSION = 1
 
+# Bytes of text in a file; and of compressed text, so much and so many times the bytes of the file.
+LARGEST_TEXT = 1 << 30
+_SMALL_TEXT, _EXPANSION = 1 << 20, 64
+_READ = 1 << 16
+# Decimal digits of a numerator or a denominator, in a file without a layer at hand.
+LARGEST_NUMBER = 100_000
+# Entries of the table of clauses: so many, or so many times the literals.
+_SMALL_TABLE, _PADDING = 1 << 24, 64
+
 
 def write_document(path: str | os.PathLike[str], kind: str, fields: dict[str, object]) -> None:
-    """Write the fields as JSON to a temporary file beside the path, then rename it; compress when it ends in .gz."""
+    """Write the fields as JSON to a temporary file beside the path, then rename it; compress when it ends in .gz.
+
+    Raises
+    ------
+    InputError
+        Another suffix, or more than `read_document` would read.
+    """
     target = _target(path)
     text = json.dumps({"format": kind, "version": VERSION} | fields, separators=(",", ":")).encode("ascii")
+    if len(text) > LARGEST_TEXT:
+        raise InputError(f"the certificate has {len(text)} bytes; a file holds at most {LARGEST_TEXT}")
     temporary = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(gzip.compress(text, compresslevel=6, mtime=0) if target.suffix == ".gz" else text)
+        temporary.write_bytes(_compressed(text) if target.suffix == ".gz" else text)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _compressed(text: bytes) -> bytes:
+    """One gzip member; stored as it is where compression would make what a reader takes for a bomb."""
+    short = gzip.compress(text, compresslevel=6, mtime=0)
+    return short if len(text) <= _allowed(len(short)) else gzip.compress(text, compresslevel=0, mtime=0)
+
+
+def _allowed(size: int) -> int:
+    """How much text a compressed file of this size may hold."""
+    return min(LARGEST_TEXT, _SMALL_TEXT + _EXPANSION * size)
+
+
 def ratios(entries: Iterable[Fraction | None]) -> list[str | None]:
-    """Rationals as strings p/q, None as it is."""
-    return [None if entry is None else format_ratio(entry) for entry in entries]
+    """Rationals as strings p/q, None as it is; InputError for numbers that are too long for a file."""
+    return [None if entry is None else _ratio(entry) for entry in entries]
+
+
+def _ratio(entry: Fraction) -> str:
+    text = format_ratio(entry)
+    if max(map(len, text.removeprefix("-").split("/"))) > LARGEST_NUMBER:
+        raise InputError(
+            f"a number has more than {LARGEST_NUMBER} digits; a certificate that is saved has none so long"
+        )
+    return text
 
 
 def domain_document(domain: Box | Ball | None) -> dict[str, object] | None:
     """The field `domain`, as `Fields.domain` reads it."""
     if isinstance(domain, Ball):
-        return {"centre": ratios(domain.centre), "radius": format_ratio(domain.radius)}
+        return {"centre": ratios(domain.centre), "radius": _ratio(domain.radius)}
     return None if domain is None else {"lower": ratios(domain.lower), "upper": ratios(domain.upper)}
 
 
@@ -57,28 +94,74 @@ def format_integer(value: int) -> str:
 
 
 def read_document(path: str | os.PathLike[str]) -> Fields:
-    """Read a file written by `write_document`; CertificateError when it is not one."""
+    """Read a file written by `write_document`.
+
+    Time and memory are in proportion to the size of the file: a gzip bomb is refused when its text gets too long.
+
+    Raises
+    ------
+    CertificateError
+        It is no such file. What it says is in the message in one line, escaped and cut.
+    InputError
+        The name has another suffix, or is that of a device.
+    OSError
+        The file cannot be read.
+    """
     target = _target(path)
-    raw = target.read_bytes()
+    name = printable(str(target))
     try:
-        text = gzip.decompress(raw) if target.suffix == ".gz" else raw
-        document = json.loads(text.decode("utf-8"), object_pairs_hook=_without_repetition)
-    except (ValueError, EOFError, zlib.error, gzip.BadGzipFile, RecursionError) as error:
-        raise CertificateError(f"{target} is not a certificate: {type(error).__name__}, {error}") from None
+        document = json.loads(
+            _text(target).decode("utf-8"),
+            object_pairs_hook=_without_repetition,
+            parse_float=_refuse_float,
+            parse_constant=_refuse_float,
+        )
+    except (ValueError, EOFError, zlib.error, RecursionError) as error:
+        raise CertificateError(f"{name} is not a certificate: {printable(str(error))}") from None
     if not isinstance(document, dict) or document.get("format") not in _KINDS:
         known = ", ".join(map(repr, _KINDS))
-        raise CertificateError(f'{target} is not a certificate: expected "format" to be one of {known}')
+        raise CertificateError(f'{name} is not a certificate: expected "format" to be one of {known}')
     fields = Fields(target, document)
     fields.kind = fields.text("format")
     if fields.integer("version") != VERSION:
-        raise CertificateError(f"{target} has another version of the format; this checker reads version {VERSION}")
+        raise CertificateError(f"{name} has another version of the format; this checker reads version {VERSION}")
     return fields
+
+
+def _text(target: Path) -> bytes:
+    """The text of a file; ValueError, EOFError or zlib.error where it is too long or not one gzip member."""
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise InputError(f"{printable(str(target))} is no regular file")
+    with target.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        if target.suffix != ".gz":
+            if size > LARGEST_TEXT:
+                raise ValueError(f"it has {size} bytes; allowed are {LARGEST_TEXT}")
+            return stream.read(size)
+        allowed = _allowed(size)
+        member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        parts, total = [], 0
+        while not member.eof:
+            # Of what one read holds, a bomb would make a thousand times as much.
+            more = member.unconsumed_tail or stream.read(_READ)
+            parts.append(member.decompress(more, _READ))
+            if not (more or parts[-1] or member.eof):
+                raise EOFError("the gzip member is cut off")
+            total += len(parts[-1])
+            if total > allowed:
+                raise ValueError(
+                    f"more than {allowed} bytes of text are compressed in it; allowed are {_SMALL_TEXT} and "
+                    f"{_EXPANSION} times the size of the file, at most {LARGEST_TEXT}"
+                )
+        if member.unused_data or stream.read(1):
+            raise ValueError("something follows the gzip member; expected one alone")
+        return b"".join(parts)
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if not target.name.endswith((".json", ".json.gz")):
-        raise InputError(f"a certificate is a .json or .json.gz file, not {target.name!r}")
+        raise InputError(f"a certificate is a .json or .json.gz file, not {printable(target.name)!r}")
     return target
 
 
@@ -89,13 +172,30 @@ def _without_repetition(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return document
 
 
-class Fields:
-    """The fields of a document. Each is taken once; `finish` refuses what nobody asked for."""
+def _refuse_float(text: str) -> object:
+    raise ValueError(f"it holds the number {printable(text, 40)}; expected integers, and other numbers as strings")
 
-    def __init__(self, path: Path, document: dict[str, Any]) -> None:
-        self.path = path
+
+class Fields:
+    """The fields of a document. Each is taken once; `finish` refuses what nobody asked for.
+
+    Attributes
+    ----------
+    path : str
+        The file, as messages name it.
+    document : dict
+        What was not taken yet.
+    kind : str
+        The field `format`.
+    largest : int
+        Decimal digits that a numerator, a denominator or an integer in decimal may have.
+    """
+
+    def __init__(self, path: Path | str, document: dict[str, Any]) -> None:
+        self.path = printable(str(path))
         self.document = document
         self.kind = ""
+        self.largest = LARGEST_NUMBER
 
     def text(self, key: str) -> str:
         value = self._take(key)
@@ -105,8 +205,8 @@ class Fields:
 
     def integer(self, key: str) -> int:
         value = self._take(key)
-        if type(value) is not int:
-            raise self._fault(key, value, "an integer")
+        if type(value) is not int or abs(value) >= 2**31:
+            raise self._fault(key, value, "an integer below 2^31")
         return value
 
     def flag(self, key: str) -> bool:
@@ -115,12 +215,19 @@ class Fields:
             raise self._fault(key, value, "true or false")
         return value
 
-    def point(self, key: str) -> tuple[Fraction, ...]:
-        return tuple(self._ratio(key, entry) for entry in self._list(key, self._take(key)))
+    def point(self, key: str, length: int | None = None) -> tuple[Fraction, ...]:
+        """A list of ratios, so many where a length is given."""
+        return self._ratios(key, self._take(key), length)
 
-    def points(self, key: str) -> tuple[tuple[Fraction, ...], ...]:
-        cuts = self._list(key, self._take(key))
-        return tuple(tuple(self._ratio(key, entry) for entry in self._list(key, cut)) for cut in cuts)
+    def points(self, key: str, length: int | None = None) -> tuple[tuple[Fraction, ...], ...]:
+        """A list of such lists."""
+        return tuple(self._ratios(key, part, length) for part in self._list(key, self._take(key)))
+
+    def _ratios(self, key: str, value: object, length: int | None) -> tuple[Fraction, ...]:
+        entries = self._list(key, value)
+        if length is not None and len(entries) != length:
+            raise CertificateError(f"{self.path}: {key} has a list of {len(entries)} entries; expected {length}")
+        return tuple(self._ratio(key, entry) for entry in entries)
 
     def domain(self, key: str) -> Box | Ball | None:
         value = self._take(key)
@@ -129,8 +236,7 @@ class Fields:
         names = set(value) if isinstance(value, dict) else set()
         try:
             if names == {"centre", "radius"}:
-                centre = tuple(self._ratio(key, entry) for entry in self._list(key, value["centre"]))
-                return Ball(centre, self._ratio(key, value["radius"]))
+                return Ball(self._ratios(key, value["centre"], None), self._ratio(key, value["radius"]))
             if names == {"lower", "upper"}:
                 lower, upper = (
                     tuple(None if entry is None else self._ratio(key, entry) for entry in self._list(key, value[side]))
@@ -164,7 +270,10 @@ class Fields:
         for part in value:
             if not isinstance(part, dict):
                 raise self._fault(key, part, "a list of objects")
-        return [Fields(self.path, part) for part in value]
+        parts = [Fields(self.path, part) for part in value]
+        for part in parts:
+            part.largest = self.largest
+        return parts
 
     def lists(self, key: str) -> list[list[int]]:
         """A list of lists of integers."""
@@ -176,7 +285,7 @@ class Fields:
 
     def finish(self) -> None:
         if self.document:
-            raise CertificateError(f"{self.path}: unknown fields {sorted(self.document)}")
+            raise CertificateError(f"{self.path}: unknown fields {printable(', '.join(sorted(self.document)))}")
 
     def _take(self, key: str) -> Any:
         if key not in self.document:
@@ -195,25 +304,47 @@ class Fields:
         return value
 
     def _integer(self, key: str, entry: object) -> int:
+        self._check_length(key, entry)
         try:
             return int(parse_ratio(f"{entry}/1" if isinstance(entry, str) else None, key))
         except InputError:
             raise self._fault(key, entry, "an integer in decimal, as a string") from None
 
     def _ratio(self, key: str, entry: object) -> Fraction:
+        self._check_length(key, entry)
         try:
             return parse_ratio(entry, key)
-        except InputError as error:
-            raise CertificateError(f"{self.path}: {error}") from None
+        except InputError:
+            raise self._fault(key, entry, 'a string "p/q" in lowest terms with q > 0') from None
+
+    def _check_length(self, key: str, entry: object) -> None:
+        if isinstance(entry, str) and len(entry) > self.largest:
+            longest = max(map(len, entry.removeprefix("-").split("/")))
+            if longest > self.largest:
+                raise CertificateError(
+                    f"{self.path}: {key} has a number of {longest} digits; allowed are {self.largest} here"
+                )
 
     def _fault(self, key: str, value: object, expected: str) -> CertificateError:
-        return CertificateError(f"{self.path}: {key} is {str(value)[:60]}; expected {expected}")
+        return CertificateError(f"{self.path}: {key} is {printable(value, 60)}; expected {expected}")
 
 
 def padded(clauses: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    """Lists of literals as the rows of a table, padded by zeros at the end; CertificateError for a literal 0."""
+    """Lists of literals as the rows of a table, padded by zeros at the end.
+
+    Raises
+    ------
+    CertificateError
+        A literal 0; or one clause so long that the table would be huge, and most of it zeros.
+    """
     lengths = np.array([len(clause) for clause in clauses], dtype=np.int64)
-    table = np.zeros((len(clauses), int(lengths.max(initial=0))), dtype=np.int32)
+    longest, total = int(lengths.max(initial=0)), int(lengths.sum())
+    if len(clauses) * longest > max(_SMALL_TABLE, _PADDING * total):
+        raise CertificateError(
+            f"circuits has a clause of {longest} literals among {len(clauses)} clauses of {total} together; expected "
+            "lengths that differ less"
+        )
+    table = np.zeros((len(clauses), longest), dtype=np.int32)
     literals = integers(list(chain.from_iterable(clauses)), 1, "circuits")
     if not literals.all():
         raise CertificateError(

@@ -11,16 +11,20 @@ from numpy.typing import NDArray
 
 from polyinj.errors import CertificateError
 from polyinj.geometry.exact import IntegerRows, kernel
+from polyinj.injectivity.clock import Clock
 from polyinj.injectivity.layer import System
 
 Circuits = NDArray[np.int32]
 
 _UNIT = 2.0**-53
-_CHUNK = 1024
+# Clauses at a time, and entries of their matrices.
+_CHUNK, _ENTRIES = 1024, 1 << 20
 
 
-def check_circuits(system: System, circuits: Circuits) -> None:
+def check_circuits(system: System, circuits: Circuits, clock: Clock) -> None:
     """Check that every row of a table of literals, padded by zeros at its end, is a signed circuit of the system.
+
+    More than N + 1 vectors of R^N are no circuit, so a longer clause is refused before anything is made of it.
 
     Raises
     ------
@@ -29,14 +33,21 @@ def check_circuits(system: System, circuits: Circuits) -> None:
     """
     _check_literals(system, circuits)
     vectors = system.rows + system.sides
-    for index in np.flatnonzero(~_proved_in_doubles(vectors, circuits)).tolist():
+    for index in np.flatnonzero(~_proved_in_doubles(vectors, circuits, clock)).tolist():
+        clock.check()
         literals = [literal for literal in circuits[index].tolist() if literal]
         if not _is_circuit(vectors, literals):
             raise CertificateError(f"clause {index}, {literals}, is not a signed circuit of this layer")
 
 
 def _check_literals(system: System, circuits: Circuits) -> None:
-    rows, sides = len(system.rows), len(system.sides)
+    rows, sides, most = len(system.rows), len(system.sides), system.dimension + 1
+    if circuits.shape[1] > most and circuits[:, most:].any():
+        clause = int(np.argmax(circuits[:, most:].any(axis=1)))
+        raise CertificateError(
+            f"clause {clause} has more than {most} literals; no circuit has more, with {most - 1} coordinates"
+        )
+    circuits = circuits[:, :most]
     name = np.abs(circuits.astype(np.int64))
     spans = np.zeros(rows + sides + 1, dtype=bool)
     spans[np.array(system.spanning_rows, dtype=np.int64) + 1] = True
@@ -64,7 +75,7 @@ def _is_circuit(vectors: IntegerRows, literals: list[int]) -> bool:
     return min(signed) > 0 or max(signed) < 0
 
 
-def _proved_in_doubles(vectors: IntegerRows, circuits: Circuits) -> NDArray[np.bool_]:
+def _proved_in_doubles(vectors: IntegerRows, circuits: Circuits, clock: Clock) -> NDArray[np.bool_]:
     """Which clauses of N + 1 literals are proved to be circuits by doubles; False says nothing."""
     size = len(vectors[0]) + 1
     proved = np.zeros(len(circuits), dtype=bool)
@@ -72,8 +83,10 @@ def _proved_in_doubles(vectors: IntegerRows, circuits: Circuits) -> NDArray[np.b
         return proved
     doubles = np.array([_near_doubles(row) for row in vectors])
     full = np.flatnonzero(np.count_nonzero(circuits, axis=1) == size)
-    for start in range(0, len(full), _CHUNK):
-        chosen = full[start : start + _CHUNK]
+    step = max(1, min(_CHUNK, _ENTRIES // size**2))
+    for start in range(0, len(full), step):
+        clock.check()
+        chosen = full[start : start + step]
         literals = circuits[chosen, :size]
         signed = np.sign(literals)[:, :, None] * doubles[np.abs(literals) - 1]
         proved[chosen] = _have_positive_relation(signed)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Literal
 
 from polyinj.errors import CertificateError
 from polyinj.injectivity.certificate import Collision, InjectivityProof
-from polyinj.injectivity.layer import Layer
+from polyinj.injectivity.layer import Layer, LayerName
 from polyinj.injectivity.witness import Witness
 
 
@@ -70,13 +70,37 @@ class Decision:
     layer: Layer = field(repr=False)
 
     @property
+    def statement(self) -> str:
+        """The verdict whole: of which layer, with a bias or without, on which domain, and under which assumption."""
+        name = LayerName.of(self.layer)
+        if self.verdict is Verdict.UNDECIDED:
+            return f"{name.function} is injective on {name.place} or not: undecided"
+        assumed = " if its rows are in general position" if self.assumes_general_position else ""
+        return f"{name.function} is {self.verdict.value} on {name.place}{assumed}"
+
+    def __repr__(self) -> str:
+        shown = (item.name for item in fields(self) if item.repr)
+        return f"Decision({self.statement}; {', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    @property
     def advice(self) -> str:
         """What stopped the search and what to try, in one line; empty when the verdict is known."""
         return "" if self.stopped_by is None else f"stopped by {self.stopped_by}: {_ADVICE[self.stopped_by]}"
 
-    def verify(self) -> None:
-        """Check the certificate in exact arithmetic; CertificateError when it fails or there is none."""
+    def verify(self, *, time_limit: float | None = None) -> None:
+        """Check in exact arithmetic that the certificate proves the verdict on this layer and its domain.
+
+        Parameters
+        ----------
+        time_limit : float, optional
+            Seconds after which the check ends with a CertificateError; by default there is no limit.
+
+        Raises
+        ------
+        CertificateError
+            The certificate fails, there is none, or the time ran out.
+        """
         if self.certificate is None:
             why = f"; {self.advice}" if self.stopped_by else ""
             raise CertificateError(f"the verdict {self.verdict.value!r} carries no certificate{why}")
-        self.certificate.verify(self.layer.weights, self.layer.bias, self.layer.domain)
+        self.certificate.verify(self.layer.weights, self.layer.bias, self.layer.domain, time_limit=time_limit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -15,6 +15,9 @@ from polyinj.geometry.exact import IntegerRows, format_ratio, read_number
 
 Side = Fraction | None
 Point = tuple[Fraction, ...]
+
+# In a message: columns of a domain, and characters of a number.
+_SHOWN, _DIGITS = 8, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Box:
         for j, (a, b) in enumerate(zip(lower, upper, strict=True)):
             if a is not None and b is not None and a >= b:
                 raise InputError(
-                    f"side {j} of the box is [{a}, {b}]; expected lower < upper; "
+                    f"side {j} of the box is [{_number(a)}, {_number(b)}]; expected lower < upper; "
                     "to fix an input, drop its column and add the column times its value to the bias"
                 )
         object.__setattr__(self, "lower", lower)
@@ -67,6 +70,11 @@ class Box:
     def columns(self) -> int:
         """n, the number of inputs."""
         return len(self.lower)
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no side is finite: the box is R^n, and goes by that name."""
+        return all(side is None for side in (*self.lower, *self.upper))
 
     @property
     def acts_as_cone(self) -> bool:
@@ -107,11 +115,14 @@ class Box:
         return " ".join(["box", *(f"{_text(a, '-inf')}:{_text(b, 'inf')}" for a, b in sides)])
 
     def __repr__(self) -> str:
-        intervals = (
-            f"{'(' if a is None else '['}{_text(a, '-inf')}, {_text(b, 'inf')}{')' if b is None else ']'}"
+        return f"Box({' x '.join(self.intervals(format_ratio))!r})"
+
+    def intervals(self, write: Callable[[Fraction], str]) -> list[str]:
+        """The interval of each column, with the finite sides as written by a function."""
+        return [
+            f"{'(-inf' if a is None else f'[{write(a)}'}, {'inf)' if b is None else f'{write(b)}]'}"
             for a, b in zip(self.lower, self.upper, strict=True)
-        )
-        return f"Box({' x '.join(intervals)!r})"
+        ]
 
 
 def _read_side(side: Any, infinity: float, name: str) -> Side:
@@ -199,7 +210,8 @@ class Ball:
         return " ".join(["ball", format_ratio(self.radius), *map(format_ratio, self.centre)])
 
     def __repr__(self) -> str:
-        return f"Ball(centre=({', '.join(map(str, self.centre))}), radius={self.radius})"
+        radius, *centre = (format_ratio(entry).removesuffix("/1") for entry in (self.radius, *self.centre))
+        return f"Ball(centre=({', '.join(centre)}), radius={radius})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +234,7 @@ class Cover:
             if len(cut) != self.columns:
                 raise InputError(f"cut {k} has {len(cut)} entries; expected {self.columns}")
             if squared_length(cut) < self.ball.radius**2:
-                raise InputError(f"cut {k} is shorter than the radius {self.ball.radius}")
+                raise InputError(f"cut {k} is shorter than the radius {_number(self.ball.radius)}")
 
     @property
     def columns(self) -> int:
@@ -259,6 +271,45 @@ class Cover:
 
 
 Domain = Box | Ball | Cover
+
+
+def describe_domain(domain: Domain | None, columns: int) -> str:
+    """Where the inputs lie, in words.
+
+    Examples
+    --------
+    >>> describe_domain(None, 3), describe_domain(Box.nonnegative(3), 3)
+    ('R^3', 'the nonnegative orthant of R^3')
+    >>> describe_domain(Box([0, None], [1.5, None]), 2), describe_domain(Ball([0, 1], Fraction(1, 3)), 2)
+    ('the box [0, 3/2] x (-inf, inf) of R^2', 'the ball of radius 1/3 around (0, 1) in R^2')
+    """
+    if isinstance(domain, Cover):
+        domain = domain.ball
+    if domain is None or (isinstance(domain, Box) and domain.is_everything):
+        return f"R^{columns}"
+    if isinstance(domain, Ball):
+        centre = join_numbers(domain.centre, ", ")
+        return f"the ball of radius {_number(domain.radius)} around ({centre}) in R^{columns}"
+    if not any(domain.lower) and None not in domain.lower and not any(side is not None for side in domain.upper):
+        return f"the nonnegative orthant of R^{columns}"
+    return f"the box {join_numbers(domain.intervals(_number), ' x ')} of R^{columns}"
+
+
+def join_numbers(parts: Sequence[Any], separator: str) -> str:
+    """Numbers, or text, in one line; of many only the first."""
+    shown = [part if isinstance(part, str) else _number(part) for part in parts[:_SHOWN]]
+    return separator.join([*shown, "..."] if len(parts) > _SHOWN else shown)
+
+
+def _number(value: Fraction) -> str:
+    """A rational in a message: exactly, or rounded where that takes many digits."""
+    text = format_ratio(value).removesuffix("/1")
+    if len(text) <= _DIGITS:
+        return text
+    try:
+        return f"about {float(value):.6g}"
+    except OverflowError:
+        return f"{text[:_DIGITS]}..."
 
 
 def squared_length(vector: Sequence[Fraction]) -> Fraction:

@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj.errors import CertificateError, InputError
+from polyinj.errors import CertificateError, InputError, printable
 from polyinj.geometry.exact import IntegerRows, digest, integer_rows, read_matrix, read_vector
-from polyinj.injectivity.domain import Ball, Box, Cover, Domain, Point
+from polyinj.injectivity.domain import Ball, Box, Cover, Domain, Point, describe_domain
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -53,6 +53,11 @@ class Layer:
         """SHA-256 of the exact values of weights, bias and domain; see `polyinj.geometry.exact.digest`."""
         return digest(self.weights, self.bias, "" if self.domain is None else self.domain.describe())
 
+    def former_sha256(self) -> str:
+        """The hash that older files of a box without a finite side have; that of R^n has since been the only one."""
+        everything = Box((None,) * self.weights.shape[1], (None,) * self.weights.shape[1])
+        return digest(self.weights, self.bias, everything.describe()) if self.domain is None else self.sha256()
+
     @property
     def is_linear(self) -> bool:
         """Whether points are directions: no bias, on R^n, a box that is a cone, or a ball around 0."""
@@ -90,6 +95,16 @@ class Layer:
             point = [entry / 2 for entry in point]
         return point
 
+    def largest_bits(self, system: System) -> int:
+        """Bits that a number may have in a certificate about this layer, whose `system` is given: 8 (N + 2) (L + 64).
+
+        L is the number of bits of the longest integer in the rows, the sides and the ball. By Hadamard's inequality
+        the solution of N equations among them has at most N (L + log2(N) / 2 + 1), and points and cuts are sums of few.
+        """
+        ball = (self.domain.radius, *self.domain.centre) if isinstance(self.domain, Ball) else ()
+        rows = max(abs(entry) for row in (*system.rows, *system.sides) for entry in row).bit_length()
+        return 8 * (system.dimension + 2) * (max(rows, longest_bits(ball)) + 64)
+
     def covered(self, cuts: Iterable[Point]) -> Layer:
         """The layer on the polyhedron of the cuts, which contains the ball that is the domain.
 
@@ -118,7 +133,7 @@ def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | 
         One row a neuron; see `polyinj.geometry.exact.read_matrix` for what is read.
     bias : array_like, shape (m,), optional
     domain : Box or Ball in R^n, optional
-        Where the inputs lie; all of R^n when None.
+        Where the inputs lie; all of R^n when None, or when no side of a box is finite.
 
     Raises
     ------
@@ -132,16 +147,42 @@ def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | 
     """
     matrix = read_matrix(weights)
     rows, columns = matrix.shape
+    return Layer(matrix, None if bias is None else read_vector(bias, rows), _read_domain(domain, columns))
+
+
+def _read_domain(domain: Any, columns: int) -> Box | Ball | None:
     if domain is not None and (not isinstance(domain, Box | Ball) or domain.columns != columns):
         raise InputError(
-            f"domain is {domain!r}; expected None, or a Box or Ball of dimension {columns}, one a column of the weights"
+            f"domain is {printable(domain)}; expected None, or a Box or Ball of dimension {columns}, one a column of "
+            "the weights"
         )
-    return Layer(matrix, None if bias is None else read_vector(bias, rows), domain)
+    return None if isinstance(domain, Box) and domain.is_everything else domain
+
+
+def longest_bits(numbers: Iterable[Fraction]) -> int:
+    """The bits of the longest numerator or denominator; 0 for no numbers."""
+    return max((max(x.numerator.bit_length(), x.denominator.bit_length()) for x in numbers), default=0)
+
+
+class AnotherDomain(CertificateError):
+    """A certificate is about another domain than the one that it was asked to be about.
+
+    Attributes
+    ----------
+    domain : Box, Ball or None
+        What it is about.
+    """
+
+    def __init__(self, domain: Box | Ball | None, place: str, asked: str) -> None:
+        super().__init__(f"the certificate is about {place}, not about {asked}; if that is meant, pass domain=")
+        self.domain = domain
 
 
 @dataclass(frozen=True, slots=True)
 class LayerName:
     """Which layer a certificate speaks of: its shape, whether it has a bias, its domain, and the hash of them all.
+
+    A box without a finite side is R^n, and its domain is None.
 
     Raises
     ------
@@ -157,13 +198,14 @@ class LayerName:
 
     def __post_init__(self) -> None:
         if _SHA256.fullmatch(self.sha256) is None:
-            raise CertificateError(f"sha256 is {self.sha256[:80]!r}; expected 64 lower-case hexadecimal digits")
+            raise CertificateError(f"sha256 is {printable(self.sha256)!r}; expected 64 lower-case hexadecimal digits")
         if self.rows < 1 or self.columns < 1:
-            raise CertificateError(f"the layer has shape ({self.rows}, {self.columns}); expected one or more of each")
+            raise CertificateError(f"the layer has shape {self._shape}; expected one or more of each")
         if self.domain is not None and self.domain.columns != self.columns:
             raise CertificateError(
-                f"the domain has dimension {self.domain.columns}; the layer has {self.columns} columns"
+                f"the domain has dimension {self.domain.columns}; the layer has {printable(self.columns)} columns"
             )
+        object.__setattr__(self, "domain", _read_domain(self.domain, self.columns))
 
     @classmethod
     def of(cls, layer: Layer) -> Self:
@@ -172,18 +214,35 @@ class LayerName:
         domain = layer.domain.ball if isinstance(layer.domain, Cover) else layer.domain
         return cls(layer.sha256(), rows, columns, layer.bias is not None, domain)
 
+    @property
+    def _shape(self) -> str:
+        return f"({printable(self.rows)}, {printable(self.columns)})"
+
+    @property
+    def function(self) -> str:
+        """The function and its shape in words, with its bias or without."""
+        return f"the layer x -> ReLU(Wx{' + b' if self.biased else ''}), {self.rows} rows, {self.columns} columns,"
+
+    @property
+    def place(self) -> str:
+        """The domain in words."""
+        return describe_domain(self.domain, self.columns)
+
     def match(self, weights: ArrayLike, bias: ArrayLike | None, domain: Domain | None) -> Layer:
-        """Read the layer on the domain of the certificate; CertificateError when the certificate is for another one."""
-        if domain is not None and domain != self.domain:
-            raise CertificateError(f"the certificate is for the domain {self.domain}, not {domain}")
+        """Read the layer on a domain, R^n when None; CertificateError when the certificate is about another one."""
         layer = read_layer(weights)
         if layer.weights.shape != (self.rows, self.columns):
-            raise CertificateError(
-                f"the certificate is for weights of shape ({self.rows}, {self.columns}), not {layer.weights.shape}"
-            )
+            raise CertificateError(f"the certificate is for weights of shape {self._shape}, not {layer.weights.shape}")
+        asked = _read_domain(domain.ball if isinstance(domain, Cover) else domain, self.columns)
+        if asked != self.domain:
+            raise AnotherDomain(self.domain, self.place, describe_domain(asked, self.columns))
         if (bias is not None) != self.biased:
-            raise CertificateError(f"the certificate is for a layer {'with' if self.biased else 'without'} bias")
-        layer = read_layer(weights, bias, self.domain)
-        if layer.sha256() != self.sha256:
+            raise CertificateError(
+                f"the certificate is for a layer {'with' if self.biased else 'without'} bias, and "
+                f"{'none' if bias is None else 'one'} is given"
+            )
+        shift = None if bias is None else read_vector(bias, self.rows)
+        layer = replace(layer, bias=shift, domain=self.domain)
+        if self.sha256 != layer.sha256() and self.sha256 != layer.former_sha256():
             raise CertificateError("the certificate is for another layer: the SHA-256 of weights and bias differs")
         return layer

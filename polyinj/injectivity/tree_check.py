@@ -14,50 +14,73 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.errors import CertificateError
+from polyinj.errors import CertificateError, printable
 from polyinj.geometry.exact import IntegerRows
 from polyinj.injectivity.circuit_check import Circuits
+from polyinj.injectivity.clock import Clock
 from polyinj.injectivity.layer import System
 
 UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
 
+# Transversals of one node; those of all nodes together may be so many, and some more for each integer of the tree.
 TRANSVERSAL_LIMIT = 10**6
+_TRANSVERSALS_AN_ENTRY = 100
 
 _PRIMES = (2**31 - 1, 2**31 - 19, 2**31 - 61)
-_CHUNK = 4096
+# Clauses at a time, and entries of their table.
+_CHUNK, _ENTRIES = 4096, 1 << 24
 
 Budget = tuple[int, int]
 
 
 def check_count_trees(
-    system: System, budget: int, blocks: Sequence[Sequence[int]], circuits: Circuits, trees: Sequence[NDArray[np.int32]]
+    system: System,
+    budget: int,
+    blocks: Sequence[Sequence[int]],
+    circuits: Circuits,
+    trees: Sequence[NDArray[np.int32]],
+    clock: Clock,
 ) -> None:
     """Check that in every open cell more than `budget` of the rows are positive; CertificateError if not shown.
 
     One tree for each rotation of the blocks: by the cycle lemma, if at most K rows are positive then for some rotation
     every run of j blocks from its start on holds at most floor(K j / B) of them.
     """
-    count = len(blocks)
-    rows = [row for block in blocks for row in block]
-    if not count or len(trees) != count:
-        raise CertificateError(
-            f"a count proof has {len(trees)} trees for {count} blocks; expected one a block, one or more"
-        )
-    if len(set(rows)) != len(rows) or not set(rows) <= set(system.spanning_rows):
-        raise CertificateError("the blocks must be disjoint and name rows whose weights are not all zero")
-    clauses = _Clauses(circuits, len(system.rows))
+    if len(trees) != len(blocks):
+        raise CertificateError(f"a count proof has {len(trees)} trees for {len(blocks)} blocks; expected one a block")
+    check_blocks(blocks, budget, len(system.rows))
+    if not {row for block in blocks for row in block} <= set(system.spanning_rows):
+        raise CertificateError("the blocks name a row that is none of the layer's, or whose weights are all zero")
+    clauses = _Clauses(circuits, len(system.rows), clock)
+    runs = _Runs(blocks, budget)
     for rotation, tree in enumerate(trees):
-        turned = [*blocks[rotation:], *blocks[:rotation]]
-        budgets = [
-            (_bits(row for block in turned[:j] for row in block), budget * j // count) for j in range(1, count + 1)
-        ]
-        if count == 2 and rotation == 1:
-            # Rotation 0 has shown that its first block holds more than floor(K / 2), so the other holds fewer.
-            budgets[0] = (budgets[0][0], (budget - 1) // 2)
-        _CountWalk(clauses, system, budgets).check(tree, f"tree {rotation}")
+        _CountWalk(clauses, system, clock, runs, rotation).check(tree, f"tree {rotation}")
 
 
-def check_rank_tree(system: System, circuits: Circuits, trees: Sequence[NDArray[np.int32]]) -> None:
+def check_blocks(blocks: Sequence[Sequence[int]], budget: int, rows: int) -> None:
+    """Sizes that blocks of a count may have: 1 to K + 1 blocks, none empty, and disjoint with more than K rows.
+
+    Raises
+    ------
+    CertificateError
+        Blocks of other sizes, or a row in two of them or twice in one.
+    """
+    total = sum(map(len, blocks))
+    if not 1 <= len(blocks) <= budget + 1 or not all(map(len, blocks)):
+        raise CertificateError(
+            f"there are {len(blocks)} blocks, the shortest of {min(map(len, blocks), default=0)} rows; expected 1 to "
+            f"{printable(budget)} + 1 blocks, one more than the budget, and none empty"
+        )
+    if not budget < total <= rows:
+        raise CertificateError(
+            f"the blocks hold {total} rows; expected more than the budget {printable(budget)}, and at most the "
+            f"{printable(rows)} rows of the layer"
+        )
+    if len({row for block in blocks for row in block}) != total:
+        raise CertificateError("a row stands twice in the blocks; expected disjoint blocks, without repetition")
+
+
+def check_rank_tree(system: System, circuits: Circuits, trees: Sequence[NDArray[np.int32]], clock: Clock) -> None:
     """Check that in every open cell the weights of the positive rows span; CertificateError if not shown.
 
     Ranks are taken modulo a prime. Rows that are independent modulo a prime are independent, so nothing false passes; a
@@ -65,25 +88,31 @@ def check_rank_tree(system: System, circuits: Circuits, trees: Sequence[NDArray[
     """
     if len(trees) != 1:
         raise CertificateError(f"a rank proof has {len(trees)} trees; expected one")
-    clauses = _Clauses(circuits, len(system.rows))
+    clauses = _Clauses(circuits, len(system.rows), clock)
     for prime in _PRIMES:
         try:
-            _RankWalk(clauses, system, prime).check(trees[0], "tree 0")
-        except CertificateError:
+            _RankWalk(clauses, system, clock, prime).check(trees[0], "tree 0")
+        except _RankFault:
             if prime == _PRIMES[-1]:
                 raise
         else:
             return
 
 
+class _RankFault(CertificateError):
+    """Modulo this prime a rank is too small; modulo another it may not be."""
+
+
 class _Clauses:
     """The rows of every clause as bits, positive and negative literals apart; sides are left out."""
 
-    def __init__(self, circuits: Circuits, rows: int) -> None:
+    def __init__(self, circuits: Circuits, rows: int, clock: Clock) -> None:
         self.positive: list[int] = []
         self.negative: list[int] = []
-        for start in range(0, len(circuits), _CHUNK):
-            chunk = circuits[start : start + _CHUNK]
+        step = max(1, min(_CHUNK, _ENTRIES // (rows + 1)))
+        for start in range(0, len(circuits), step):
+            clock.check()
+            chunk = circuits[start : start + step]
             self.positive += _pack(np.where(chunk <= rows, chunk, 0), rows)
             self.negative += _pack(np.where(chunk >= -rows, -chunk, 0), rows)
 
@@ -101,11 +130,34 @@ def _bits(rows: Iterable[int]) -> int:
     return sum(1 << row for row in rows)
 
 
+class _Runs:
+    """The budgets of every tree: rows of blocks that follow each other, and how many of them are positive at most."""
+
+    def __init__(self, blocks: Sequence[Sequence[int]], budget: int) -> None:
+        self.count, self.budget = len(blocks), budget
+        # The rows of the first i blocks; twice around.
+        self.first = [0]
+        for block in blocks:
+            self.first.append(self.first[-1] | _bits(block))
+
+    def of(self, rotation: int, length: int) -> Budget:
+        end, everything = rotation + length, self.first[-1]
+        if end <= self.count:
+            rows = self.first[end] & ~self.first[rotation]
+        else:
+            rows = everything & ~self.first[rotation] | self.first[end - self.count]
+        if self.count == 2 and rotation == length == 1:
+            # Rotation 0 has shown that its first block holds more than floor(K / 2), so the other holds fewer.
+            return rows, (self.budget - 1) // 2
+        return rows, self.budget * length // self.count
+
+
 class _Walk:
     """One walk over one tree; the subclasses add the codes of counting or of rank."""
 
-    def __init__(self, clauses: _Clauses, system: System) -> None:
+    def __init__(self, clauses: _Clauses, system: System, clock: Clock) -> None:
         self.clauses = clauses
+        self.clock = clock
         self.branchable = _bits(system.spanning_rows)
         self.rows = len(system.rows)
         self.positive = 0
@@ -118,13 +170,14 @@ class _Walk:
         self.entries = tree.tolist()
         try:
             while True:
+                self.clock.check()
                 if self.ends_node(self.take()):
                     if not self.waiting:
                         break
                     self.positive, self.negative = self.waiting.pop()
             self.require(self.at == len(self.entries), "the tree goes on after its last node")
         except CertificateError as error:
-            raise CertificateError(f"{name}, before entry {self.at}: {error}") from None
+            raise type(error)(f"{name}, before entry {self.at}: {error}") from None
 
     def ends_node(self, code: int) -> bool:
         """Carry out one code; True when it shows that no case is left in this node."""
@@ -188,16 +241,16 @@ class _Walk:
 
 
 class _CountWalk(_Walk):
-    def __init__(self, clauses: _Clauses, system: System, budgets: list[Budget]) -> None:
-        super().__init__(clauses, system)
-        self.budgets = budgets
+    def __init__(self, clauses: _Clauses, system: System, clock: Clock, runs: _Runs, rotation: int) -> None:
+        super().__init__(clauses, system, clock)
+        self.runs, self.rotation = runs, rotation
 
     def ends_node(self, code: int) -> bool:
         if code not in (FILL, PACKING):
             return super().ends_node(code)
         number = self.take()
-        self.require(1 <= number <= len(self.budgets), f"there is no budget {number}")
-        rows, bound = self.budgets[number - 1]
+        self.require(1 <= number <= self.runs.count, f"there is no budget {number}")
+        rows, bound = self.runs.of(self.rotation, number)
         packed, packing = 0, self.take_usable()
         for live in packing:
             self.require(not live & packed, "the clauses of a packing share a live row")
@@ -213,31 +266,39 @@ class _CountWalk(_Walk):
 
 
 class _RankWalk(_Walk):
-    def __init__(self, clauses: _Clauses, system: System, prime: int) -> None:
-        super().__init__(clauses, system)
+    def __init__(self, clauses: _Clauses, system: System, clock: Clock, prime: int) -> None:
+        super().__init__(clauses, system, clock)
+        self.transversals = 0
         self.flats = _Flats([row[: system.columns] for row in system.rows], prime)
 
     def ends_node(self, code: int) -> bool:
         if code == SPANNING:
-            self.check_transversals([_rows(live) for live in self.take_usable()])
+            self.check_transversals(self.take_usable())
             return True
         if code == FLAT:
             quotient = self.flats.quotient(self.positive)
             missing = quotient.shape[1]
-            self.require(missing == 1, f"the rank lacks {missing}, not 1")
+            self.require_rank(missing == 1, f"the rank lacks {missing}, not 1")
             self.negative |= _bits(np.flatnonzero(quotient[:, 0]).tolist()) & ~self.positive
             return False
         return super().ends_node(code)
 
-    def check_transversals(self, packing: list[list[int]]) -> None:
-        count = prod(map(len, packing))
-        self.require(count <= TRANSVERSAL_LIMIT, f"a node has more than {TRANSVERSAL_LIMIT} transversals")
+    def check_transversals(self, packing: list[int]) -> None:
         quotient = self.flats.quotient(self.positive)
         missing = quotient.shape[1]
-        self.require(len(packing) == missing, f"{len(packing)} clauses where the rank lacks {missing}")
+        self.require_rank(len(packing) == missing, f"{len(packing)} clauses where the rank lacks {missing}")
+        count = prod(live.bit_count() for live in packing)
+        self.require(count <= TRANSVERSAL_LIMIT, f"a node has more than {TRANSVERSAL_LIMIT} transversals")
+        self.transversals += count
+        together = TRANSVERSAL_LIMIT + _TRANSVERSALS_AN_ENTRY * len(self.entries)
+        self.require(self.transversals <= together, f"the nodes have more than {together} transversals together")
         if count:
-            groups = [quotient[None, live] for live in packing]
-            self.require(_transversals_span(groups, self.flats.prime), "a transversal does not span")
+            groups = [quotient[None, _rows(live)] for live in packing]
+            self.require_rank(_transversals_span(groups, self.flats.prime), "a transversal does not span")
+
+    def require_rank(self, condition: bool, fault: str) -> None:
+        if not condition:
+            raise _RankFault(fault)
 
 
 def _rows(bits: int) -> list[int]:
