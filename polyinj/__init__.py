@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyinj.injectivity.certificate import Collision as Collision
     from polyinj.injectivity.certificate import InjectivityProof as InjectivityProof
     from polyinj.injectivity.certificate import load_certificate as load_certificate
+    from polyinj.injectivity.certificate import verify_certificate as verify_certificate
     from polyinj.injectivity.decide import decide_injectivity as decide_injectivity
     from polyinj.injectivity.decision import Decision as Decision
     from polyinj.injectivity.decision import Verdict as Verdict
@@ -123,7 +124,7 @@ _HOMES = {
     "polyinj.geometry.arrangement": ["Arrangement"],
     "polyinj.geometry.cone": ["Cone"],
     "polyinj.geometry.orthants": ["OrthantUnion"],
-    "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate"],
+    "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate", "verify_certificate"],
     "polyinj.injectivity.decide": ["decide_injectivity"],
     "polyinj.injectivity.decision": ["Decision", "Verdict"],
     "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import sys
 import traceback
 from dataclasses import asdict
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +23,7 @@ from rich.table import Table
 from polyinj import __version__
 from polyinj.cli_crossings import crossings_table
 from polyinj.cli_deep import deep
+from polyinj.cli_domain import BoxSides, Centre, Nonnegative, Radius, domain_options, read_domain
 from polyinj.cli_network import (
     NetworkOptions,
     check_network_file,
@@ -33,14 +36,15 @@ from polyinj.cli_propagate import propagation
 from polyinj.cli_relax import relax
 from polyinj.cli_robustness import robustness
 from polyinj.cli_sweep import sweep
-from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError
+from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError, printable
 from polyinj.geometry import exact
-from polyinj.injectivity.certificate import Collision, load_certificate
+from polyinj.injectivity.certificate import Collision, InjectivityProof, verify_certificate
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.injectivity.domain import Ball, Box
-from polyinj.injectivity.layer import Layer
-from polyinj.networks.weights import read_array
+from polyinj.injectivity.layer import AnotherDomain, Layer, LayerName
+from polyinj.networks.model import Network
+from polyinj.networks.weights import read_array, read_arrays
 from polyinj.plots.theory import plot_threshold_ladder
 from polyinj.simulation.transition import Transition
 from polyinj.simulation.transition_runs import estimate_transition
@@ -57,6 +61,9 @@ from polyinj.theory.euler import (
 from polyinj.theory.replica import energy_curves
 from polyinj.theory.thresholds import ENCLOSED, enclose_threshold, known_thresholds
 
+# Characters of a message of one line; a report of an internal error repeats a whole layer.
+_MESSAGE = 1_000_000
+
 INJECTIVE, NOT_INJECTIVE, REFUSED, BAD_INPUT, UNDECIDED, INTERNAL_ERROR, INTERRUPTED = 0, 1, 1, 2, 3, 70, 130
 
 app = typer.Typer(
@@ -69,6 +76,7 @@ app.add_typer(sweep, name="sweep")
 
 _UNTIL = typer.Option(help="Network: the tensor of an .onnx at which to stop.")
 _INPUT_SHAPE = typer.Option(help="Network: shape of one input, such as 1,28,28.")
+_NO_BIAS = typer.Option("--no-bias", help="There is no bias, though FILE holds an array that could be one.")
 _FINAL_RELU = typer.Option("--final-relu", help="Network of arrays: a ReLU follows the last matrix too.")
 
 app.command()(deep)
@@ -79,23 +87,26 @@ app.command()(relax)
 
 def main() -> None:
     """Entry point of the `polyinj` command; maps errors to the exit codes that the documentation states."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A terminal that cannot write a character shows its code.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = app(standalone_mode=False)
     except (typer.Abort, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         status = INTERRUPTED
     except (InputError, StoreError) as error:
-        print(f"polyinj: {error}", file=sys.stderr)
+        print(f"polyinj: {printable(str(error), _MESSAGE)}", file=sys.stderr)
         status = BAD_INPUT
     except Exception as error:
         # Usage errors of the command line are click's; typer ships click under names that changed between versions.
         if hasattr(error, "format_message"):
-            print(f"polyinj: {error.format_message()}; try --help", file=sys.stderr)
+            print(f"polyinj: {printable(error.format_message(), _MESSAGE)}; try --help", file=sys.stderr)
             status = BAD_INPUT
         else:
             if not isinstance(error, PolyinjError):
                 traceback.print_exc()
-            print(f"polyinj: {error}", file=sys.stderr)
+            print(f"polyinj: {printable(str(error), _MESSAGE)}", file=sys.stderr)
             status = INTERNAL_ERROR
     sys.exit(status)
 
@@ -155,7 +166,7 @@ def transition(
     console = Console()
     console.print(_cells_table(result))
     console.print(crossings_table(result))
-    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+    print(f"wrote {', '.join(map(_path, paths))}")
 
 
 def _cells_table(result: Transition) -> Table:
@@ -217,7 +228,7 @@ def _transition_of_witnesses(result: WitnessSweep, out: Path) -> None:
     ladder = {row.name: row.lower for row in known_thresholds() if row.name in LADDER}
     console.print("beside it: " + ", ".join(f"{name} {value:.3f}" for name, value in ladder.items()), highlight=False)
     console.print("one-sided evidence: each witness is exact; where none was found, nothing is proved")
-    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+    print(f"wrote {', '.join(map(_path, paths))}")
 
 
 @app.command()
@@ -229,10 +240,12 @@ def check(
     key: Annotated[str | None, typer.Option(help="One array of an .npz or .safetensors: one layer.")] = None,
     bias: Annotated[Path | None, typer.Option(help="File with the bias; by default there is none.")] = None,
     bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
+    no_bias: Annotated[bool, _NO_BIAS] = False,
     transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
-    nonnegative: Annotated[bool, typer.Option("--nonnegative", help="Inputs are >= 0, as behind a ReLU.")] = False,
-    ball: Annotated[float | None, typer.Option(help="Inputs lie in this radius around --ball-centre.")] = None,
-    ball_centre: Annotated[str | None, typer.Option(help="One number a column: 0,1.5,-2; by default 0.")] = None,
+    nonnegative: Nonnegative = False,
+    sides: BoxSides = None,
+    ball: Radius = None,
+    ball_centre: Centre = None,
     certificate: Annotated[Path | None, typer.Option(help="Save the proof of the verdict: .json or .json.gz.")] = None,
     rank_proof: Annotated[bool, typer.Option("--rank-proof", help="Do not assume general position.")] = False,
     time_limit: Annotated[
@@ -249,16 +262,12 @@ def check(
     """Decide whether a layer or a network is injective. Exit code 0: injective, 1: not injective, 3: undecided."""
     graph = _network_options(until, input_shape, final_relu)
     if is_network_file(file, key):
-        for name, given in (
-            ("--key", key),
-            ("--bias", bias),
-            ("--bias-key", bias_key),
-            ("--nonnegative", nonnegative),
-            ("--ball", ball),
-            ("--node-limit", node_limit),
-        ):
-            if given:
-                raise InputError(f"{file} is a network; {name} is for one layer, such as an array of an .npz")
+        _refuse_options_of_a_layer(
+            file,
+            **{"--key": key, "--bias": bias, "--bias-key": bias_key, "--no-bias": no_bias},
+            **{"--nonnegative": nonnegative, "--box": sides, "--ball": ball, "--ball-centre": ball_centre},
+            **{"--node-limit": node_limit},
+        )
         verdict = check_network_file(
             file,
             graph,
@@ -272,13 +281,12 @@ def check(
         raise typer.Exit(_EXIT_CODES[verdict])
     if graph != NetworkOptions():
         raise InputError(f"{file} is read as one layer; --until, --input-shape and --final-relu are for networks")
-    weights = read_array(file, key)
-    weights = weights.T if transpose else weights
-    shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None
+    weights, shift = _read_layer(file, key, bias, bias_key, transpose=transpose, no_bias=no_bias)
+    columns = exact.read_matrix(weights).shape[1]
     decision = decide_injectivity(
         weights,
         shift,
-        domain=_domain(exact.read_matrix(weights).shape[1], nonnegative, ball, ball_centre),
+        domain=read_domain(columns, nonnegative=nonnegative, sides=sides, radius=ball, centre=ball_centre),
         rank_proof=True if rank_proof else None,
         node_limit=node_limit,
         time_limit=time_limit,
@@ -294,7 +302,7 @@ def check(
     else:
         _print_decision(decision)
         if certificate is not None and decision.certificate is not None:
-            print(f"wrote {certificate}")
+            print(f"wrote {_path(certificate)}")
     raise typer.Exit(_EXIT_CODES[decision.verdict])
 
 
@@ -302,17 +310,34 @@ def _network_options(until: str | None, input_shape: str | None, final_relu: boo
     return NetworkOptions(until, parse_integers(input_shape, "--input-shape") if input_shape else None, final_relu)
 
 
-def _domain(columns: int, nonnegative: bool, ball: float | None, centre: str | None) -> Box | Ball | None:
-    if ball is None:
-        if centre is not None:
-            raise InputError(f"--ball-centre is {centre!r} without a radius; add --ball RADIUS")
-        return Box.nonnegative(columns) if nonnegative else None
-    if nonnegative:
-        raise InputError("--nonnegative and --ball are two domains; expected one of them")
-    radius = exact.read_number(ball, "--ball")
-    if centre is None:
-        return Ball.at_origin(columns, radius)
-    return Ball(tuple(exact.read_number(x, "--ball-centre") for x in parse_list(centre, "--ball-centre")), radius)
+def _refuse_options_of_a_layer(file: Path, **options: object) -> None:
+    for name, given in options.items():
+        if given not in (None, False):
+            raise InputError(f"{file} is a network; {name} is for one layer, such as an array of an .npz")
+
+
+def _read_layer(
+    file: Path, key: str | None, bias: Path | None, bias_key: str | None, *, transpose: bool, no_bias: bool
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Weights and bias of one layer; InputError where FILE holds what could be its bias and nobody says if it is."""
+    weights = read_array(file, key)
+    weights = weights.T if transpose else weights
+    if bias is not None or bias_key is not None:
+        if no_bias:
+            raise InputError("--no-bias and a bias are given; expected one of --no-bias, --bias and --bias-key")
+        return weights, read_array(bias or file, bias_key)
+    if not no_bias and file.suffix.lower() in (".npz", ".safetensors"):
+        could_be = [name for name, array in read_arrays(file).items() if array.shape == weights.shape[:1]]
+        if could_be:
+            raise InputError(
+                f"{file} holds {', '.join(could_be)} with an entry for each of the {len(weights)} rows; if that is the "
+                f"bias, add --bias-key {could_be[0]}, else --no-bias"
+            )
+    return weights, None
+
+
+def _path(path: Path) -> str:
+    return printable(str(path), _MESSAGE)
 
 
 @app.command()
@@ -322,37 +347,65 @@ def verify(
     key: Annotated[str | None, typer.Option(help="Name of the weights in an .npz file.")] = None,
     bias: Annotated[Path | None, typer.Option(help="File with the bias.")] = None,
     bias_key: Annotated[str | None, typer.Option(help="Name of the bias in its .npz file, or in FILE.")] = None,
+    no_bias: Annotated[bool, _NO_BIAS] = False,
     transpose: Annotated[bool, typer.Option("--transpose", help="FILE stores one column a neuron.")] = False,
+    nonnegative: Nonnegative = False,
+    sides: BoxSides = None,
+    ball: Radius = None,
+    ball_centre: Centre = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds, then refused; by default there is none.")] = None,
     until: Annotated[str | None, _UNTIL] = None,
     input_shape: Annotated[str | None, _INPUT_SHAPE] = None,
     final_relu: Annotated[bool, _FINAL_RELU] = False,
 ) -> None:
-    """Check a certificate in exact arithmetic. Exit code 0: valid, 1: refused."""
+    """Check a certificate in exact arithmetic and print what it proves. Exit code 0: valid, 1: refused.
+
+    It has to be about all inputs, R^n, unless --nonnegative, --box or --ball asks for another domain.
+    """
+    graph = _network_options(until, input_shape, final_relu)
     if is_network_file(file, key):
-        graph = _network_options(until, input_shape, final_relu)
-        proves = partial(verify_network_file, certificate, read_network_file(file, graph, transpose=transpose))
+        _refuse_options_of_a_layer(
+            file,
+            **{"--bias": bias, "--bias-key": bias_key, "--no-bias": no_bias},
+            **{"--nonnegative": nonnegative, "--box": sides, "--ball": ball, "--ball-centre": ball_centre},
+        )
+        network = read_network_file(file, graph, transpose=transpose)
+        proves = partial(_verify_network, certificate, network, time_limit)
     else:
-        weights = read_array(file, key)
-        shift = read_array(bias or file, bias_key) if bias is not None or bias_key is not None else None
-        proves = partial(_verify_layer, certificate, weights.T if transpose else weights, shift)
+        if graph != NetworkOptions():
+            raise InputError(f"{file} is read as one layer; --until, --input-shape and --final-relu are for networks")
+        weights, shift = _read_layer(file, key, bias, bias_key, transpose=transpose, no_bias=no_bias)
+        columns = exact.read_matrix(weights).shape[1]
+        domain = read_domain(columns, nonnegative=nonnegative, sides=sides, radius=ball, centre=ball_centre)
+        proves = partial(_verify_layer, certificate, weights, shift, domain, time_limit)
     try:
-        print(f"valid: {proves()}")
+        print(f"valid{proves()}")
     except OSError as error:
         raise InputError(f"{certificate} cannot be read: {error.strerror}") from None
     except CertificateError as error:
-        print(f"refused: {error}")
+        print(f"refused: {printable(str(error), _MESSAGE)}")
         raise typer.Exit(REFUSED) from None
 
 
-def _verify_layer(certificate: Path, weights: NDArray[Any], bias: NDArray[Any] | None) -> str:
+def _verify_network(certificate: Path, network: Network, time_limit: float | None) -> str:
+    return f": {verify_network_file(certificate, network, time_limit=time_limit)}"
+
+
+def _verify_layer(
+    certificate: Path,
+    weights: NDArray[Any],
+    bias: NDArray[Any] | None,
+    domain: Box | Ball | None,
+    time_limit: float | None,
+) -> str:
     """What a certificate of one layer proves; CertificateError if it does not hold."""
-    found = load_certificate(certificate)
-    found.verify(weights, bias)
-    if isinstance(found, Collision):
-        return "the layer is not injective"
-    if found.assumes_general_position:
-        return f"at least {found.budget + 1} rows are active everywhere; injective if in general position"
-    return "the layer is injective"
+    try:
+        found = verify_certificate(certificate, weights, bias, domain, time_limit=time_limit)
+    except AnotherDomain as error:
+        raise CertificateError(f"{error.fault}; if that is meant, give {domain_options(error.domain)}") from None
+    if isinstance(found, InjectivityProof) and not found.counts_enough:
+        return f" as a count only, which proves no injectivity: {found.statement}"
+    return f": {found.statement}"
 
 
 _EXIT_CODES = {
@@ -366,9 +419,12 @@ def _decision_json(decision: Decision) -> dict[str, object]:
     m, n = decision.layer.weights.shape
     document: dict[str, object] = {
         "verdict": decision.verdict.value,
+        "statement": decision.statement,
         "assumes_general_position": decision.assumes_general_position,
         "rows": m,
         "columns": n,
+        "bias": decision.layer.bias is not None,
+        "domain": LayerName.of(decision.layer).place,
         "depth_lower_bound": decision.depth_lower_bound,
         "fewest_active_found": decision.best_witness.active if decision.best_witness else None,
         "nodes": decision.stats.nodes,
@@ -378,8 +434,8 @@ def _decision_json(decision: Decision) -> dict[str, object]:
     if isinstance(decision.certificate, Collision):
         pair = decision.certificate.as_float64(decision.layer.weights, decision.layer.bias)
         document["collision"] = {
-            "x": [str(entry) for entry in decision.certificate.x],
-            "y": [str(entry) for entry in decision.certificate.y],
+            "x": [_number(entry) for entry in decision.certificate.x],
+            "y": [_number(entry) for entry in decision.certificate.y],
             "x_float64": pair.x.tolist(),
             "y_float64": pair.y.tolist(),
             "distance": pair.distance,
@@ -390,32 +446,37 @@ def _decision_json(decision: Decision) -> dict[str, object]:
 
 def _print_decision(decision: Decision) -> None:
     m, n = decision.layer.weights.shape
-    console = Console(highlight=False, soft_wrap=True)
     assumed = " if the rows are in general position" if decision.assumes_general_position else ""
-    console.print(f"{decision.verdict.value}{assumed}: {m} rows, {n} columns")
+    bias = "with bias" if decision.layer.bias is not None else "without bias"
+    print(f"{decision.verdict.value}{assumed}: {m} rows, {n} columns, {bias}, on {LayerName.of(decision.layer).place}")
     if decision.assumes_general_position:
-        console.print(f"proven: at least {n} rows are active everywhere; --rank-proof tries to prove that they span")
+        print(f"proven: at least {n} rows are active everywhere; --rank-proof tries to prove that they span")
     if decision.verdict is Verdict.UNDECIDED:
-        console.print(decision.advice)
-        console.print(f"proven: at least {decision.depth_lower_bound} rows are active everywhere; {n} are needed")
+        print(decision.advice)
+        print(f"proven: at least {decision.depth_lower_bound} rows are active everywhere; {n} are needed")
     if decision.best_witness is not None:
-        console.print(f"fewest active rows found at a point: {decision.best_witness.active}")
+        print(f"fewest active rows found at a point: {decision.best_witness.active}")
     if isinstance(decision.certificate, Collision):
-        _print_collision(console, decision.certificate, decision.layer)
+        _print_collision(decision.certificate, decision.layer)
 
 
-def _print_collision(console: Console, collision: Collision, layer: Layer) -> None:
-    console.print("collision, exact: x and y have the same image")
+def _print_collision(collision: Collision, layer: Layer) -> None:
+    print("collision, exact: x and y have the same image")
     for name, point in (("x", collision.x), ("y", collision.y)):
-        console.print(f"  {name} = ({', '.join(map(str, point))})")
+        print(f"  {name} = ({', '.join(map(_number, point))})")
     pair = collision.as_float64(layer.weights, layer.bias)
     if pair.distance < 1e-3 * max(abs(pair.x).max(), abs(pair.y).max()):
-        console.print("the nearest float64 pair is too close together to be worth showing")
+        print("the nearest float64 pair is too close together to be worth showing")
         return
-    console.print("nearest float64 pair")
+    print("nearest float64 pair")
     for name, rounded in (("x", pair.x), ("y", pair.y)):
-        console.print(f"  {name} = {rounded.tolist()}", markup=False)
-    console.print(f"  |x - y| = {pair.distance:.6g}, largest difference of the images {pair.image_difference:.3g}")
+        print(f"  {name} = {rounded.tolist()}")
+    print(f"  |x - y| = {pair.distance:.6g}, largest difference of the images {pair.image_difference:.3g}")
+
+
+def _number(value: Fraction) -> str:
+    """A rational in full; Python prints no integer of more than 4300 digits."""
+    return exact.format_ratio(value).removesuffix("/1")
 
 
 @app.command()
@@ -444,7 +505,7 @@ def thresholds(
         table.add_row(row.name, escape(value), escape(f"{row.status}; {row.source}"))
     Console().print(table)
     if out is not None:
-        print(f"wrote {out}")
+        print(f"wrote {_path(out)}")
 
 
 @app.command()

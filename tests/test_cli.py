@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from polyinj import InputError, __version__
+from polyinj import InputError, __version__, tukey_depth
 from polyinj.cli import main
 from polyinj.cli_options import parse_integers, parse_list
 
@@ -150,7 +150,7 @@ def test_check_reads_npz_csv_and_transposes(tmp_path, run_main):
     np.savez(tmp_path / "layer.npz", W=weights, b=bias, both=np.zeros(3))
     np.savetxt(tmp_path / "w.csv", weights.T, delimiter=",")
     np.save(tmp_path / "b.npy", bias)
-    assert run_main("check", tmp_path / "layer.npz", "--key", "W").returncode == 0
+    assert run_main("check", tmp_path / "layer.npz", "--key", "W", "--no-bias").returncode == 0
     assert run_main("check", tmp_path / "layer.npz", "--key", "W", "--bias-key", "b").returncode == 0
     assert run_main("check", tmp_path / "w.csv", "--transpose", "--bias", tmp_path / "b.npy").returncode == 0
     sideways = run_main("check", tmp_path / "w.csv")
@@ -160,7 +160,11 @@ def test_check_reads_npz_csv_and_transposes(tmp_path, run_main):
 
 @pytest.mark.parametrize("name", ["proof.json", "proof.json.gz"])
 @pytest.mark.parametrize(
-    ("m", "words"), [(30, "valid: the layer is injective"), (7, "valid: the layer is not injective")]
+    ("m", "words"),
+    [
+        (30, "valid: the layer x -> ReLU(Wx + b), 30 rows, 3 columns, is injective on R^3"),
+        (7, "valid: the layer x -> ReLU(Wx + b), 7 rows, 3 columns, is not injective on R^3"),
+    ],
 )
 def test_certificates_are_written_and_verified(tmp_path, run_main, name, m, words):
     np.savez(tmp_path / "layer.npz", W=gaussian(m, 3), b=np.zeros(m))
@@ -182,7 +186,11 @@ def test_a_count_says_what_it_assumes(tmp_path, run_main):
     assert checked.returncode == 0
     assert checked.stdout.startswith("injective if the rows are in general position")
     assert json.loads((tmp_path / "c.json").read_text())["assumes_general_position"] is True
-    assert "injective if in general position" in run_main("verify", tmp_path / "c.json", tmp_path / "w.npy").stdout
+    verified = run_main("verify", tmp_path / "c.json", tmp_path / "w.npy")
+    assert verified.stdout.startswith(
+        "valid: the layer x -> ReLU(Wx), 84 rows, 12 columns, has at least 12 active rows"
+    )
+    assert "injective there if in general position (any 12 rows independent), which is not proved" in verified.stdout
 
 
 def test_bad_certificates(tmp_path, run_main):
@@ -198,12 +206,14 @@ def test_a_ball_of_inputs(tmp_path, run_main):
     np.save(tmp_path / "b.npy", np.array([25, 99, 99]))
     layer = (tmp_path / "w.npy", "--bias", tmp_path / "b.npy")
     certificate = tmp_path / "proof.json"
-    assert run_main("check", *layer, "--ball", 5, "--certificate", certificate).returncode == 0
-    assert run_main("verify", certificate, *layer).returncode == 0
+    checked = run_main("check", *layer, "--ball", 5, "--certificate", certificate)
+    assert checked.returncode == 0
+    assert "3 rows, 2 columns, with bias, on the ball of radius 5 around (0, 0) in R^2" in checked.stdout
+    assert run_main("verify", certificate, *layer, "--ball", 5).returncode == 0
     beyond = run_main("check", *layer, "--ball", 5.0001, "--certificate", certificate)
     assert beyond.returncode == 1
     assert "collision" in beyond.stdout
-    assert run_main("verify", certificate, *layer).returncode == 0
+    assert run_main("verify", certificate, *layer, "--ball", 5.0001).returncode == 0
     assert run_main("check", *layer, "--ball", 4, "--ball-centre", "-0.5,-0.75").returncode == 0
     assert run_main("check", *layer, "--ball", 4.2, "--ball-centre", "-0.5,-0.75").returncode == 1
     for options, message in (
@@ -218,6 +228,148 @@ def test_a_ball_of_inputs(tmp_path, run_main):
         assert refused.returncode == 2
         assert message in refused.stderr
         assert refused.stderr.count("\n") == 1
+
+
+def test_a_certificate_of_another_domain_is_refused(tmp_path, run_main):
+    # Injective on each of these domains, not on R^2 with these biases; the line says which options ask for them.
+    np.save(tmp_path / "w.npy", np.eye(2))
+    np.save(tmp_path / "b.npy", np.array([10, 10]))
+    layer = (tmp_path / "w.npy", "--bias", tmp_path / "b.npy")
+    certificate = tmp_path / "proof.json"
+    cases = (
+        (("--ball", 1), "the ball of radius 1 around (0, 0) in R^2", "--ball=1"),
+        (("--ball", "13/10", "--ball-centre", "2,-1/2"), "radius 13/10", "--ball=13/10 --ball-centre=2,-1/2"),
+        (("--box", "0:1,-2.5:inf"), "the box [0, 1] x [-5/2, inf) of R^2", "--box=0:1,-5/2:inf"),
+        (("--box", "0:1"), "the box [0, 1] x [0, 1] of R^2", "--box=0:1"),
+        (("--nonnegative",), "the nonnegative orthant of R^2", "--nonnegative"),
+    )
+    for options, place, advice in cases:
+        assert run_main("check", *layer, *options, "--certificate", certificate).returncode == 0
+        refused = run_main("verify", certificate, *layer)
+        assert refused.returncode == 1
+        assert refused.stdout.startswith(f"refused: the certificate is about {'the ball of ' * ('13' in place)}{place}")
+        assert refused.stdout.endswith(f", not about R^2; if that is meant, give {advice}\n")
+        for asked in (options, advice.split()):
+            verified = run_main("verify", certificate, *layer, *asked)
+            assert verified.returncode == 0
+            assert "is injective on the " in verified.stdout
+            assert place in verified.stdout
+        assert run_main("verify", certificate, *layer, "--ball", 7).returncode == 1
+    assert run_main("check", *layer, "--certificate", certificate).returncode == 1
+    wide = run_main("verify", certificate, *layer, "--ball", 1)
+    assert wide.returncode == 1
+    assert wide.stdout.endswith(
+        "not about the ball of radius 1 around (0, 0) in R^2; if that is meant, give none of "
+        "--nonnegative, --box and --ball\n"
+    )
+    assert run_main("verify", certificate, *layer, "--box=:,-inf:inf").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--box", "0:1,0:1,0:1"), "--box is '0:1,0:1,0:1'; expected LOW:HIGH for each of 2 columns"),
+        (("--box", "0"), "expected LOW:HIGH"),
+        (("--box", "0:x"), "--box has 'x'; expected numbers"),
+        (("--box", "0:nan"), "--box is nan"),
+        (("--box", "inf:1"), "--box is inf"),
+        (("--box", "1/0:2"), "--box has '1/0'"),
+        (("--box", "1:1"), "side 0 of the box is [1, 1]; expected lower < upper"),
+        (("--box", "0:1", "--nonnegative"), "--nonnegative and --box are two domains"),
+        (("--ball", "1\nvalid:"), "--ball has '1\\nvalid:'"),
+        (("--ball-centre", "1,2"), "without a radius"),
+    ],
+)
+def test_domains_that_are_none(tmp_path, run_main, options, message):
+    np.save(tmp_path / "w.npy", np.eye(2))
+    for command in (("check",), ("verify", tmp_path / "c.json")):
+        refused = run_main(*command, tmp_path / "w.npy", *options)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert message in refused.stderr.replace("\\\\", "\\")
+        assert refused.stderr.count("\n") == 1
+
+
+def test_what_could_be_a_bias_is_asked_for(tmp_path, run_main):
+    # Without its bias the layer is injective, with it not: neither command may pass over it in silence.
+    weights = np.concatenate([np.eye(2), -np.eye(2)])
+    np.savez(tmp_path / "layer.npz", W=weights, b=-np.ones(4), other=np.ones(3))
+    certificate = tmp_path / "proof.json"
+    layer = (tmp_path / "layer.npz", "--key", "W")
+    for command in (("check",), ("verify", certificate)):
+        asked = run_main(*command, *layer)
+        assert (asked.returncode, asked.stdout) == (2, "")
+        assert asked.stderr.endswith(
+            "holds b with an entry for each of the 4 rows; if that is the bias, add --bias-key b, else --no-bias\n"
+        )
+        both = run_main(*command, *layer, "--no-bias", "--bias-key", "b")
+        assert both.returncode == 2
+        assert "expected one of --no-bias, --bias and --bias-key" in both.stderr
+    assert run_main("check", *layer, "--no-bias", "--certificate", certificate).returncode == 0
+    verified = run_main("verify", certificate, *layer, "--no-bias")
+    assert verified.stdout == "valid: the layer x -> ReLU(Wx), 4 rows, 2 columns, is injective on R^2\n"
+    assert run_main("check", *layer, "--bias-key", "b").returncode == 1
+    refused = run_main("verify", certificate, *layer, "--bias-key", "b")
+    assert refused.returncode == 1
+    assert "for a layer without bias, and one is given" in refused.stdout
+
+
+def test_a_count_of_few_rows_is_no_proof_of_injectivity(tmp_path, run_main):
+    rows = gaussian(9, 3)
+    np.save(tmp_path / "w.npy", rows)
+    depth = tukey_depth(rows)
+    assert 0 < depth.certificate.budget + 1 < 3
+    depth.certificate.save(tmp_path / "depth.json")
+    verified = run_main("verify", tmp_path / "depth.json", tmp_path / "w.npy")
+    assert verified.returncode == 0
+    assert verified.stdout == (
+        "valid as a count only, which proves no injectivity: the layer x -> ReLU(Wx), 9 rows, 3 columns, has at least "
+        f"{depth.depth} active rows everywhere on R^3; no proof of injectivity, which needs 3\n"
+    )
+
+
+def test_the_time_limit_of_verify(tmp_path, run_main):
+    np.save(tmp_path / "w.npy", gaussian(60, 6))
+    assert run_main("check", tmp_path / "w.npy", "--certificate", tmp_path / "c.json").returncode == 0
+    for option, code, words in (("100", 0, "valid: "), ("1e-9", 1, "refused: the check did not end in the 1e-09 sec")):
+        run = run_main("verify", tmp_path / "c.json", tmp_path / "w.npy", "--time-limit", option)
+        assert run.returncode == code
+        assert run.stdout.startswith(words)
+    assert run_main("verify", tmp_path / "c.json", tmp_path / "w.npy", "--time-limit", "0").returncode == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["\nvalid: the layer is injective", "\ud800", "\x1b[2J", "\u202e", "[red]", "x" * 10_000]
+)
+def test_text_of_a_file_forges_no_line(tmp_path, run_main, text):
+    rows = gaussian(30, 3)
+    np.save(tmp_path / "w.npy", rows)
+    run_main("check", tmp_path / "w.npy", "--certificate", tmp_path / "c.json")
+    document = json.loads((tmp_path / "c.json").read_text())
+    for key in (*document, text):
+        (tmp_path / "c.json").write_text(json.dumps(document | {key: text}))
+        run = run_main("verify", tmp_path / "c.json", tmp_path / "w.npy")
+        assert run.returncode == 1, key
+        assert run.stdout.startswith("refused: ")
+        assert run.stdout.count("\n") == 1
+        assert run.stdout[:-1].isprintable()
+        assert len(run.stdout) < 700
+
+
+def test_names_of_files_forge_no_line(tmp_path, run_main):
+    name = "x\nvalid: [bold]\x1b[2J.json"
+    np.save(tmp_path / "w.npy", gaussian(30, 3))
+    for content in ("{}", '{"format": "polyinj collision", "version": 1}'):
+        (tmp_path / name).write_text(content)
+        run = run_main("verify", tmp_path / name, tmp_path / "w.npy")
+        assert run.returncode == 1
+        assert run.stdout.startswith("refused: ")
+        assert run.stdout[:-1].isprintable()
+    wrote = run_main("check", tmp_path / "w.npy", "--certificate", tmp_path / name)
+    assert wrote.returncode == 0
+    assert "x\\nvalid: [bold]\\x1b[2J.json" in wrote.stdout.splitlines()[-1]
+    missing = run_main("verify", tmp_path / f"no{name}", tmp_path / "w.npy")
+    assert missing.returncode == 2
+    assert missing.stderr.count("\n") == 1
 
 
 def test_what_stopped_the_search_is_shown(tmp_path, run_main):

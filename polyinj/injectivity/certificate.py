@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm, log10
+from math import inf, lcm, log10
 from os import PathLike
 from typing import Any, Literal, Self
 
@@ -44,7 +44,7 @@ class FloatCollision:
     Attributes
     ----------
     x, y : ndarray of float64, shape (n,)
-        The doubles nearest to the two points.
+        The doubles nearest to the two points; infinite beyond the range of doubles.
     distance : float
         Euclidean distance of x and y.
     image_difference : float
@@ -146,11 +146,12 @@ class Collision:
     def as_float64(self, weights: ArrayLike, bias: ArrayLike | None = None) -> FloatCollision:
         """The collision as float64 code sees it: nearest doubles, their distance, the difference of their images."""
         layer = self.layer.match(weights, bias, self.layer.domain)
-        matrix = layer.weights.astype(np.float64)
-        shift = 0.0 if layer.bias is None else layer.bias.astype(np.float64)
-        x, y = (np.array(point, dtype=np.float64) for point in (self.x, self.y))
-        images = [np.maximum(matrix @ point + shift, 0.0) for point in (x, y)]
-        return FloatCollision(x, y, float(np.linalg.norm(x - y)), float(np.abs(images[0] - images[1]).max()))
+        matrix = _doubles(layer.weights)
+        shift = 0.0 if layer.bias is None else _doubles(layer.bias)
+        x, y = (_doubles(np.array(point, dtype=object)) for point in (self.x, self.y))
+        with np.errstate(all="ignore"):
+            images = [np.maximum(matrix @ point + shift, 0.0) for point in (x, y)]
+            return FloatCollision(x, y, float(np.linalg.norm(x - y)), float(np.abs(images[0] - images[1]).max()))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write JSON, compressed when the name ends in .gz; the file appears whole or not at all."""
@@ -349,6 +350,17 @@ class InjectivityProof:
     def __repr__(self) -> str:
         size = f"{len(self.circuits)} circuits, {len(self.trees)} trees of {sum(map(len, self.trees))} entries"
         return f"InjectivityProof({self.statement}; {size}; sha256 {self.layer.sha256})"
+
+
+def _doubles(values: NDArray[Any]) -> NDArray[np.float64]:
+    return values if values.dtype == np.float64 else np.vectorize(_double, otypes=[np.float64])(values)
+
+
+def _double(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return inf if value > 0 else -inf
 
 
 def _check_length(name: str, numbers: Point, layer: Layer, system: System) -> None:

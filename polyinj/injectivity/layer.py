@@ -171,11 +171,14 @@ class AnotherDomain(CertificateError):
     ----------
     domain : Box, Ball or None
         What it is about.
+    fault : str
+        Both in words.
     """
 
     def __init__(self, domain: Box | Ball | None, place: str, asked: str) -> None:
-        super().__init__(f"the certificate is about {place}, not about {asked}; if that is meant, pass domain=")
         self.domain = domain
+        self.fault = f"the certificate is about {place}, not about {asked}"
+        super().__init__(f"{self.fault}; if that is meant, pass domain=")
 
 
 @dataclass(frozen=True, slots=True)
