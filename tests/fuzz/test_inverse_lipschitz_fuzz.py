@@ -45,16 +45,20 @@ def least_square(weights):
         active = [row for row, sign in zip(rows, signs, strict=True) if sign > 0]
         if rank(active) < len(rows[0]):
             return 0
-        square = least_eigenvalue(active)
-        best = square if best is None else min(best, square)
+        if best is None or not is_positive(gram_of(active), best):
+            best = least_eigenvalue(active)
     return best
+
+
+def gram_of(rows):
+    columns = list(zip(*rows, strict=True))
+    return [[sum(a * b for a, b in zip(u, v, strict=True)) for v in columns] for u in columns]
 
 
 def least_eigenvalue(rows):
     """Of the Gram matrix, from below to 2^-60 of its size: halving by counting negative pivots of G - t."""
-    columns = list(zip(*rows, strict=True))
-    gram = [[sum(a * b for a, b in zip(u, v, strict=True)) for v in columns] for u in columns]
-    low, high = Fraction(0), min(gram[i][i] for i in range(len(gram)))
+    gram = gram_of(rows)
+    high = min(gram[i][i] for i in range(len(gram)))
     if is_positive(gram, high * (1 - Fraction(2) ** -70)):
         return high
     # First the power of two, then its digits: entries span many orders.
