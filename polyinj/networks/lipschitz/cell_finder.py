@@ -14,7 +14,7 @@ comes from exact projection.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -88,10 +88,8 @@ class CellFinder:
         if self.ball is None:
             return self._input(self._exact_point(neurons, signs))
         near, inner = self._exact_nearest(neurons, signs), self._input(self._exact_point(neurons, signs))
-        step = Fraction(1)
-        while not self.ball.surrounds(found := [p + step * (q - p) for p, q in zip(near, inner, strict=True)]):
-            step /= 2
-        return found
+        between = ([p + step * (q - p) for p, q in zip(near, inner, strict=True)] for step in ever_smaller_steps())
+        return next(point for point in between if self.ball.surrounds(point))
 
     def _input(self, z: Sequence[Fraction]) -> list[Fraction]:
         return self.layer.input(z)
@@ -185,6 +183,14 @@ class CellFinder:
             ConeDefinition("rays", n + 1, tuple(rays), ()), [Fraction(0)] * n + [Fraction(1)]
         ).projection
         return [c + entry / (1 - lifted[-1]) for c, entry in zip(centre, lifted[:-1], strict=True)]
+
+
+def ever_smaller_steps() -> Iterator[Fraction]:
+    """1, 1/2, 1/4, 1/16, 1/256, ...: what needs a step below 2^-1000 meets one soon."""
+    step = Fraction(1)
+    while True:
+        yield step
+        step = step * step if step < 1 else step / 2
 
 
 def _error(length: int) -> float:

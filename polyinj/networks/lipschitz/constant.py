@@ -15,7 +15,7 @@ from polyinj.geometry import exact
 from polyinj.injectivity.domain import Ball, Box
 from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.networks.lipschitz.ascent import ascend
-from polyinj.networks.lipschitz.cell_finder import CellFinder
+from polyinj.networks.lipschitz.cell_finder import CellFinder, ever_smaller_steps
 from polyinj.networks.lipschitz.cells import most_cells, search_cells
 from polyinj.networks.lipschitz.jacobians import read_jacobians
 from polyinj.networks.lipschitz.operator_norm import NORMS, operator_norm, round_down
@@ -288,10 +288,11 @@ def _leave_hyperplanes(layer: Layer, point: list[Fraction]) -> list[Fraction]:
         if all(sum(map(mul, row, direction)) for row in flat):
             break
         base += 1
-    signs, step = _signs(layer, point), Fraction(1)
-    while True:
-        moved = [x + step * u for x, u in zip(point, direction, strict=True)]
+    signs = _signs(layer, point)
+
+    def fits(moved: list[Fraction]) -> bool:
         kept = all(a in (0, b) for a, b in zip(signs, _signs(layer, moved), strict=True))
-        if kept and is_inside(layer.domain, moved):
-            return moved
-        step /= 2
+        return kept and is_inside(layer.domain, moved)
+
+    nearer = ([x + step * u for x, u in zip(point, direction, strict=True)] for step in ever_smaller_steps())
+    return next(moved for moved in nearer if fits(moved))
