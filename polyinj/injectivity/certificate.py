@@ -436,14 +436,10 @@ def _open(path: str | PathLike[str]) -> tuple[Fields, LayerName]:
     fields = read_document(path)
     if fields.kind not in (COLLISION, PROOF):
         raise CertificateError(f"{fields.path} is a {fields.kind}; load_network_certificate reads it")
-    layer = LayerName(
-        fields.text("sha256"),
-        fields.integer("rows"),
-        fields.integer("columns"),
-        fields.flag("bias"),
-        fields.domain("domain"),
+    rows, columns = fields.integer("rows"), fields.integer("columns")
+    return fields, LayerName(
+        fields.text("sha256"), rows, columns, fields.flag("bias"), fields.domain("domain", columns)
     )
-    return fields, layer
 
 
 def _build(fields: Fields, name: LayerName, dimension: int) -> Collision | InjectivityProof:

@@ -109,6 +109,8 @@ def read_document(path: str | os.PathLike[str]) -> Fields:
     """
     target = _target(path)
     name = printable(str(target))
+    if target.exists() and not target.is_file() and not target.is_dir():
+        raise InputError(f"{name} is a device; expected a regular file")
     try:
         document = json.loads(
             _text(target).decode("utf-8"),
@@ -130,8 +132,6 @@ def read_document(path: str | os.PathLike[str]) -> Fields:
 
 def _text(target: Path) -> bytes:
     """The text of a file; ValueError, EOFError or zlib.error where it is too long or not one gzip member."""
-    if target.exists() and not target.is_file() and not target.is_dir():
-        raise InputError(f"{printable(str(target))} is no regular file")
     with target.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         if target.suffix != ".gz":
@@ -224,25 +224,22 @@ class Fields:
         return tuple(self._ratios(key, part, length) for part in self._list(key, self._take(key)))
 
     def _ratios(self, key: str, value: object, length: int | None) -> tuple[Fraction, ...]:
-        entries = self._list(key, value)
-        if length is not None and len(entries) != length:
-            raise CertificateError(f"{self.path}: {key} has a list of {len(entries)} entries; expected {length}")
-        return tuple(self._ratio(key, entry) for entry in entries)
+        return tuple(self._ratio(key, entry) for entry in self._list(key, value, length))
 
-    def domain(self, key: str) -> Box | Ball | None:
+    def _sides(self, key: str, value: object, length: int) -> tuple[Fraction | None, ...]:
+        return tuple(None if entry is None else self._ratio(key, entry) for entry in self._list(key, value, length))
+
+    def domain(self, key: str, columns: int) -> Box | Ball | None:
+        """A domain in R^columns."""
         value = self._take(key)
         if value is None:
             return None
         names = set(value) if isinstance(value, dict) else set()
         try:
             if names == {"centre", "radius"}:
-                return Ball(self._ratios(key, value["centre"], None), self._ratio(key, value["radius"]))
+                return Ball(self._ratios(key, value["centre"], columns), self._ratio(key, value["radius"]))
             if names == {"lower", "upper"}:
-                lower, upper = (
-                    tuple(None if entry is None else self._ratio(key, entry) for entry in self._list(key, value[side]))
-                    for side in ("lower", "upper")
-                )
-                return Box(lower, upper)
+                return Box(*(self._sides(key, value[side], columns) for side in ("lower", "upper")))
         except InputError as error:
             raise CertificateError(f"{self.path}: {error}") from None
         raise self._fault(key, value, 'null, {"lower": [...], "upper": [...]} or {"centre": [...], "radius": ...}')
@@ -292,9 +289,11 @@ class Fields:
             raise CertificateError(f"{self.path}: the field {key!r} is missing")
         return self.document.pop(key)
 
-    def _list(self, key: str, value: Any) -> list[Any]:
+    def _list(self, key: str, value: Any, length: int | None = None) -> list[Any]:
         if not isinstance(value, list):
             raise self._fault(key, value, "a list")
+        if length is not None and len(value) != length:
+            raise CertificateError(f"{self.path}: {key} has a list of {len(value)} entries; expected {length}")
         return value
 
     def _entries(self, key: str, kind: type, expected: str) -> list[Any]:

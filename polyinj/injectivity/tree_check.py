@@ -207,10 +207,10 @@ class _Walk:
         self.require(0 <= clause < len(self.clauses.positive), f"there is no clause {clause}")
         return clause
 
-    def take_usable(self) -> list[int]:
+    def take_usable(self, most: int) -> list[int]:
         """The live rows of each clause of a list; each holds a positive row in every case that is left."""
         count = self.take()
-        self.require(count >= 0, f"a list of {count} clauses")
+        self.require(0 <= count <= most, f"a list of {count} clauses; expected 0 to {most}")
         return [self.usable(self.take_clause()) for _ in range(count)]
 
     def take_free_row(self) -> int:
@@ -251,7 +251,7 @@ class _CountWalk(_Walk):
         number = self.take()
         self.require(1 <= number <= self.runs.count, f"there is no budget {number}")
         rows, bound = self.runs.of(self.rotation, number)
-        packed, packing = 0, self.take_usable()
+        packed, packing = 0, self.take_usable(len(self.entries))
         for live in packing:
             self.require(not live & packed, "the clauses of a packing share a live row")
             packed |= live
@@ -269,11 +269,12 @@ class _RankWalk(_Walk):
     def __init__(self, clauses: _Clauses, system: System, clock: Clock, prime: int) -> None:
         super().__init__(clauses, system, clock)
         self.transversals = 0
+        self.columns = system.columns
         self.flats = _Flats([row[: system.columns] for row in system.rows], prime)
 
     def ends_node(self, code: int) -> bool:
         if code == SPANNING:
-            self.check_transversals(self.take_usable())
+            self.check_transversals(self.take_usable(self.columns))
             return True
         if code == FLAT:
             quotient = self.flats.quotient(self.positive)
