@@ -511,3 +511,13 @@ def test_the_seed_is_drawn_and_kept():
 def test_the_page_runs():
     page = Path(__file__).parents[1] / "docs" / "cones.md"
     assert doctest.testfile(str(page), module_relative=False, encoding="utf-8").failed == 0
+
+
+def test_points_beyond_doubles_are_projected_exactly_or_refused():
+    cone = Cone.from_inequalities([[1, 1]])
+    with pytest.raises(InputError, match="try project_exactly"):
+        cone.project([10**400, 0])
+    assert cone.project_exactly([-(10**400), 0]).projection == (-(10**400) / Fraction(2), 10**400 / Fraction(2))
+    largest = float(np.finfo(float).max)
+    with pytest.raises(InputError, match="beyond the range"):
+        Cone.from_rays([[1, 0.1]]).project([largest, largest])

@@ -252,3 +252,12 @@ def test_spoiled_results_do_not_verify():
 def test_bad_input(arguments, options, message):
     with pytest.raises(InputError, match=message):
         lipschitz_constant(*arguments, **options)
+
+
+def test_baselines_do_not_overflow():
+    assert norm_product([[1e300, 0], [0, 1e300]], [1e-300, 0]) == pytest.approx(1)
+    assert norm_product([[1e300]], [1e300]) == math.inf
+    assert sampled_lipschitz([[1e300], [-1e300]], [5e-324, 0], [1e-300, 0], samples=50, seed=0) == pytest.approx(1)
+    for call in (norm_product, lambda w, a: sampled_lipschitz(w, None, a, samples=1, seed=0)):
+        with pytest.raises(InputError, match="weights has an entry beyond"):
+            call([[10**400]], [1])

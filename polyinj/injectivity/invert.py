@@ -126,8 +126,8 @@ class InverseLipschitz:
         It lies between these; 0 twice if and only if the layer is not injective, where this is known.
     exact : bool
         Whether every cell was covered. After enumeration the ends are equal, and right to one part in 10^12, whatever
-        the largest singular value; below the normal range, 2e-308, they are two neighbours. After branch and bound
-        they differ by a millionth.
+        the largest singular value; below the normal range, 2e-308, they are up to two doubles apart. After branch and
+        bound they differ by a millionth.
     method : str
         How each end was got.
     active_rows : tuple of int

@@ -94,7 +94,7 @@ class LeastSingularValue:
         self._square, self.active, self.is_zero = flint.arb(0), chosen, True
 
     def ends(self) -> tuple[float, float]:
-        """The double nearest to the least value, twice; two doubles around it where that is no normal number."""
+        """The double nearest to the least value, twice; doubles around it where that is no normal number."""
         assert self._square is not None
         with flint.ctx.workprec(_BITS):
             return _ends(self._square.sqrt() * _ball(self._unit * Fraction(2) ** self.exponent))

@@ -162,6 +162,21 @@ def test_constants_that_are_zero(weights):
     assert (found.lower, found.upper, found.exact) == (0.0, 0.0, True)
 
 
+def test_what_is_beyond_doubles_is_answered_or_refused():
+    """Warnings and OverflowErrors once; and a constant far below the largest entry."""
+    assert active_rank([[10**400, 0], [-1, 1]], [[1, 10**400]]).active_rank.tolist() == [2]
+    with pytest.raises(InputError, match="beyond the range"):
+        reconstruct([[10**400]], [1.0])
+    with pytest.raises(InputError, match="beyond the range"):
+        reconstruct([[5e-324]], [1e300])
+    assert reconstruct([[1e300]], [1e-300]).tolist() == [0.0]
+    assert reconstruct([[1.7e308], [1.7e308]], [1.7e308, 1.7e308]).tolist() == pytest.approx([1.0])
+    tiny = inverse_lipschitz([[5e-324, 0], [0, 5e-324], [-5e-324, 0], [0, -1.7e308]])
+    assert 0 <= tiny.lower <= 5e-324 <= tiny.upper <= 1e-323
+    huge = inverse_lipschitz([[10**400], [-(10**400)]])
+    assert (huge.lower, huge.upper) == (np.finfo(float).max, np.inf)
+
+
 def test_matrices_of_every_family():
     seen = Counter()
     start = families.first_seed()

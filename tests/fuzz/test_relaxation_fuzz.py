@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import pairwise, product
 
 import numpy as np
+import pytest
 import reference_relaxation
 
 from fuzz import families
@@ -96,6 +97,20 @@ def assert_holds(bounds, values):
     for value in values:
         for low, y, high in zip(bounds.lower.tolist(), value, bounds.upper.tolist(), strict=True):
             assert Fraction(low) <= y <= Fraction(high)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_overflows_is_refused_without_a_warning(rule):
+    """Each of these was a RuntimeWarning or an OverflowError."""
+    for weights in ([[1.7e308, 1.7e308]], [[Fraction(10) ** 400, 1]]):
+        network = Network((NetworkLayer(weights, [0.0], "relu"), NetworkLayer([[1e300]], None, None)), "huge")
+        with pytest.raises(InputError, match="try exact=True"):
+            bound_network(network, [-1, -1], [1, 1], rule)
+        assert bound_network(network, [-1, -1], [1, 1], rule, exact=True).upper[0] > 10**307
+    small = Network((NetworkLayer([[1.0, -1.0]], [0.0], "relu"),), "small")
+    with pytest.raises(InputError, match="beyond the range of float64"):
+        bound_network(small, [-(10**400), 0], [1, 1], rule)
+    assert bound_network(small, [-1, -1], [1, 1], rule).upper[0] >= 2
 
 
 def test_networks_of_every_family():
