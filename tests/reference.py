@@ -167,7 +167,7 @@ def walk(tree, clauses, named, budgets, weights):
             need(len(packing) == columns - flat(), "not one clause for each dimension that is missing")
             transversals += prod(map(len, packing))
             need(prod(map(len, packing)) <= 10**6, "too many transversals of a node")
-            need(transversals <= 10**6 + 100 * len(tree), "too many transversals together")
+            need(transversals <= 10**6 + 20 * len(tree), "too many transversals together")
             need(all(flat(*chosen) == columns for chosen in product(*packing)), "a transversal does not span")
         elif code == 7:
             need(flat() == len(weights[0]) - 1, "the flat is no hyperplane")

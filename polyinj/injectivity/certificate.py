@@ -254,7 +254,8 @@ class InjectivityProof:
         layer, n = self.layer, self.layer.columns
         if self.claim == "spanning":
             return f"{layer.function} is injective on {layer.place}"
-        count = f"{layer.function} has at least {printable(self.budget + 1)} active rows everywhere on {layer.place}"
+        rows = "1 active row" if self.budget == 0 else f"{printable(self.budget + 1)} active rows"
+        count = f"{layer.function} has at least {rows} everywhere on {layer.place}"
         if self.counts_enough:
             return f"{count}; injective there if in general position (any {n} rows independent), which is not proved"
         return f"{count}; no proof of injectivity, which needs {n}"

@@ -28,7 +28,7 @@ VERSION = 1
 
 # Bytes of text in a file; and of compressed text, so much and so many times the bytes of the file.
 LARGEST_TEXT = 1 << 30
-_SMALL_TEXT, _EXPANSION = 1 << 20, 64
+_SMALL_TEXT, _EXPANSION = 1 << 20, 32
 _READ = 1 << 16
 # Decimal digits of a numerator or a denominator, in a file without a layer at hand.
 LARGEST_NUMBER = 100_000

@@ -24,7 +24,7 @@ UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
 
 # Transversals of one node; those of all nodes together may be so many, and some more for each integer of the tree.
 TRANSVERSAL_LIMIT = 10**6
-_TRANSVERSALS_AN_ENTRY = 100
+_TRANSVERSALS_AN_ENTRY = 20
 
 _PRIMES = (2**31 - 1, 2**31 - 19, 2**31 - 61)
 # Clauses at a time, and entries of their table.
