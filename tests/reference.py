@@ -244,7 +244,10 @@ def brute_force_injective_on_ball(weights, bias, centre, radius):
     """
     m, n = len(weights), len(weights[0])
     bias = [0] * m if bias is None else bias
-    lifted = [[0] * n + [1], *([*row, b] for row, b in zip(weights, bias, strict=True))]
+    lifted = []
+    for row in ([0] * n + [1], *([*row, b] for row, b in zip(weights, bias, strict=True))):
+        scale = lcm(*(Fraction(entry).denominator for entry in row))
+        lifted.append([int(Fraction(entry) * scale) for entry in row])
     bad = [
         signs[1:]
         for signs in cells(lifted, n + 1)

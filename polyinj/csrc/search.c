@@ -419,9 +419,13 @@ CLONED static enum outcome look(search *s, const uint64_t *rest, int32_t *circui
         if (result == SEPARATED) {
             uint64_t *up = s->separated + s->separations++ % RING * s->words;
             tableau_active(t, up, s->words);
+            /* What the direction was asked for, whatever rounding makes of values near zero: so it is not asked again. */
+            for (int w = 0; w < s->words; w++)
+                up[w] = (up[w] | s->positive[w]) & ~(rest[w] | s->negative[w]);
             for (int c = 0; c < s->columns; c++)
                 s->activity[c] = ACTIVITY_MEMORY * s->activity[c] + LEAST_ACTIVITY;
-            int active = 0;
+            /* Sides stand among the positive rows, but are none. */
+            int active = s->rows - s->columns;
             for (int w = 0; w < s->words; w++) {
                 for (uint64_t left = up[w]; left; left &= left - 1)
                     s->activity[64 * w + __builtin_ctzll(left)] += 1;

@@ -247,7 +247,10 @@ def _dot(row: Sequence[Fraction], point: Sequence[Fraction]) -> Fraction:
 def _array(entries: Sequence[Any]) -> NDArray[Any]:
     """Exact entries, as doubles where these hold them all: doubles are read faster."""
     array = np.array(entries, dtype=object)
-    with np.errstate(all="ignore"):
-        floats = array.astype(np.float64)
+    try:
+        with np.errstate(all="ignore"):
+            floats = array.astype(np.float64)
+    except OverflowError:
+        return array
     same = all(Fraction(a) == b for a, b in zip(floats.ravel().tolist(), array.ravel().tolist(), strict=True))
     return floats if same else array

@@ -12,6 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from polyinj.errors import CertificateError
@@ -24,6 +25,8 @@ _PULL = Fraction(1, 16)
 _BITS = (6, 10, 16, 24, 40, 64, 128)
 # Ends of a collision may lie beyond the ball by this share of its radius before they are pulled into it.
 _BALL_EXCESS, _BALL_ROUNDS = 0.01, 25
+# What lies farther out is no number for a linear program in doubles.
+_FAR = 1e300
 
 
 def active_rows(layer: Layer, point: Sequence[Fraction | int]) -> list[int]:
@@ -94,7 +97,9 @@ def _towards(z: list[Fraction], directions: list[list[int]]) -> list[Fraction]:
     Moving along z itself leaves the signs of the inactive rows alone the longest.
     """
     scaled = [[Fraction(a, 1 << max(map(abs, v)).bit_length()) for a in v] for v in directions]
-    weights = np.linalg.lstsq(np.array(scaled, dtype=np.float64).T, np.array(z, dtype=np.float64))[0]
+    length = max(map(abs, z)) or Fraction(1)
+    near = np.array([entry / length for entry in z], dtype=np.float64)
+    weights = np.linalg.lstsq(np.array(scaled, dtype=np.float64).T, near)[0]
     short = np.rint(weights / (np.abs(weights).max() or 1.0) * 2**12).astype(int).tolist()
     combined = [
         sum((c * a for c, a in zip(short, entries, strict=True)), Fraction(0)) for entries in zip(*scaled, strict=True)
@@ -111,18 +116,22 @@ def _far_ends(
     """x and t, floats, such that x and x + t v are far apart; (z, 0) where the linear program fails."""
     columns = len(z)
     direction = np.array(v, dtype=np.float64)
-    radius = 1.0 if layer.bias is None else 2 * max(1.0, *(abs(float(entry)) for entry in z))
+    radius = 1.0 if layer.bias is None else 2 * max(1.0, float(np.abs(_floats(z)).max()))
     low, high = np.full(columns, -radius), np.full(columns, radius)
     if isinstance(layer.domain, Box):
-        low = np.maximum(low, [-np.inf if a is None else float(a) for a in layer.domain.lower])
-        high = np.minimum(high, [np.inf if b is None else float(b) for b in layer.domain.upper])
+        low = np.maximum(low, _floats([-_FAR if a is None else a for a in layer.domain.lower]))
+        high = np.minimum(high, _floats([_FAR if b is None else b for b in layer.domain.upper]))
     elif isinstance(layer.domain, Ball):
-        low = np.array([c - layer.domain.radius for c in layer.domain.centre], dtype=np.float64)
-        high = np.array([c + layer.domain.radius for c in layer.domain.centre], dtype=np.float64)
-    rows = layer.weights[inactive].astype(np.float64)
-    shifts = np.zeros(len(inactive)) if layer.bias is None else layer.bias[inactive].astype(np.float64)
+        low = _floats([c - layer.domain.radius for c in layer.domain.centre])
+        high = _floats([c + layer.domain.radius for c in layer.domain.centre])
+    lifted, _ = exact.float_rows(layer.lifted())
+    rows = lifted[inactive, :columns]
+    shifts = np.zeros(len(inactive)) if layer.is_linear else lifted[inactive, columns]
     sizes = np.abs(rows).max(axis=1, initial=0)
-    rows, shifts = rows / np.where(sizes, sizes, 1)[:, None], shifts / np.where(sizes, sizes, 1)
+    with np.errstate(over="ignore"):
+        rows, shifts = rows / np.where(sizes, sizes, 1)[:, None], shifts / np.where(sizes, sizes, 1)
+    if not all(np.abs(part).max(initial=0) < _FAR for part in (shifts, low, high)):
+        return z, Fraction(0)
     identity = np.eye(columns)
     one_end = np.vstack([rows, identity, -identity])
     limits = np.concatenate([-shifts, high, -low])
@@ -138,7 +147,7 @@ def _far_ends(
             return z, Fraction(0)
         if isinstance(layer.domain, Ball):
             # A ball is cut from its cube, by the planes that touch it below the ends found so far.
-            centre, radius = np.array(layer.domain.centre, dtype=np.float64), float(layer.domain.radius)
+            centre, radius = _floats(layer.domain.centre), float(_floats([layer.domain.radius])[0])
             ends = program.x[:columns] - centre + np.outer([0.0, program.x[columns]], direction)
             lengths = np.linalg.norm(ends, axis=1)
             if (beyond := lengths > radius * (1 + _BALL_EXCESS)).any():
@@ -164,13 +173,30 @@ def _rounded(
 
 
 def _beside(layer: Layer, z: list[Fraction], v: list[Fraction]) -> Collision:
-    """z and z + eps v for the largest power of two that works: small enough always does."""
-    step = Fraction(1 << 20)
+    """z and z + eps v for a power of two: as far as no inactive row and no facet changes sign, in a ball less."""
+    tail = [] if layer.is_linear else [Fraction(1)]
+    point, along = [*z, *tail], [*v, *(0 * entry for entry in tail)]
+    reach = [Fraction(1 << 20)]
+    rows: list[list[Fraction]] = [[-entry for entry in row] for row in exact.fractions(layer.lifted())]
+    for row in rows + [[Fraction(entry) for entry in side] for side in layer.sides()]:
+        value = sum((a * b for a, b in zip(row, point, strict=True)), Fraction(0))
+        slope = sum((a * b for a, b in zip(row, along, strict=True)), Fraction(0))
+        if value > 0 > slope:
+            reach.append(value / -slope)
+    # A power of two at or below the least of them.
+    least = min(reach)
+    bits = least.numerator.bit_length() - least.denominator.bit_length() - 1
+    step = Fraction(1 << bits) if bits >= 0 else Fraction(1, 1 << -bits)
     while True:
         found = _verified(layer, z, [a + step * b for a, b in zip(z, v, strict=True)])
         if found is not None:
             return found
         step /= 2
+
+
+def _floats(entries: Sequence[Fraction | float]) -> NDArray[np.float64]:
+    """The entries as doubles; those beyond 1e300 as that."""
+    return np.array([float(min(max(entry, -_FAR), _FAR)) for entry in entries], dtype=np.float64)
 
 
 def _verified(layer: Layer, x: list[Fraction], y: list[Fraction]) -> Collision | None:

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
-from polyinj.errors import InputError
+from polyinj.errors import CertificateError, InputError, InternalError
 from polyinj.geometry import exact
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.certificate import Claim, InjectivityProof
@@ -186,9 +186,9 @@ class _Run:
                 looks = Looks()
         if rank_proof is False and counted is not None and not degenerate:
             return self._injective("depth", counted)
-        tries = self.limits
+        tries = self._limits_left()
         if not degenerate and rank_proof is None:
-            tries = Limits(min(_RANK_NODES, self.limits.leave(0)), self.limits.deadline, self.limits.stop)
+            tries = replace(tries, nodes=min(_RANK_NODES, tries.leave(0)))
         ranked = self._rank(problem, tries, looks)
         if self.found is not None:
             return self._by_look(problem)
@@ -206,14 +206,17 @@ class _Run:
         """Decide on polyhedra that contain the ball, until one decides; `limits` are for all of them together."""
         cover = BallCover(self.layer)
         while True:
-            left = replace(self.limits, nodes=None if self.limits.nodes is None else self.limits.leave(self.nodes))
-            inner = _Run(cover.layer, left, self.certificate, self.memory_limit, self.workers, self.started)
+            inner = _Run(
+                cover.layer, self._limits_left(), self.certificate, self.memory_limit, self.workers, self.started
+            )
             found = inner.decide(rank_proof)
             self.nodes += inner.nodes
             self.pivots += inner.pivots
             if found.verdict is not Verdict.NOT_INJECTIVE:
                 proof = found.certificate
-                proof = cover.proof(proof) if isinstance(proof, InjectivityProof) else None
+                if isinstance(proof, InjectivityProof):
+                    proof = cover.proof(proof)
+                    self._check(proof)
                 return replace(found, certificate=proof, best_witness=None, stats=self._stats(), layer=self.layer)
             assert found.best_witness is not None
             if (point := cover.exclude(found.best_witness.point)) is not None:
@@ -222,13 +225,17 @@ class _Run:
     def _decide_exactly(self, problem: Problem) -> Decision:
         if problem.rows.size > _EXACT_ENTRIES:
             return self._undecided(problem, "size")
-        outcome, direction = search_exactly(self.layer, self.limits, budget=None)
+        outcome, direction = search_exactly(self.layer, self._limits_left(), budget=None)
         self._add(outcome)
         if direction is not None:
             return self.not_injective(problem.input(direction))
         if outcome.status == EXHAUSTED:
             return self._injective("spanning", outcome)
         return self._undecided(problem, self._limit_of(outcome))
+
+    def _limits_left(self) -> Limits:
+        """The limits, less the nodes that earlier searches have used."""
+        return replace(self.limits, nodes=None if self.limits.nodes is None else self.limits.leave(self.nodes))
 
     def _decide_on_a_line(self) -> Decision:
         point = uncovered_point(self.layer)
@@ -334,7 +341,20 @@ class _Run:
                 trees=outcome.trees,
             )
         assumed = claim == "depth"
+        fast = assumed and not self.layer.sides() and not outcome.degenerate
+        if proof is not None and not fast and not isinstance(self.layer.domain, Cover):
+            self._check(proof)
         return Decision(Verdict.INJECTIVE, proof, assumed, n, self.witness, self._stats(), None, self.layer)
+
+    def _check(self, proof: InjectivityProof) -> None:
+        """No proof leaves that its checker refuses; only counts in doubles without sides are not checked again here."""
+        try:
+            proof.verify(self.layer.weights, self.layer.bias, self.layer.domain)
+        except CertificateError as error:
+            case = f"weights={self.layer.weights.tolist()}, bias={self.layer.bias}, domain={self.layer.domain!r}"
+            raise InternalError(
+                f"a proof was refused by the checker ({error}), so there is no verdict; please report {case}"
+            ) from error
 
     def _limit_of(self, outcome: Outcome) -> Stop:
         if outcome.status == MEMORY:

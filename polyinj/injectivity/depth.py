@@ -10,8 +10,8 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import EXHAUSTED, LARGEST_DIMENSION
-from polyinj.errors import BudgetExceeded, CertificateError, InputError
+from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, STUCK
+from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import InjectivityProof
 from polyinj.injectivity.collide import active_rows
@@ -124,12 +124,14 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
         if problem.rows.shape[1] > LARGEST_DIMENSION:
             raise BudgetExceeded(f"the depth is at most {depth}; the search stops at {LARGEST_DIMENSION} columns")
         better: Sequence[float | Fraction] | None
+        stuck = False
         if problem.well_conditioned:
             outcome = search_count(
                 problem, depth - zeros - 1, limits, improves, record=True, memory_limit=1 << 30, workers=workers
             )
             better = problem.point(outcome.direction)
-        else:
+            stuck = outcome.status == STUCK
+        if not problem.well_conditioned or stuck:
             outcome, better = search_exactly(problem.layer, limits, budget=depth - zeros - 1)
         if better is not None:
             direction = _exact_direction(columns, better, layer)
@@ -145,8 +147,22 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
             circuits=outcome.circuits,
             trees=outcome.trees,
         )
-        return DepthResult(depth, direction, proof, layer)
+        result = DepthResult(depth, direction, proof, layer)
+        if outcome.degenerate:
+            _check(result)
+        return result
     return DepthResult(depth, direction, None, layer)
+
+
+def _check(result: DepthResult) -> None:
+    """No proof leaves that its checker refuses; only those in doubles, without dependencies, are not checked here."""
+    try:
+        result.verify()
+    except CertificateError as error:
+        raise InternalError(
+            f"a proof was refused by the checker ({error}), so there is no depth; please report "
+            f"rows={result.layer.weights.tolist()}"
+        ) from error
 
 
 def _independent_columns(rows: exact.IntegerRows) -> list[int]:

@@ -90,15 +90,30 @@ class _Search:
         if self.budget is None and rank == self.system.columns - 1:
             self.tree += [6, 1, name]
             return EXHAUSTED
-        if self.budget is not None and len(positive) + 1 > self.budget:
-            self.tree += [4, 1, 1, name]
-            return EXHAUSTED
+        if self.budget is not None:
+            packing = self._packed(name, live, free, literals, self.budget - len(positive))
+            if len(positive) + len(packing) > self.budget:
+                self.tree += [4, 1, len(packing), *packing]
+                return EXHAUSTED
         self.tree += [3, live[0]]
         for sign in (True, False):
             status = self.refute({**decided, live[0]: sign})
             if status != EXHAUSTED:
                 return status
         return EXHAUSTED
+
+    def _packed(self, name: int, live: list[int], free: list[int], literals: list[int], room: int) -> list[int]:
+        """The circuit and others whose live rows are disjoint, as far as they are found and one more than fit."""
+        packing, left = [name], set(free) - set(live)
+        while len(packing) <= room:
+            chosen = [literal for literal in literals if literal - 1 in left or literal - 1 not in free]
+            found = alternative([signed_vector(self.system, literal) for literal in chosen])
+            if found.circuit is None:
+                break
+            self.circuits.append([chosen[place] for place in found.circuit])
+            packing.append(len(self.circuits) - 1)
+            left -= {literal - 1 for literal in self.circuits[-1]}
+        return packing
 
     def _rank(self, rows: list[int]) -> int:
         return exact.rank([self.system.rows[i][: self.system.columns] for i in rows])

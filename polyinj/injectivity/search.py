@@ -12,7 +12,7 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._search import RUNNING, CountSearch, RankSearch, factored, least_singular_value
+from polyinj._search import RUNNING, STUCK, CountSearch, RankSearch, factored, least_singular_value
 from polyinj.geometry import exact
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.layer import Layer
@@ -115,13 +115,13 @@ class Problem:
             m = len(self.rows)
             if self.sides is not None and not (values[m:] > 0).all():
                 return False
-            active = self.rows[values[:m] > 0, : self.columns]
-            if self.sides is not None:
-                active = active[active.any(axis=1)]
+            # Beside a large bias the weights may be lost in doubles: whether they are zero the layer itself says.
+            spanning = self.layer.weights.any(axis=1).astype(bool)
+            active = self.rows[(values[:m] > 0) & spanning, : self.columns]
             if len(active) < self.columns:
                 return True
             singular = np.linalg.svd(active, compute_uv=False)
-            if singular[-1] > 1e-9 * singular[0]:
+            if singular[-1] > max(1e-9 * singular[0], 1e-290):
                 return False
         point = self.point(direction)
         if point is not None:
@@ -209,7 +209,10 @@ def search_count(
             memory_limit=memory_limit,
         )
 
-    search = start()
+    try:
+        search = start()
+    except ValueError:  # In doubles the vectors do not span.
+        return Outcome(STUCK)
     outcome = _search(problem, search, lambda: start(search.blocks), limits, accept, record, workers, looks)
     if record:
         outcome.blocks = [[] for _ in range(int(search.blocks.max()) + 1)]
@@ -240,7 +243,11 @@ def search_rank(
             memory_limit=memory_limit,
         )
 
-    return _search(problem, start(), start, limits, problem.witness, record, workers, looks)
+    try:
+        search = start()
+    except ValueError:  # In doubles the vectors do not span.
+        return Outcome(STUCK)
+    return _search(problem, search, start, limits, problem.witness, record, workers, looks)
 
 
 def _search(

@@ -10,7 +10,7 @@ takes the best that no recent step forbids (csrc/witness.c). It starts at -mean 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -18,10 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj._search import WitnessSearch
 from polyinj.errors import InputError
+from polyinj.geometry import exact
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.descent import can_descend, descend
 from polyinj.injectivity.domain import Ball, Box
+from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.run import Limits
 from polyinj.injectivity.search import Problem
@@ -103,11 +105,19 @@ def find_witness(
     layer = read_layer(weights, bias, domain)
     limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
     if isinstance(domain, Ball) and not layer.is_linear:
+        _check_rank(layer)
         return _witness_in_ball(layer, limits, seed, steps)
     problem = Problem.of(layer)
+    well_conditioned = problem.well_conditioned
+    if not (problem.sides is None and well_conditioned):
+        _check_rank(layer)
     corner = problem.corner()
     if corner is not None:
         return Witness.at(problem.layer, problem.input(corner))
+    if not well_conditioned:
+        # In doubles the rows do not span, so no walk is possible.
+        _, found = search_exactly(layer, replace(limits, nodes=steps), budget=None)
+        return None if found is None else Witness.at(layer, problem.input(found))
     direction = _search(problem, limits, seed, steps, workers)
     return Witness.at(problem.layer, problem.point(problem.witness(direction)))
 
@@ -117,6 +127,8 @@ def _witness_in_ball(layer: Layer, limits: Limits, seed: int, steps: int | None)
     cover = BallCover(layer)
     while limits.leave(0):
         problem = Problem.of(cover.layer)
+        if not problem.well_conditioned:
+            return None
         direction = fewest_active(
             problem, limits, stop_at=problem.columns - 1, seed=seed, steps=2**62 if steps is None else steps
         )
@@ -131,7 +143,9 @@ def _witness_in_ball(layer: Layer, limits: Limits, seed: int, steps: int | None)
 def closest_to_witness(weights: ArrayLike, *, seed: int, steps: int) -> Witness:
     """The point with the fewest active rows, n or more as it may be, that the search of `find_witness` meets."""
     _check_limits(seed, None, steps, 1)
-    problem = Problem.of(read_layer(weights))
+    layer = read_layer(weights)
+    _check_rank(layer)
+    problem = Problem.of(layer)
     corner = problem.corner()
     found = Witness.at(problem.layer, corner or problem.point(_search(problem, Limits(), seed, steps, 1)))
     assert found is not None, "on R^n every direction is admissible"
@@ -140,11 +154,17 @@ def closest_to_witness(weights: ArrayLike, *, seed: int, steps: int) -> Witness:
 
 def _search(problem: Problem, limits: Limits, seed: int, steps: int | None, workers: int) -> NDArray[np.float64] | None:
     """The direction with the fewest active rows met, by the method that suits the size."""
-    if not problem.rows[:, : problem.columns].any():
-        raise InputError(f"weights is zero; expected rank {problem.columns}")
     if can_descend(problem):
         return descend(problem, limits, seed=seed, steps=steps, workers=workers)
     return fewest_active(problem, limits, stop_at=problem.columns - 1, seed=seed, steps=steps or 2**62)
+
+
+def _check_rank(layer: Layer) -> None:
+    n, found = layer.weights.shape[1], exact.rank(exact.integer_rows(layer.weights))
+    if found < n:
+        raise InputError(
+            f"weights has rank {found}; expected rank {n}, as many as columns; decide_injectivity answers for any rank"
+        )
 
 
 def _check_limits(seed: int, time_limit: float | None, steps: int | None, workers: int) -> None:
@@ -169,7 +189,10 @@ def fewest_active(
     """
     walk = WitnessSearch(problem.rows, problem.sides, seed=seed, linear=problem.columns)
     while walk.steps < steps and limits.leave(0):
-        if walk.run(min(_STEPS_A_SLICE, steps - walk.steps), stop_at):
-            break
+        try:
+            if walk.run(min(_STEPS_A_SLICE, steps - walk.steps), stop_at):
+                break
+        except ValueError:  # In doubles the vectors do not span.
+            return None
     admissible = walk.best_count <= len(problem.rows)
     return walk.best_direction if admissible else None

@@ -1,0 +1,128 @@
+"""Verdicts on layers of every family against the criterion, cell by cell in rationals.
+
+    POLYINJ_FUZZ_CASES=100000 POLYINJ_FUZZ_SEED=1000000 pytest tests/fuzz/test_layers_fuzz.py
+
+tries so many others; `make fuzz` goes on for hours.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import reference
+
+from fuzz import families
+from polyinj import Ball, Box, Verdict, decide_injectivity, find_witness
+
+inf = float("inf")
+
+# Each was called injective: a side of the domain stood in a circuit with the wrong sign.
+NOT_INJECTIVE = [
+    ([[1, 0], [0, 1], [-1, 0], [0, -1]], [-1, -0.49999999999999994, 0.9999999999999999, 0.5], None),
+    ([[1, 1], [-1, 1], [1, -1], [-1, -1]], [-3, -1.0000000000000002, 0.9999999999999999, 3], None),
+    ([[-3, 3], [-2, 3], [3, -3], [2, -3], [2, -2]], [-4.5, -3.5, 4.5, 3.4999999999999996, 3], None),
+    ([[-1, 0], [-1, -3], [2, 1]], None, Box([0, 0], [inf, 5e-324])),
+    ([[-3e-310, 0], [-1e-310, -2e-310]], None, Box([-1, 0], [1, inf])),
+    ([[-4.591774807899561e-41, 0], [0, -3.329995865487836e-257]], None, Box([0.5, -1], [2.5, 1])),
+    ([[1e187, -1e94], [-1e91, -0.01]], [5e-324, -1e300], Box([-inf, 1], [0, 1.0000000000000002])),
+]
+
+
+def exactly(weights, bias):
+    rows = [[Fraction(entry) for entry in row] for row in np.asarray(weights).tolist()]
+    return rows, None if bias is None else [Fraction(entry) for entry in np.asarray(bias).tolist()]
+
+
+def is_injective(weights, bias, domain):
+    """The criterion in rationals; rows are made short first, which changes no sign and no rank."""
+    rows, shifts = exactly(weights, bias)
+    if isinstance(domain, Ball):
+        return reference.brute_force_injective_on_ball(rows, shifts, domain.centre, domain.radius)
+    return reference.brute_force_injective(rows, shifts, domain)
+
+
+def agrees(decision, weights, bias, domain, injective):
+    """The verdict is this one, and its certificate holds."""
+    assert decision.verdict is (Verdict.INJECTIVE if injective else Verdict.NOT_INJECTIVE), decision
+    decision.verify()
+    if decision.assumes_general_position:
+        assert injective
+
+
+def assert_decided(weights, bias, domain, injective):
+    agrees(decide_injectivity(weights, bias, domain=domain), weights, bias, domain, injective)
+
+
+@pytest.mark.parametrize(("weights", "bias", "domain"), NOT_INJECTIVE)
+def test_layers_that_were_called_injective(weights, bias, domain):
+    weights = np.array(weights, dtype=float)
+    assert not is_injective(weights, bias, domain)
+    assert_decided(weights, bias, domain, False)
+    for rows, shifts, box in symmetric(weights, bias, domain, np.random.default_rng(0)):
+        assert_decided(rows, shifts, box, False)
+
+
+def symmetric(weights, bias, domain, rng):
+    """The same layer with rows permuted; with a row repeated; with columns permuted and signs changed, domain too."""
+    m, n = weights.shape
+    shifts = None if bias is None else np.asarray(bias)
+    order = rng.permutation(m)
+    yield weights[order], None if shifts is None else shifts[order], domain
+    again = np.append(np.arange(m), rng.integers(m))
+    yield weights[again], None if shifts is None else shifts[again], domain
+    place, signs = rng.permutation(n), rng.choice([-1, 1], n)
+    yield weights[:, place] * signs, shifts, turned(domain, place.tolist(), signs.tolist())
+
+
+def turned(domain, place, signs):
+    if domain is None:
+        return None
+    if isinstance(domain, Ball):
+        return Ball([sign * domain.centre[j] for j, sign in zip(place, signs, strict=True)], domain.radius)
+    sides = [(domain.lower[j], domain.upper[j]) for j in place]
+    sides = [pair if sign > 0 else _negated(pair) for pair, sign in zip(sides, signs, strict=True)]
+    return Box(*zip(*sides, strict=True))
+
+
+def _negated(pair):
+    low, high = (None if side is None else -side for side in pair)
+    return high, low
+
+
+def try_case(seed):
+    """Decide one case and one layer that is the same by symmetry; the name of its family and the verdict."""
+    rng = np.random.default_rng(seed)
+    name, weights, bias, domain = families.draw(rng)
+    try:
+        injective = is_injective(weights, bias, domain)
+        options = [{}, {"rank_proof": True}, {"rank_proof": False}][seed % 3]
+        decision = decide_injectivity(weights, bias, domain=domain, **options)
+        agrees(decision, weights, bias, domain, injective)
+        others = list(symmetric(weights, bias, domain, rng))
+        rows, shifts, box = others[seed % len(others)]
+        assert_decided(rows, shifts, box, injective)
+        if reference.rank(exactly(weights, None)[0]) == weights.shape[1]:
+            witness = find_witness(weights, bias, domain=domain, seed=seed, steps=20)
+            if witness is not None:
+                assert not injective
+                assert witness.active == sum(value >= 0 for value in values_at(weights, bias, witness.point))
+    except Exception as error:
+        kind = type(error).__name__
+        raise AssertionError(f"seed {seed}, {name}: {kind}: {error}\n{weights!r}\n{bias!r}\n{domain!r}") from error
+    return name, injective
+
+
+def values_at(weights, bias, point):
+    rows, shifts = exactly(weights, bias)
+    return [reference.dot(row, point) + b for row, b in zip(rows, shifts or [0] * len(rows), strict=True)]
+
+
+def test_layers_of_every_family():
+    seen = Counter()
+    start = families.first_seed()
+    for seed in range(start, start + families.cases(1000)):
+        seen[try_case(seed)] += 1
+    assert {injective for _, injective in seen} == {False, True}
