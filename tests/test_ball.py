@@ -229,9 +229,9 @@ def test_threads_and_counting(workers):
     cut = decision.certificate.cuts[0]
     spoilt = replace(decision.certificate, cuts=(tuple(x / 2 for x in cut), *decision.certificate.cuts[1:]))
     with pytest.raises(CertificateError):
-        spoilt.verify(weights, bias)
+        spoilt.verify(weights, bias, decision.layer.domain)
     with pytest.raises(CertificateError):
-        replace(decision.certificate, cuts=decision.certificate.cuts[1:]).verify(weights, bias)
+        replace(decision.certificate, cuts=decision.certificate.cuts[1:]).verify(weights, bias, decision.layer.domain)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -37,6 +37,7 @@ from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.certificate import Collision, InjectivityProof, load_certificate
 from polyinj.injectivity.circuit_check import _is_circuit, _proved_in_doubles, check_circuits
 from polyinj.injectivity.clock import Clock
+from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.domain import Ball, Box
 from polyinj.injectivity.layer import LayerName, read_layer
 
@@ -175,6 +176,70 @@ def test_collision_of_another_layer(collision):
     ):
         with pytest.raises(CertificateError, match=fault):
             pair.verify(*others)
+
+
+def test_a_box_without_sides_is_everything(tmp_path):
+    nulls = Box([None, float("-inf")], [float("inf"), None])
+    proof, boxed = rank_proof(PLUS_MINUS), rank_proof(PLUS_MINUS, None, nulls)
+    assert boxed.layer == proof.layer
+    assert read_layer(PLUS_MINUS, None, nulls).domain is None
+    assert document(boxed, tmp_path) == document(proof, tmp_path)
+    for certificate in (proof, boxed):
+        certificate.verify(PLUS_MINUS)
+        certificate.verify(PLUS_MINUS, domain=nulls)
+        assert certificate.statement == "the layer x -> ReLU(Wx), 4 rows, 2 columns, is injective on R^2"
+    former = replace(proof.layer, sha256=read_layer(PLUS_MINUS).former_sha256(), domain=nulls)
+    assert former != proof.layer
+    replace(proof, layer=former).verify(PLUS_MINUS)
+
+
+def test_statements_name_the_domain_the_bias_and_what_is_assumed(collision):
+    pair, _, _ = collision
+    layer = "the layer x -> ReLU(Wx + b), 2 rows, 2 columns,"
+    assert pair.statement == f"{layer} is not injective on the box [-4, 4] x [-4, 4] of R^2"
+    assert pair.statement in repr(pair)
+    for name, where in (
+        ("rank, orthant", "is injective on the nonnegative orthant of R^2"),
+        ("rank, bias, ball", "is injective on the ball of radius 13/10 around (2, 0) in R^2"),
+        (
+            "count, bias, ball",
+            "everywhere on the ball of radius 13/10 around (2, 0) in R^2; injective there if in general",
+        ),
+    ):
+        proof = CASES[name][0]
+        assert where in proof.statement
+        assert ("Wx + b" in proof.statement) == ("bias" in name)
+        assert proof.statement in repr(proof)
+    decision = decide_injectivity(np.eye(3), domain=Box.nonnegative(3))
+    assert decision.statement == (
+        "the layer x -> ReLU(Wx), 3 rows, 3 columns, is injective on the nonnegative orthant of R^3"
+    )
+    assert repr(decision).startswith(f"Decision({decision.statement}; verdict=<Verdict.INJECTIVE")
+    decision.verify(time_limit=100)
+    with pytest.raises(CertificateError, match="time limit"):
+        decision.verify(time_limit=1e-12)
+
+
+def test_domains_of_many_columns_and_long_numbers_in_one_line():
+    wide, long = Box([0] * 100, [1] * 100), Ball([Fraction(1, 3**9000), 0], 10**9000)
+    for domain, said in (
+        (wide, "the box [0, 1] x [0, 1] x [0, 1] x [0, 1] x [0, 1] x [0, 1] x [0, 1] x [0, 1] x ... of R^100"),
+        (long, f"the ball of radius 1{'0' * 59}... around (about 0, 0) in R^2"),
+        (Box([5e-324, None], [None, 0.5]), "the box [about 4.94066e-324, inf) x (-inf, 1/2] of R^2"),
+    ):
+        layer = read_layer(np.eye(domain.columns), None, domain)
+        assert LayerName.of(layer).place == said
+        assert repr(domain).isprintable()
+
+
+def test_rounding_beyond_doubles():
+    huge = 10**400
+    layer = read_layer(np.array([[1, 0], [0, huge]], dtype=object))
+    pair = Collision.of(layer, [-huge, 1], [-1, 1])
+    pair.verify(layer.weights)
+    rounded = pair.as_float64(layer.weights)
+    assert rounded.x.tolist() == [-np.inf, 1]
+    assert rounded.distance == np.inf
 
 
 def test_collision_with_long_fractions(tmp_path):
@@ -551,6 +616,19 @@ def test_every_sign_pattern_is_told_apart():
         literals = [(i + 1) * sign for i, sign in enumerate(signs) if sign]
         if literals:
             assert _is_circuit(system.rows, literals) == (tuple(literals) in true)
+
+
+def test_a_clause_of_more_than_n_plus_1_literals_is_refused():
+    # Its first three are a circuit, so that nothing may be cut off.
+    layer = read_layer([*PLUS_MINUS, [-1, -1], [2, 3]])
+    parts = {"claim": "spanning", "budget": 1, "blocks": [], "trees": [[SPANNING, 2, 1, 2]]}
+    for clauses in ([[1, 2, 5, 6], [1, 3, 0, 0], [2, 4, 0, 0]], [[1, 2, 5, 0], [1, 3, 0, 0], [2, 4, 0, 0]]):
+        proof = InjectivityProof.of(layer, circuits=clauses, **parts)
+        if clauses[0][3]:
+            with pytest.raises(CertificateError, match="clause 0 has more than 3 literals"):
+                proof.verify(layer.weights)
+        else:
+            proof.verify(layer.weights)
 
 
 # Files
