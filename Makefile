@@ -29,6 +29,12 @@ test-debug: $(READY)
 	POLYINJ_DEBUG=1 $(BIN)/pip install -q --no-deps --target build/debug .
 	PYTHONPATH=build/debug $(BIN)/pytest -p no:cacheprovider tests
 
+# Other cases than those of `make test`, for as long as it takes: SEED says where they begin, CASES how many a test.
+CASES ?= 100000
+SEED ?= 1000000
+fuzz: $(READY)
+	POLYINJ_FUZZ_CASES=$(CASES) POLYINJ_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
+
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check

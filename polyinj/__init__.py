@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from polyinj.errors import BudgetExceeded as BudgetExceeded
     from polyinj.errors import CertificateError as CertificateError
     from polyinj.errors import InputError as InputError
+    from polyinj.errors import InternalError as InternalError
     from polyinj.errors import PolyinjError as PolyinjError
     from polyinj.errors import StoreError as StoreError
     from polyinj.geometry.arrangement import Arrangement as Arrangement
@@ -120,7 +121,14 @@ if TYPE_CHECKING:
 
 # Names are loaded on first use, so that the checker of certificates can be imported without the search (PEP 562).
 _HOMES = {
-    "polyinj.errors": ["BudgetExceeded", "CertificateError", "InputError", "PolyinjError", "StoreError"],
+    "polyinj.errors": [
+        "BudgetExceeded",
+        "CertificateError",
+        "InputError",
+        "InternalError",
+        "PolyinjError",
+        "StoreError",
+    ],
     "polyinj.geometry.arrangement": ["Arrangement"],
     "polyinj.geometry.cone": ["Cone"],
     "polyinj.geometry.orthants": ["OrthantUnion"],

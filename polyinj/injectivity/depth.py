@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import comb
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, STUCK
+from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, RUNNING, STUCK
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
 from polyinj.geometry import exact
 from polyinj.injectivity.certificate import InjectivityProof
@@ -23,6 +24,8 @@ from polyinj.injectivity.witness import fewest_active
 
 # Steps of the first walk, times n: its bound is mostly the depth itself.
 _WALK_STEPS = 20
+# Rows in nearly opposite pairs have no short proof by packings: where cells are few, one by cells follows these nodes.
+_FEW_CELLS, _NODES_BEFORE_CELLS = 500, 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
         start = fewest_active(problem, limits, stop_at=0, steps=_WALK_STEPS * len(columns))
         direction = direction if start is None else _exact_direction(columns, problem.point(start), layer)
     depth = len(active_rows(layer, direction))
+    cells = 2 * sum(comb(len(integers) - 1, k) for k in range(len(columns)))
     while depth > zeros:
 
         def improves(found: NDArray[np.float64], limit: int = depth) -> NDArray[np.float64] | None:
@@ -126,11 +130,12 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
         better: Sequence[float | Fraction] | None
         stuck = False
         if problem.well_conditioned:
+            tries = replace(limits, nodes=_NODES_BEFORE_CELLS) if cells <= _FEW_CELLS else limits
             outcome = search_count(
-                problem, depth - zeros - 1, limits, improves, record=True, memory_limit=1 << 30, workers=workers
+                problem, depth - zeros - 1, tries, improves, record=True, memory_limit=1 << 30, workers=workers
             )
             better = problem.point(outcome.direction)
-            stuck = outcome.status == STUCK
+            stuck = outcome.status == STUCK or (tries is not limits and outcome.status == RUNNING)
         if not problem.well_conditioned or stuck:
             outcome, better = search_exactly(problem.layer, limits, budget=depth - zeros - 1)
         if better is not None:

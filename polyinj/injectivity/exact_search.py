@@ -1,7 +1,9 @@
 """The search in rationals, for small systems that doubles cannot condition.
 
     refute(POS, NEG):
-        if the POS rows span: done (or: more than `budget` rows are POS)
+        if the POS rows span: done
+        with a budget: fix the rows whose sign the decided ones imply, so that every case that is left has an open cell
+            and there are at most as many leaves as cells; done where more than `budget` rows are POS
         ask Gordan: can all other rows that matter be negative at once, with these signs?
         a direction: it is a witness
         a circuit:   one of its live rows is positive; if any of them is one too many: done
@@ -65,6 +67,11 @@ class _Search:
         if not self.limits.leave(self.nodes):
             return RUNNING
         self.nodes += 1
+        if self.budget is not None:
+            decided = self._propagated(decided)
+            if sum(decided.values()) > self.budget:
+                self.tree += [4, 1, 0]
+                return EXHAUSTED
         positive = [i for i, sign in decided.items() if sign]
         free = [i for i in self.named if i not in decided]
         if self.budget is None:
@@ -73,8 +80,7 @@ class _Search:
                 self.tree += [6, 0]
                 return EXHAUSTED
             free = [i for i in free if self._rank([*positive, i]) > rank]
-        literals = [i + 1 for i in free] + [-(i + 1) if sign else i + 1 for i, sign in decided.items()]
-        literals += [-(len(self.system.rows) + k + 1) for k in range(len(self.system.sides))]
+        literals = [i + 1 for i in free] + self._literals(decided)
         found = alternative([signed_vector(self.system, literal) for literal in literals])
         if found.circuit is None:
             assert found.direction is not None
@@ -102,10 +108,29 @@ class _Search:
                 return status
         return EXHAUSTED
 
+    def _literals(self, decided: dict[int, bool]) -> list[int]:
+        """The literals that a clause may have by the decided rows and the sides: all of them false."""
+        literals = [-(i + 1) if sign else i + 1 for i, sign in decided.items()]
+        return literals + [-(len(self.system.rows) + k + 1) for k in range(len(self.system.sides))]
+
+    def _propagated(self, decided: dict[int, bool]) -> dict[int, bool]:
+        """The decided rows and those whose sign they imply; each is a unit step of the tree."""
+        decided = dict(decided)
+        for i in self.named:
+            for literal in (i + 1, -(i + 1)) if i not in decided else ():
+                literals = [literal, *self._literals(decided)]
+                found = alternative([signed_vector(self.system, entry) for entry in literals])
+                if found.circuit is not None:
+                    self.circuits.append([literals[place] for place in found.circuit])
+                    self.tree += [1, len(self.circuits) - 1]
+                    decided[i] = literal > 0
+                    break
+        return decided
+
     def _packed(self, name: int, live: list[int], free: list[int], literals: list[int], room: int) -> list[int]:
         """The circuit and others whose live rows are disjoint, as far as they are found and one more than fit."""
         packing, left = [name], set(free) - set(live)
-        while len(packing) <= room:
+        while left and len(packing) <= room:
             chosen = [literal for literal in literals if literal - 1 in left or literal - 1 not in free]
             found = alternative([signed_vector(self.system, literal) for literal in chosen])
             if found.circuit is None:

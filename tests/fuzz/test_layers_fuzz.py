@@ -15,7 +15,16 @@ import pytest
 import reference
 
 from fuzz import families
-from polyinj import Ball, Box, Verdict, decide_injectivity, find_witness
+from polyinj import (
+    Ball,
+    Box,
+    CertificateError,
+    InjectivityProof,
+    InternalError,
+    Verdict,
+    decide_injectivity,
+    find_witness,
+)
 
 inf = float("inf")
 
@@ -126,3 +135,21 @@ def test_layers_of_every_family():
     for seed in range(start, start + families.cases(1000)):
         seen[try_case(seed)] += 1
     assert {injective for _, injective in seen} == {False, True}
+
+
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [
+        ([[1, 0], [0, 1], [-1, 0], [0, -1]], {"bias": [0, 0, 0, 0]}),
+        ([[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, -1]], {"rank_proof": True}),
+        ([[1, 0], [0, 1], [-1, 0], [0, -1]], {"bias": [3, 3, 3, 3], "domain": Ball([0, 0], 1)}),
+    ],
+)
+def test_a_proof_that_the_checker_refuses_is_no_verdict(rows, options, monkeypatch):
+    def refuse(*arguments, **keywords):
+        raise CertificateError("spoiled")
+
+    assert decide_injectivity(rows, **options).verdict is Verdict.INJECTIVE
+    monkeypatch.setattr(InjectivityProof, "verify", refuse)
+    with pytest.raises(InternalError, match=r"refused by the checker \(spoiled\).*weights=\[\["):
+        decide_injectivity(rows, **options)
