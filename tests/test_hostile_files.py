@@ -180,7 +180,8 @@ def refused(path, weights, domain):
     started = time.process_time()
     with pytest.raises(CertificateError) as fault:
         verify_certificate(path, weights, domain=domain)
-    assert time.process_time() - started < 1
+    # A second on an idle machine; without the bounds some take minutes.
+    assert time.process_time() - started < 10
     tracemalloc.start()
     try:
         with pytest.raises(CertificateError):

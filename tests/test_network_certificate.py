@@ -498,7 +498,8 @@ def test_hostile_files(tmp_path, case):
     started = time.process_time()
     with pytest.raises(CertificateError) as fault:
         verify_network_certificate(path, weights)
-    assert time.process_time() - started < 1
+    # A second on an idle machine; without the bounds some take minutes.
+    assert time.process_time() - started < 10
     assert any(part in str(fault.value) for part in message.split("|")), str(fault.value)[:300]
     assert len(str(fault.value)) < 400
     tracemalloc.start()
