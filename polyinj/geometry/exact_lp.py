@@ -5,10 +5,9 @@ or refuses them. Where that fails, phase one of the simplex method decides:
 
     minimise the sum of s   subject to   sum_i lambda_i g_i + s = b (rows signed so that b >= 0),   lambda, s >= 0,
 
-in a tableau of integers over one common denominator, the determinant of the basis (Edmonds 1967): every pivot divides
-exactly, so entries are minors of the input and no fraction is ever reduced. The entering column has the most negative
-reduced cost; after a pivot without progress it is the first with a negative one (Bland 1977) until there is progress,
-so the walk ends.
+revised: a step solves two systems with the basis, over the rationals, and prices all generators by one product of
+integer matrices. The entering column has the most negative reduced cost; after a step of length 0 it is the first with
+a negative one (Bland 1977) until there is progress, so the walk ends.
 """
 
 from __future__ import annotations
@@ -17,11 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import mul
-from typing import Any
 
 import numpy as np
 from flint import fmpq_mat, fmpz_mat
-from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from polyinj.geometry import exact
@@ -132,50 +129,36 @@ def _nearest(vectors: Sequence[Sequence[int]], target: Sequence[int]) -> tuple[l
 
 
 def simplex(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation:
-    """As `farkas`, in integers from beginning to end."""
+    """As `farkas`, in exact arithmetic from beginning to end."""
     count, n = len(generators), len(target)
     flip = [-1 if value < 0 else 1 for value in target]
-    tableau = np.zeros((n + 1, count + n + 1), dtype=object)
-    for i in range(n):
-        tableau[i, :count] = [flip[i] * generator[i] for generator in generators]
-        tableau[i, count + i] = 1
-        tableau[i, -1] = flip[i] * target[i]
-    tableau[n, :count] = -tableau[:n, :count].sum(axis=0)
-    tableau[n, -1] = -tableau[:n, -1].sum()
-    basis = list(range(count, count + n))
-    denominator = _minimise(tableau, basis, count)
-    if tableau[n, -1]:
-        # The reduced cost of the artificial variable i is 1 - y_i, with y the dual vector.
-        dual = [flip[i] * (tableau[n, count + i] - denominator) for i in range(n)]
-        return Separation(tuple(coprime(dual)))
+    vectors = [[sign * entry for sign, entry in zip(flip, vector, strict=True)] for vector in generators]
+    artificial = [[int(i == j) for j in range(n)] for i in range(n)]
+    table, columns = fmpz_mat(count, n, [entry for vector in vectors for entry in vector]), [*vectors, *artificial]
+    right = [abs(value) for value in target]
+    basis, bland = list(range(count, count + n)), False
+    while True:
+        matrix = fmpz_mat([columns[c] for c in basis])
+        cost = fmpz_mat([[int(c >= count)] for c in basis])
+        dual, _ = fmpq_mat(matrix).solve(fmpq_mat(cost)).numer_denom()
+        gains = [int(gain) for gain in (table * dual).entries()]
+        objective = sum(a * int(b) for a, b in zip(right, dual.entries(), strict=True))
+        if objective == 0 or max(gains, default=0) <= 0:
+            break
+        entering = next(j for j, gain in enumerate(gains) if gain > 0) if bland else gains.index(max(gains))
+        sides = fmpz_mat([list(pair) for pair in zip(right, columns[entering], strict=True)])
+        solved, _ = fmpq_mat(matrix.transpose()).solve(fmpq_mat(sides)).numer_denom()
+        shares = [(int(solved[i, 0]), int(solved[i, 1])) for i in range(n)]
+        step, _, leaving = min((Fraction(a, b), basis[i], i) for i, (a, b) in enumerate(shares) if b > 0)
+        bland = step == 0
+        basis[leaving] = entering
+    if objective:
+        return Separation(
+            tuple(coprime([-sign * int(entry) for sign, entry in zip(flip, dual.entries(), strict=True)]))
+        )
+    weights = fmpq_mat(matrix.transpose()).solve(fmpq_mat(fmpz_mat([[value] for value in right])))
     multipliers = [Fraction(0)] * count
     for i, column in enumerate(basis):
         if column < count:
-            multipliers[column] = Fraction(tableau[i, -1], denominator)
+            multipliers[column] = Fraction(int(weights[i, 0].p), int(weights[i, 0].q))
     return Combination(tuple(multipliers))
-
-
-def _minimise(tableau: NDArray[Any], basis: list[int], count: int) -> int:
-    """Pivot on the first `count` columns until no reduced cost is negative; returns the common denominator."""
-    n = len(basis)
-    denominator, bland = 1, False
-    while True:
-        costs = tableau[n, :count].tolist()
-        if not tableau[n, -1] or min(costs, default=0) >= 0:
-            return denominator
-        entering = next(j for j, c in enumerate(costs) if c < 0) if bland else costs.index(min(costs))
-        column, right = tableau[:n, entering], tableau[:n, -1]
-        candidates = [(Fraction(right[i], column[i]), basis[i], i) for i in range(n) if column[i] > 0]
-        step, _, leaving = min(candidates)
-        bland = step == 0
-        denominator = _pivot(tableau, leaving, entering, denominator)
-        basis[leaving] = entering
-
-
-def _pivot(tableau: NDArray[Any], leaving: int, entering: int, denominator: int) -> int:
-    row, element = tableau[leaving].copy(), tableau[leaving, entering]
-    tableau *= element
-    tableau -= np.outer(tableau[:, entering] // element, row)
-    tableau //= denominator
-    tableau[leaving] = row
-    return int(element)
