@@ -164,7 +164,7 @@ def walk(tree, clauses, named, budgets, weights):
             need(not take_clause(), "a literal is live")
         elif code == 6:
             packing, columns = take_packing(), len(weights[0])
-            need(len(packing) == columns - flat(), "not one clause for each dimension that is missing")
+            need(len(packing) >= columns - flat(), "not one clause for each dimension that is missing")
             transversals += prod(map(len, packing))
             need(prod(map(len, packing)) <= 10**6, "too many transversals of a node")
             need(transversals <= 10**6 + 20 * len(tree), "too many transversals together")

@@ -761,3 +761,18 @@ def test_a_collision_lies_in_its_ball(tmp_path):
             Collision.of(layer, x, [-1, x[1]]).verify(weights, bias, layer.domain)
     with pytest.raises(CertificateError, match="domain"):
         pair.verify(weights, bias, Ball([-1, 0], 2))
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "spans"), [([0, 1], [1, 1], True), ([2, 0], [0, 1], True), ([2, 0], [3, 0], False)]
+)
+def test_more_clauses_than_dimensions_are_missing(second, third, spans):
+    """Whatever row of each clause is positive, they and the flat must span: here one dimension is missing."""
+    rows = [[1, 0], second, third, [-1, 0], [-x for x in second], [-x for x in third], [0, 1], [0, -1]]
+    parts = {"claim": "spanning", "budget": 1, "blocks": [], "circuits": [[1, 4], [2, 5], [3, 6]]}
+    proof = InjectivityProof.of(read_layer(rows), trees=[[3, 0, 6, 2, 1, 2, 1, 0, 6, 2, 1, 2]], **parts)
+    if spans:
+        proof.verify(rows)
+    else:
+        with pytest.raises(CertificateError, match="a transversal does not span"):
+            proof.verify(rows)

@@ -287,15 +287,16 @@ class _RankWalk(_Walk):
     def check_transversals(self, packing: list[int]) -> None:
         quotient = self.flats.quotient(self.positive)
         missing = quotient.shape[1]
-        self.require_rank(len(packing) == missing, f"{len(packing)} clauses where the rank lacks {missing}")
+        self.require_rank(len(packing) >= missing, f"{len(packing)} clauses where the rank lacks {missing}")
         count = prod(live.bit_count() for live in packing)
         self.require(count <= TRANSVERSAL_LIMIT, f"a node has more than {TRANSVERSAL_LIMIT} transversals")
         self.transversals += count
         together = TRANSVERSAL_LIMIT + _TRANSVERSALS_AN_ENTRY * len(self.entries)
         self.require(self.transversals <= together, f"the nodes have more than {together} transversals together")
         if count:
-            groups = [quotient[None, _rows(live)] for live in packing]
-            self.require_rank(_transversals_span(groups, self.flats.prime), "a transversal does not span")
+            groups = [quotient[_rows(live)] for live in packing]
+            spans = _transversals_are_bases if len(packing) == missing else _transversals_span
+            self.require_rank(spans(groups, self.flats.prime), "a transversal does not span")
 
     def require_rank(self, condition: bool, fault: str) -> None:
         if not condition:
@@ -345,17 +346,32 @@ def _eliminate(rows: NDArray[np.int64], vectors: NDArray[np.int64], prime: int) 
     return reduced
 
 
-def _transversals_span(groups: list[NDArray[np.int64]], prime: int) -> bool:
-    """Whether any choice of one vector from each of k groups is a basis of F_p^k; a group has shape (batch, size, k).
+def _transversals_are_bases(groups: list[NDArray[np.int64]], prime: int) -> bool:
+    """Whether any choice of one vector from each of k groups is a basis of F_p^k; a group has shape (size, k).
 
-    All choices from the first group are eliminated from the others at once, each in its own entry of the batch.
+    All choices from the first group are eliminated from the others at once, each in its own entry of a batch.
     """
-    while groups:
-        vectors, *rest = groups
+    batches = [group[None] for group in groups]
+    while batches:
+        vectors, *rest = batches
         if not vectors[..., 0].all():
             return False
-        groups = []
+        batches = []
         for others in rest:
             reduced = _eliminate(others[:, None], vectors[:, :, None], prime)
-            groups.append(reduced.reshape(-1, *reduced.shape[2:]))
+            batches.append(reduced.reshape(-1, *reduced.shape[2:]))
+    return True
+
+
+def _transversals_span(groups: list[NDArray[np.int64]], prime: int) -> bool:
+    """Whether any choice of one vector from each of the groups, of shape (size, d), spans F_p^d: choice by choice."""
+    sizes = tuple(map(len, groups))
+    for start in range(0, prod(sizes), _CHUNK):
+        choices = np.unravel_index(np.arange(start, min(start + _CHUNK, prod(sizes))), sizes)
+        chosen = np.stack([group[choice] for group, choice in zip(groups, choices, strict=True)], axis=1)
+        while chosen.shape[2]:
+            pivots = np.take_along_axis(chosen, (chosen[..., :1] != 0).argmax(axis=1, keepdims=True), axis=1)
+            if not pivots[..., 0].all():
+                return False
+            chosen = _eliminate(chosen, pivots, prime)
     return True
