@@ -8,7 +8,7 @@ KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/*)
 # What has depended on the kernels that OpenBLAS picks for a processor.
 SUSPECTS := tests/test_interpolate.py tests/test_invert.py polyinj/networks/lipschitz
 
-.PHONY: run test test-kernels test-debug lint bench clean
+.PHONY: run test test-kernels test-debug fuzz lint bench clean
 
 run: $(READY)
 	$(BIN)/polyinj transition --out results
