@@ -150,10 +150,12 @@ class BallCover:
             weights, _ = nnls(np.vstack([-normals.T, heights]), target, maxiter=30 * sum(normals.shape))
         except RuntimeError:
             weights = np.zeros(len(outside))
-        share = 1.0 - float(weights @ heights)
-        if share <= 0:
+        with np.errstate(all="ignore"):
+            share = 1.0 - float(weights @ heights)
+            near, multipliers = -(weights @ normals) / share, weights / share
+        if not (share > 0 and np.isfinite(near).all() and np.isfinite(multipliers).all()):
             return np.full(normals.shape[1], np.inf), np.zeros(len(outside))
-        return -(weights @ normals) / share, weights / share
+        return near, multipliers
 
     def _descend(self, outside: list[int]) -> list[int]:
         """Another cell of witnesses, as near to the centre as single steps over one hyperplane lead."""
@@ -228,10 +230,9 @@ class BallCover:
         if (cut := self._cut(near, squared_length(near))) is not None:
             self.cuts.append(cut)
             return None
-        step = Fraction(1, 2)
-        while not ball.surrounds(found := [a + step * (b - a) for a, b in zip(near, witness, strict=True)]):
-            step /= 2
-        return self._input(found)
+        towards = [b - a for a, b in zip(near, witness, strict=True)]
+        step = min(Fraction(1, 2), ball.step_inside(near, towards))
+        return self._input([a + step * b for a, b in zip(near, towards, strict=True)])
 
 
 def _ratio(row: Sequence[int], unit: Sequence[float]) -> Fraction:

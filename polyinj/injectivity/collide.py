@@ -173,7 +173,7 @@ def _rounded(
 
 
 def _beside(layer: Layer, z: list[Fraction], v: list[Fraction]) -> Collision:
-    """z and z + eps v for a power of two: as far as no inactive row and no facet changes sign, in a ball less."""
+    """z and z + eps v for a power of two: as far as no inactive row changes sign and the domain reaches."""
     tail = [] if layer.is_linear else [Fraction(1)]
     point, along = [*z, *tail], [*v, *(0 * entry for entry in tail)]
     reach = [Fraction(1 << 20)]
@@ -183,6 +183,8 @@ def _beside(layer: Layer, z: list[Fraction], v: list[Fraction]) -> Collision:
         slope = sum((a * b for a, b in zip(row, along, strict=True)), Fraction(0))
         if value > 0 > slope:
             reach.append(value / -slope)
+    if isinstance(layer.domain, Ball):
+        reach.append(layer.domain.step_inside(z, v))
     # A power of two at or below the least of them.
     least = min(reach)
     bits = least.numerator.bit_length() - least.denominator.bit_length() - 1

@@ -194,6 +194,20 @@ class Ball:
         """Whether the point lies in the open ball."""
         return self._squared_distance(point) < self.radius**2
 
+    def step_inside(self, point: Sequence[Fraction], direction: Sequence[Fraction]) -> Fraction:
+        """A step t > 0, not much shorter than need be, for which point + t direction is in the open ball, as point is.
+
+        With o = point - centre and g = radius^2 - |o|^2 > 0 that says 2 t o.d + t^2 |d|^2 < g.
+        """
+        offset = [a - b for a, b in zip(point, self.centre, strict=True)]
+        gap = self.radius**2 - squared_length(offset)
+        cross = abs(sum((a * b for a, b in zip(offset, direction, strict=True)), Fraction(0)))
+        share = gap / (4 * squared_length(direction))
+        # A power of two whose square is at most that share.
+        bits = (share.numerator.bit_length() - share.denominator.bit_length() - 1) // 2
+        step = Fraction(1 << bits) if bits >= 0 else Fraction(1, 1 << -bits)
+        return min(step, gap / (4 * cross)) if cross else step
+
     def _squared_distance(self, point: Sequence[Fraction]) -> Fraction:
         return squared_length([a - b for a, b in zip(point, self.centre, strict=True)])
 
