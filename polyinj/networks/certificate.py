@@ -28,7 +28,8 @@ from polyinj.injectivity.certificate_file import (
     read_document,
     write_document,
 )
-from polyinj.networks.region_check import Clock, Separation, check_lengths, check_proof
+from polyinj.injectivity.clock import Clock
+from polyinj.networks.region_check import Separation, check_lengths, check_proof
 from polyinj.networks.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
 
 _SHORT = re.compile(r"0|-?[1-9][0-9]{0,999}", re.ASCII)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +10,9 @@ from math import comb, gcd
 
 from flint import fmpz_mat, nmod_mat
 
-from polyinj.errors import CertificateError, InputError
+from polyinj.errors import CertificateError
 from polyinj.geometry.exact import IntegerRows, kernel, pivot_columns, product, rank
+from polyinj.injectivity.clock import Clock
 from polyinj.networks.relu_chain import ReluChain, brief
 
 Ray = tuple[int, ...]
@@ -38,21 +38,6 @@ class Separation:
 
     parts: tuple[PartName, PartName]
     row: tuple[int, ...]
-
-
-class Clock:
-    """Seconds for a check, or None; InputError for what is not positive."""
-
-    def __init__(self, time_limit: float | None) -> None:
-        if time_limit is not None and not time_limit > 0:
-            raise InputError(f"time_limit is {time_limit}; expected seconds > 0, or None")
-        self.time_limit = time_limit
-        self.deadline = None if time_limit is None else time.monotonic() + time_limit
-
-    def check(self) -> None:
-        """CertificateError when the time is over."""
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            raise CertificateError(f"the check did not end in the {self.time_limit:g} seconds of its time limit")
 
 
 @dataclass(slots=True)

@@ -13,10 +13,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from polyinj.errors import InputError
+from polyinj.errors import InputError, printable
 from polyinj.networks.model import Network, NetworkLayer
 from polyinj.networks.readers.lossless import read_tensor
-from polyinj.networks.readers.printable import printable
 
 _ROLES = {
     **dict.fromkeys(("weights", "weight", "kernel", "w"), "weights"),

@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.errors import InputError
+from polyinj.errors import InputError, printable
 from polyinj.networks.model import Network
 from polyinj.networks.readers.chain import LARGEST_MATRIX, Chain
 from polyinj.networks.readers.lossless import multiply, read_tensor
-from polyinj.networks.readers.printable import printable
 
 # Operations that only move stored values, or shapes; evaluated where constants pass through them.
 _MOVING = {"Constant", "ConstantOfShape", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}
