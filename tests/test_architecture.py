@@ -13,6 +13,7 @@ ROOT = Path(polyinj.__file__).parent
 SHARED = {"polyinj", "polyinj.errors"}
 CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer", "domain", "clock"}
 NETWORK_CHECKER = {"certificate", "relu_chain", "region_check"}
+SHARED_BY_CHECKERS = ("certificate", "certificate_file", "clock")
 STRANDS = {"geometry", "injectivity", "theory", "simulation", "networks"}
 KERNELS = {"_core", "_cells", "_split", "_search", "_spectral", "_descent"}
 # What the modules of a room may import, beside SHARED and their own room.
@@ -54,9 +55,9 @@ MACHINERY = (
 STRICTER = {
     **{f"simulation.{name}": set() for name in MACHINERY},
     **{f"injectivity.{name}": {"geometry.exact"} for name in CHECKER},
-    # A network's checker shares the checker's files and its rounded collision.
+    # A network's checker shares the checker's files, its clock and its rounded collision.
     **{
-        f"networks.{name}": {"geometry.exact", "injectivity.certificate", "injectivity.certificate_file"}
+        f"networks.{name}": {"geometry.exact", *(f"injectivity.{part}" for part in SHARED_BY_CHECKERS)}
         for name in NETWORK_CHECKER
     },
 }
