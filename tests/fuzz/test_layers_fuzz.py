@@ -7,8 +7,10 @@ tries so many others; `make fuzz` goes on for hours.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,16 +103,14 @@ def _negated(pair):
     return high, low
 
 
-def try_case(seed):
-    """Decide one case and one layer that is the same by symmetry; the name of its family and the verdict."""
-    rng = np.random.default_rng(seed)
-    name, weights, bias, domain = families.draw(rng)
+def fault(weights, bias, domain, seed):
+    """What goes wrong on a layer, on one alike by symmetry, or in the search for a witness; None: nothing."""
     try:
         injective = is_injective(weights, bias, domain)
         options = [{}, {"rank_proof": True}, {"rank_proof": False}][seed % 3]
         decision = decide_injectivity(weights, bias, domain=domain, **options)
         agrees(decision, weights, bias, domain, injective)
-        others = list(symmetric(weights, bias, domain, rng))
+        others = list(symmetric(weights, bias, domain, np.random.default_rng(seed)))
         rows, shifts, box = others[seed % len(others)]
         assert_decided(rows, shifts, box, injective)
         if reference.rank(exactly(weights, None)[0]) == weights.shape[1]:
@@ -119,9 +119,45 @@ def try_case(seed):
                 assert not injective
                 assert witness.active == sum(value >= 0 for value in values_at(weights, bias, witness.point))
     except Exception as error:
-        kind = type(error).__name__
-        raise AssertionError(f"seed {seed}, {name}: {kind}: {error}\n{weights!r}\n{bias!r}\n{domain!r}") from error
-    return name, injective
+        return error
+    return None
+
+
+def shorter(weights, bias, domain):
+    """The layer without its domain, without its bias, without a row, with an entry 0 or 1 in place of a longer one."""
+    if domain is not None:
+        yield weights, bias, None
+    if bias is not None:
+        yield weights, None, domain
+    for i in range(len(weights) - 1, -1, -1) if len(weights) > 1 else ():
+        yield np.delete(weights, i, axis=0), None if bias is None else np.delete(bias, i), domain
+    for place in np.ndindex(weights.shape):
+        for value in (0, 1) if weights[place] not in (0, 1) else ():
+            simple = weights.copy()
+            simple[place] = Fraction(value) if weights.dtype == object else value
+            yield simple, bias, domain
+
+
+def shrunk(layer, seed):
+    """A layer that fails like this one and of which no shorter one does."""
+    kind = type(fault(*layer, seed))
+    while (
+        smaller := next((other for other in shorter(*layer) if type(fault(*other, seed)) is kind), None)
+    ) is not None:
+        layer = smaller
+    return layer
+
+
+def try_case(seed):
+    """The family and the verdict of one case; AssertionError, with the shrunk layer, if something is wrong."""
+    name, *layer = families.draw(np.random.default_rng(seed))
+    error = fault(*layer, seed)
+    if error is not None:
+        weights, bias, domain = shrunk(layer, seed)
+        raise AssertionError(
+            f"seed {seed}, {name}: {type(error).__name__}: {error}\nso too {weights!r}\n{bias!r}\n{domain!r}"
+        ) from error
+    return name, is_injective(*layer)
 
 
 def values_at(weights, bias, point):
@@ -132,9 +168,53 @@ def values_at(weights, bias, point):
 def test_layers_of_every_family():
     seen = Counter()
     start = families.first_seed()
-    for seed in range(start, start + families.cases(1000)):
+    for seed in range(start, start + families.cases(2000)):
         seen[try_case(seed)] += 1
     assert {injective for _, injective in seen} == {False, True}
+
+
+def read_number(entry):
+    return None if entry is None else Fraction(entry) if isinstance(entry, str) else entry
+
+
+def read_layer(case):
+    """A case of found_layers.json: doubles as numbers, rationals as strings; no side of a box is null."""
+    weights, bias, domain = case["weights"], case["bias"], case["domain"]
+    rational = any(isinstance(entry, str) for row in weights for entry in row)
+    weights = np.array([[read_number(entry) for entry in row] for row in weights], dtype=object if rational else float)
+    if bias is not None:
+        exact = any(isinstance(entry, str) for entry in bias)
+        bias = np.array([read_number(entry) for entry in bias], dtype=object if exact else float)
+    if domain is not None and "radius" in domain:
+        domain = Ball([Fraction(entry) for entry in domain["centre"]], Fraction(domain["radius"]))
+    elif domain is not None:
+        domain = Box(*([read_number(entry) for entry in domain[side]] for side in ("lower", "upper")))
+    return weights, bias, domain
+
+
+FOUND = json.loads((Path(__file__).parent / "found_layers.json").read_text())
+
+
+@pytest.mark.parametrize("case", FOUND, ids=lambda case: case["why"])
+def test_what_was_found_before(case):
+    for seed in range(3):
+        error = fault(*read_layer(case), seed)
+        if error is not None:
+            raise error
+
+
+def test_failures_are_shrunk(monkeypatch):
+    decide = decide_injectivity
+
+    def fails_on_sevens(weights, *arguments, **options):
+        if 7 in weights:
+            raise ZeroDivisionError
+        return decide(weights, *arguments, **options)
+
+    monkeypatch.setattr("fuzz.test_layers_fuzz.decide_injectivity", fails_on_sevens)
+    layer = np.array([[3.0, 1.5], [2.0, 7.0], [-1.0, 4.0]]), np.array([1.0, 2.0, 3.0]), Box.nonnegative(2)
+    weights, bias, domain = shrunk(layer, 0)
+    assert (weights.tolist(), bias, domain) == ([[0, 7]], None, None)
 
 
 def test_rows_nearly_opposite_and_more_circuits_than_dimensions_missing():
