@@ -6,6 +6,15 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from polyinj.certificates.domain import Ball as Ball
+    from polyinj.certificates.domain import Box as Box
+    from polyinj.certificates.layer_certificate import Collision as Collision
+    from polyinj.certificates.layer_certificate import InjectivityProof as InjectivityProof
+    from polyinj.certificates.layer_certificate import load_certificate as load_certificate
+    from polyinj.certificates.layer_certificate import verify_certificate as verify_certificate
+    from polyinj.certificates.network_certificate import NetworkCollision as NetworkCollision
+    from polyinj.certificates.network_certificate import NetworkProof as NetworkProof
+    from polyinj.certificates.network_certificate import load_network_certificate as load_network_certificate
     from polyinj.errors import BudgetExceeded as BudgetExceeded
     from polyinj.errors import CertificateError as CertificateError
     from polyinj.errors import InputError as InputError
@@ -15,25 +24,16 @@ if TYPE_CHECKING:
     from polyinj.geometry.arrangement import Arrangement as Arrangement
     from polyinj.geometry.cone import Cone as Cone
     from polyinj.geometry.orthants import OrthantUnion as OrthantUnion
-    from polyinj.injectivity.certificate import Collision as Collision
-    from polyinj.injectivity.certificate import InjectivityProof as InjectivityProof
-    from polyinj.injectivity.certificate import load_certificate as load_certificate
-    from polyinj.injectivity.certificate import verify_certificate as verify_certificate
     from polyinj.injectivity.decide import decide_injectivity as decide_injectivity
     from polyinj.injectivity.decision import Decision as Decision
     from polyinj.injectivity.decision import Verdict as Verdict
     from polyinj.injectivity.depth import DepthResult as DepthResult
     from polyinj.injectivity.depth import tukey_depth as tukey_depth
-    from polyinj.injectivity.domain import Ball as Ball
-    from polyinj.injectivity.domain import Box as Box
     from polyinj.injectivity.invert import active_rank as active_rank
     from polyinj.injectivity.invert import inverse_lipschitz as inverse_lipschitz
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
-    from polyinj.networks.certificate import NetworkCollision as NetworkCollision
-    from polyinj.networks.certificate import NetworkProof as NetworkProof
-    from polyinj.networks.certificate import load_network_certificate as load_network_certificate
     from polyinj.networks.check import NetworkCheck as NetworkCheck
     from polyinj.networks.check import check_network as check_network
     from polyinj.networks.deep import NetworkDecision as NetworkDecision
@@ -132,11 +132,16 @@ _HOMES = {
     "polyinj.geometry.arrangement": ["Arrangement"],
     "polyinj.geometry.cone": ["Cone"],
     "polyinj.geometry.orthants": ["OrthantUnion"],
-    "polyinj.injectivity.certificate": ["Collision", "InjectivityProof", "load_certificate", "verify_certificate"],
+    "polyinj.certificates.layer_certificate": [
+        "Collision",
+        "InjectivityProof",
+        "load_certificate",
+        "verify_certificate",
+    ],
     "polyinj.injectivity.decide": ["decide_injectivity"],
     "polyinj.injectivity.decision": ["Decision", "Verdict"],
     "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],
-    "polyinj.injectivity.domain": ["Ball", "Box"],
+    "polyinj.certificates.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
     "polyinj.networks.check": ["NetworkCheck", "check_network"],
@@ -146,7 +151,7 @@ _HOMES = {
     "polyinj.networks.relaxation.profile": ["RelaxationProfile", "relaxation_profile"],
     "polyinj.networks.relaxation.rules": ["Relaxation"],
     "polyinj.networks.weights": ["read_network"],
-    "polyinj.networks.certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
+    "polyinj.certificates.network_certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
     "polyinj.networks.lipschitz.interpolate": [

@@ -21,6 +21,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj import __version__
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.layer import AnotherDomain, Layer, LayerName
+from polyinj.certificates.layer_certificate import Collision, InjectivityProof, verify_certificate
 from polyinj.cli_crossings import crossings_table
 from polyinj.cli_deep import deep
 from polyinj.cli_domain import BoxSides, Centre, Nonnegative, Radius, domain_options, read_domain
@@ -38,11 +41,8 @@ from polyinj.cli_robustness import robustness
 from polyinj.cli_sweep import sweep
 from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError, printable
 from polyinj.geometry import exact
-from polyinj.injectivity.certificate import Collision, InjectivityProof, verify_certificate
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.injectivity.domain import Ball, Box
-from polyinj.injectivity.layer import AnotherDomain, Layer, LayerName
 from polyinj.networks.model import Network
 from polyinj.networks.weights import read_array, read_arrays
 from polyinj.plots.theory import plot_threshold_ladder

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
+from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import InputError, printable
 from polyinj.geometry.exact import format_ratio, read_number
-from polyinj.injectivity.domain import Ball, Box
 
 Nonnegative = Annotated[bool, typer.Option("--nonnegative", help="Inputs are >= 0, as behind a ReLU.")]
 BoxSides = Annotated[

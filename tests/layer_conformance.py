@@ -16,10 +16,10 @@ from pathlib import Path
 
 from naive_prover import count_proof, rank_proof
 
-from polyinj.injectivity.certificate import Collision, InjectivityProof
-from polyinj.injectivity.certificate_file import padded
-from polyinj.injectivity.domain import Ball, Box
-from polyinj.injectivity.layer import LayerName, read_layer
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.json_format import padded
+from polyinj.certificates.layer import LayerName, read_layer
+from polyinj.certificates.layer_certificate import Collision, InjectivityProof
 
 FOLDER = Path(__file__).parents[1] / "docs" / "conformance"
 INDEX = "layer-index.json"

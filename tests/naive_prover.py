@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
+from polyinj.certificates.json_format import padded
+from polyinj.certificates.layer import read_layer
+from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.geometry.exact import kernel, rank
-from polyinj.injectivity.certificate import InjectivityProof
-from polyinj.injectivity.certificate_file import padded
-from polyinj.injectivity.layer import read_layer
 
 UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
 

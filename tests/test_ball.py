@@ -22,8 +22,8 @@ from polyinj import (
     decide_injectivity,
     find_witness,
 )
+from polyinj.certificates.layer import read_layer
 from polyinj.injectivity.ball import BallCover
-from polyinj.injectivity.layer import read_layer
 from polyinj.testing import integer_matrices
 
 RADII = [Fraction(1, 4), Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(7, 3), Fraction(3)]

@@ -33,13 +33,13 @@ from naive_prover import (
 )
 from reference import Refused, brute_force_injective, brute_force_injective_on_ball, verify_proof
 
+from polyinj.certificates.circuit_check import _is_circuit, _proved_in_doubles, check_circuits
+from polyinj.certificates.clock import Clock
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.layer import LayerName, read_layer
+from polyinj.certificates.layer_certificate import Collision, InjectivityProof, load_certificate
 from polyinj.errors import CertificateError, InputError
-from polyinj.injectivity.certificate import Collision, InjectivityProof, load_certificate
-from polyinj.injectivity.circuit_check import _is_circuit, _proved_in_doubles, check_circuits
-from polyinj.injectivity.clock import Clock
 from polyinj.injectivity.decide import decide_injectivity
-from polyinj.injectivity.domain import Ball, Box
-from polyinj.injectivity.layer import LayerName, read_layer
 
 PLUS_MINUS = [[1, 0], [0, 1], [-1, 0], [0, -1]]
 TRAP = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [1, 1, 0], [-1, -1, 0], [0, 0, 1]]
@@ -112,7 +112,7 @@ def both_accept(spoilt, weights, bias, tmp_path):
 
 def test_the_checker_loads_neither_the_search_nor_the_core():
     code = (
-        "import sys, polyinj.injectivity.certificate; "
+        "import sys, polyinj.certificates.layer_certificate; "
         "print([name for name in sys.modules if name.startswith('polyinj') and "
         "any(part in name for part in ('_core', '_search', 'decide', 'collide'))])"
     )

@@ -11,9 +11,9 @@ import pytest
 from layer_conformance import FOLDER, INDEX, cases, index
 from reference import Refused, verify_proof
 
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.layer_certificate import Collision, verify_certificate
 from polyinj.errors import CertificateError
-from polyinj.injectivity.certificate import Collision, verify_certificate
-from polyinj.injectivity.domain import Ball, Box
 
 CASES = json.loads((FOLDER / INDEX).read_text())
 

@@ -8,9 +8,9 @@ import pytest
 from reference_networks import first_failing_layer
 
 from polyinj import InputError, Verdict, decide_injectivity, decide_network_injectivity
-from polyinj.injectivity.certificate import InjectivityProof
-from polyinj.networks.certificate import NetworkProof
-from polyinj.networks.relu_chain import homogeneous_images, read_chain
+from polyinj.certificates.layer_certificate import InjectivityProof
+from polyinj.certificates.network_certificate import NetworkProof
+from polyinj.certificates.relu_chain import homogeneous_images, read_chain
 
 FOLD = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0]]]
 

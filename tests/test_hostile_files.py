@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from naive_prover import BRANCH, SPANNING, rank_proof
 
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.json_format import LARGEST_NUMBER, padded, write_document
+from polyinj.certificates.layer import read_layer
+from polyinj.certificates.layer_certificate import Collision, InjectivityProof, load_certificate, verify_certificate
 from polyinj.errors import CertificateError, InputError, printable
-from polyinj.injectivity.certificate import Collision, InjectivityProof, load_certificate, verify_certificate
-from polyinj.injectivity.certificate_file import LARGEST_NUMBER, padded, write_document
-from polyinj.injectivity.domain import Ball, Box
-from polyinj.injectivity.layer import read_layer
 
 PLUS_MINUS = [[1, 0], [0, 1], [-1, 0], [0, -1]]
 BALL = Ball([2, 0], 1)

@@ -23,14 +23,14 @@ from polyinj import (
     load_certificate,
     load_network_certificate,
 )
+from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof, verify_network_certificate
+from polyinj.certificates.region_check import extreme_rays
+from polyinj.certificates.relu_chain import read_chain
 from polyinj.geometry.exact import kernel, product, rank
 from polyinj.networks import collisions
-from polyinj.networks.certificate import NetworkCollision, NetworkProof, verify_network_certificate
 from polyinj.networks.collisions import Verdicts, compare_regions
 from polyinj.networks.proofs import prove
-from polyinj.networks.region_check import extreme_rays
 from polyinj.networks.regions import Regions
-from polyinj.networks.relu_chain import read_chain
 
 # Injective, with a fold along a ray: one pair of its parts needs a separating row.
 SEPARATED = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0], [2, 0, 0, 0]]]
@@ -510,7 +510,7 @@ def test_hostile_files(tmp_path, case):
 
 
 def test_points_of_a_collision_with_one_denominator(monkeypatch):
-    monkeypatch.setattr("polyinj.networks.relu_chain.LARGEST_POINT", 100)
+    monkeypatch.setattr("polyinj.certificates.relu_chain.LARGEST_POINT", 100)
     collision = replace(decide_network_injectivity(FOLD).certificate, x=(Fraction(1, 2**40 + 1), Fraction(1, 3**20)))
     with pytest.raises(CertificateError, match="takes more than the 100 bits allowed"):
         collision.verify(FOLD)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witness
 from polyinj._descent import STARTS, Descent
+from polyinj.certificates.layer import read_layer
 from polyinj.injectivity import descent
-from polyinj.injectivity.layer import read_layer
 from polyinj.injectivity.search import Problem
 from polyinj.injectivity.witness import closest_to_witness
 from polyinj.simulation.statistics import WitnessFound

@@ -27,13 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from polyinj.certificates.domain import Ball, Point, squared_length
+from polyinj.certificates.layer import Layer, LayerName, read_layer
+from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.geometry import exact
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_projection import project_exactly
-from polyinj.injectivity.certificate import InjectivityProof
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.domain import Ball, Point, squared_length
-from polyinj.injectivity.layer import Layer, LayerName, read_layer
 
 # Cuts are rounded to so many bits, and are longer than the radius by so much.
 _BITS, _SLACK = 26, 2.0**-22

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.layer import Layer
+from polyinj.certificates.layer_certificate import Collision
 from polyinj.errors import CertificateError
 from polyinj.geometry import exact
-from polyinj.injectivity.certificate import Collision
-from polyinj.injectivity.domain import Ball, Box
-from polyinj.injectivity.layer import Layer
 
 _PULL = Fraction(1, 16)
 _BITS = (6, 10, 16, 24, 40, 64, 128)
@@ -52,7 +52,7 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | N
     Parameters
     ----------
     layer : Layer
-        As returned by `polyinj.injectivity.layer.read_layer`.
+        As returned by `polyinj.certificates.layer.read_layer`.
     point : sequence of n Fractions or ints
         A point in the interior of the layer's domain.
 

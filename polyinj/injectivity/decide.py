@@ -26,16 +26,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
+from polyinj.certificates.domain import Ball, Box, Cover
+from polyinj.certificates.layer import Layer, read_layer
+from polyinj.certificates.layer_certificate import Claim, InjectivityProof
 from polyinj.errors import CertificateError, InputError, InternalError
 from polyinj.geometry import exact
 from polyinj.injectivity.ball import BallCover
-from polyinj.injectivity.certificate import Claim, InjectivityProof
 from polyinj.injectivity.collide import collision_at
 from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
 from polyinj.injectivity.descent import can_descend, descend
-from polyinj.injectivity.domain import Ball, Box, Cover
 from polyinj.injectivity.exact_search import search_exactly
-from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.line import covering_circuit, uncovered_point
 from polyinj.injectivity.looks import Look, Looks
 from polyinj.injectivity.run import Limits, Outcome

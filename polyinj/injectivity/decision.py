@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Literal
 
+from polyinj.certificates.layer import Layer, LayerName
+from polyinj.certificates.layer_certificate import Collision, InjectivityProof
 from polyinj.errors import CertificateError
-from polyinj.injectivity.certificate import Collision, InjectivityProof
-from polyinj.injectivity.layer import Layer, LayerName
 from polyinj.injectivity.witness import Witness
 
 

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, RUNNING, STUCK
+from polyinj.certificates.layer import Layer, read_layer
+from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
 from polyinj.geometry import exact
-from polyinj.injectivity.certificate import InjectivityProof
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.exact_search import search_exactly
-from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.run import Limits
 from polyinj.injectivity.search import Problem, search_count
 from polyinj.injectivity.witness import fewest_active

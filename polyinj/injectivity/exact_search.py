@@ -21,9 +21,9 @@ from fractions import Fraction
 import numpy as np
 
 from polyinj._search import EXHAUSTED, RUNNING, WITNESS
+from polyinj.certificates.layer import Layer, System
 from polyinj.geometry import exact
 from polyinj.injectivity.gordan import alternative
-from polyinj.injectivity.layer import Layer, System
 from polyinj.injectivity.run import Limits, Outcome, signed_vector
 
 

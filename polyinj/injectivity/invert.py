@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyinj.certificates.layer import Layer, read_layer
+from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import InputError
 from polyinj.geometry.arrangement import Arrangement
 from polyinj.geometry.exact import integer_rows, rank, read_matrix, read_vector
-from polyinj.injectivity.certificate import InjectivityProof
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Verdict
-from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.run import Limits
 from polyinj.injectivity.singular import LeastSingularValue
 from polyinj.injectivity.spectral import bound_below

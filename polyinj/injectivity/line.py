@@ -12,8 +12,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.layer import Layer
 from polyinj.geometry import exact
-from polyinj.injectivity.layer import Layer
 
 
 def uncovered_point(layer: Layer) -> list[Fraction] | None:

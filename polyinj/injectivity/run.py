@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._search import EXHAUSTED, RUNNING, STUCK, UNSETTLED, WITNESS
+from polyinj.certificates.layer import System
 from polyinj.geometry import exact
 from polyinj.injectivity.gordan import alternative
-from polyinj.injectivity.layer import System
 
 if TYPE_CHECKING:
     from polyinj.injectivity.search import Problem

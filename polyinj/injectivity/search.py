@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._search import RUNNING, STUCK, CountSearch, RankSearch, factored, least_singular_value
+from polyinj.certificates.layer import Layer
 from polyinj.geometry import exact
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.layer import Layer
 from polyinj.injectivity.looks import Looks
 from polyinj.injectivity.parallel import search_together
 from polyinj.injectivity.run import Accept, Limits, Outcome, run

@@ -28,8 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._spectral import CLOSED, OPEN, SpectralTree
+from polyinj.certificates.layer import System
 from polyinj.injectivity.gordan import alternative
-from polyinj.injectivity.layer import System
 from polyinj.injectivity.run import Limits, signed_vector
 from polyinj.injectivity.spectral_descent import Cell
 

@@ -17,14 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj._search import WitnessSearch
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import InputError
 from polyinj.geometry import exact
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.descent import can_descend, descend
-from polyinj.injectivity.domain import Ball, Box
 from polyinj.injectivity.exact_search import search_exactly
-from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.injectivity.run import Limits
 from polyinj.injectivity.search import Problem
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from polyinj.certificates.domain import Box
+from polyinj.certificates.layer_certificate import Collision
+from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
+from polyinj.certificates.relu_chain import read_chain
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry import exact
-from polyinj.injectivity.certificate import Collision
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.injectivity.domain import Box
-from polyinj.networks.certificate import NetworkCollision, NetworkProof
 from polyinj.networks.deep import NetworkDecision, decide_network_injectivity
 from polyinj.networks.model import Network, NetworkLayer
 from polyinj.networks.probe import find_flat_region
-from polyinj.networks.relu_chain import read_chain
 
 Point = tuple[Fraction, ...]
 

@@ -16,16 +16,16 @@ from fractions import Fraction
 
 from numpy.typing import ArrayLike
 
+from polyinj.certificates.layer_certificate import Collision, InjectivityProof
+from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
+from polyinj.certificates.relu_chain import Biases, ReluChain, read_chain
 from polyinj.errors import CertificateError, InputError
-from polyinj.injectivity.certificate import Collision, InjectivityProof
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.networks.certificate import NetworkCollision, NetworkProof
 from polyinj.networks.collisions import Point, Verdicts, compare_regions
 from polyinj.networks.plane_search import search_planes
 from polyinj.networks.proofs import prove
 from polyinj.networks.regions import OutOfBudget, Regions, expected_cells
-from polyinj.networks.relu_chain import Biases, ReluChain, read_chain
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from operator import mul
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.relu_chain import ReluChain
 from polyinj.geometry import exact
 from polyinj.networks.collisions import Point, compare_regions
 from polyinj.networks.regions import OutOfBudget, Regions
-from polyinj.networks.relu_chain import ReluChain
 
 _BITS = 20
 _PLANES_A_START = 60

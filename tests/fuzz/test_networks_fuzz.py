@@ -16,7 +16,7 @@ import pytest
 from reference_networks import first_failing_layer
 
 from polyinj import InputError, Network, NetworkLayer, Verdict, check_network, decide_network_injectivity
-from polyinj.networks.certificate import NetworkCollision
+from polyinj.certificates.network_certificate import NetworkCollision
 
 CASES = int(os.environ.get("POLYINJ_FUZZ_CASES", "24"))
 SEED = int(os.environ.get("POLYINJ_FUZZ_SEED", "0"))

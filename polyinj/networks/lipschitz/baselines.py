@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import InputError
 from polyinj.geometry.exact import read_matrix, read_vector
-from polyinj.injectivity.domain import Ball, Box
 from polyinj.networks.lipschitz.ascent import draw_inputs
 
 Floats = NDArray[np.float64]

@@ -23,12 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from polyinj.certificates.domain import Ball
+from polyinj.certificates.layer import Layer
 from polyinj.geometry import exact
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_lp import solve_strictly
 from polyinj.geometry.exact_projection import project_exactly
-from polyinj.injectivity.domain import Ball
-from polyinj.injectivity.layer import Layer
 
 Floats = NDArray[np.float64]
 

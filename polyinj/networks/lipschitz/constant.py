@@ -10,10 +10,10 @@ from operator import mul
 import numpy as np
 from numpy.typing import ArrayLike
 
+from polyinj.certificates.domain import Ball, Box
+from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry import exact
-from polyinj.injectivity.domain import Ball, Box
-from polyinj.injectivity.layer import Layer, read_layer
 from polyinj.networks.lipschitz.ascent import ascend
 from polyinj.networks.lipschitz.cell_finder import CellFinder, ever_smaller_steps
 from polyinj.networks.lipschitz.cells import most_cells, search_cells

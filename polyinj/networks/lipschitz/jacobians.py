@@ -22,10 +22,10 @@ from math import frexp
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.domain import Ball, Box, Domain, squared_length
+from polyinj.certificates.layer import Layer
 from polyinj.geometry import exact
 from polyinj.geometry.simplify import simplify
-from polyinj.injectivity.domain import Ball, Box, Domain, squared_length
-from polyinj.injectivity.layer import Layer
 
 Rational = list[list[Fraction]]
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.injectivity.domain import Ball, Box, Domain
+from polyinj.certificates.domain import Ball, Box, Domain
 from polyinj.networks.lipschitz.cell_finder import CellFinder
 from polyinj.networks.lipschitz.jacobians import Jacobians
 from polyinj.networks.lipschitz.operator_norm import NormValue, operator_norm

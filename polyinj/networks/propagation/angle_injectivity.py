@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj import __version__
+from polyinj.certificates.relu_chain import read_chain
 from polyinj.errors import InputError
 from polyinj.networks.deep import decide_network_injectivity
 from polyinj.networks.propagation.propagate import propagate
 from polyinj.networks.propagation.random_network import RandomNetwork
 from polyinj.networks.regions import Regions
-from polyinj.networks.relu_chain import read_chain
 from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.table_result import TableResult
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import CertificateError, InputError, printable
 from polyinj.geometry.exact import format_ratio, parse_ratio
-from polyinj.injectivity.domain import Ball, Box
 
 COLLISION = "polyinj collision"
 PROOF = "polyinj injectivity proof"

@@ -11,9 +11,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyinj.certificates.domain import Ball, Box, Cover, Domain, Point, describe_domain
 from polyinj.errors import CertificateError, InputError, printable
 from polyinj.geometry.exact import IntegerRows, digest, integer_rows, read_matrix, read_vector
-from polyinj.injectivity.domain import Ball, Box, Cover, Domain, Point, describe_domain
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

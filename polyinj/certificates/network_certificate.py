@@ -16,10 +16,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from polyinj.errors import CertificateError
-from polyinj.geometry.exact import read_number
-from polyinj.injectivity.certificate import FloatCollision
-from polyinj.injectivity.certificate_file import (
+from polyinj.certificates.clock import Clock
+from polyinj.certificates.json_format import (
     NETWORK_COLLISION,
     NETWORK_PROOF,
     Fields,
@@ -28,9 +26,11 @@ from polyinj.injectivity.certificate_file import (
     read_document,
     write_document,
 )
-from polyinj.injectivity.clock import Clock
-from polyinj.networks.region_check import Separation, check_lengths, check_proof
-from polyinj.networks.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
+from polyinj.certificates.layer_certificate import FloatCollision
+from polyinj.certificates.region_check import Separation, check_lengths, check_proof
+from polyinj.certificates.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
+from polyinj.errors import CertificateError
+from polyinj.geometry.exact import read_number
 
 _SHORT = re.compile(r"0|-?[1-9][0-9]{0,999}", re.ASCII)
 
@@ -48,7 +48,7 @@ class NetworkCollision:
 
     Examples
     --------
-    >>> from polyinj.networks.relu_chain import read_chain
+    >>> from polyinj.certificates.relu_chain import read_chain
     >>> weights = [[[1], [-1]], [[1, 1]]]
     >>> collision = NetworkCollision.of(read_chain(weights), [1], [-1], 2)
     >>> collision.verify(weights)
@@ -72,7 +72,7 @@ class NetworkCollision:
 
     @classmethod
     def of(cls, network: ReluChain, x: Sequence[Any], y: Sequence[Any], layer: int) -> Self:
-        """A collision of a network read by `polyinj.networks.relu_chain.read_chain`; not verified here."""
+        """A collision of a network read by `polyinj.certificates.relu_chain.read_chain`; not verified here."""
         return cls(tuple(x), tuple(y), layer, NetworkName.of(network))
 
     @classmethod
@@ -170,7 +170,7 @@ class NetworkProof:
         Parameters
         ----------
         weights, biases
-            See `polyinj.networks.relu_chain.read_chain`.
+            See `polyinj.certificates.relu_chain.read_chain`.
         time_limit : float, optional
             Seconds after which the check ends with a CertificateError.
 
@@ -226,7 +226,7 @@ def verify_network_certificate(
     path : path-like
         As in `load_network_certificate`.
     weights, biases
-        See `polyinj.networks.relu_chain.read_chain`.
+        See `polyinj.certificates.relu_chain.read_chain`.
     time_limit : float, optional
         Seconds for the check.
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.clock import Clock
+from polyinj.certificates.layer import System
 from polyinj.errors import CertificateError
 from polyinj.geometry.exact import IntegerRows, kernel
-from polyinj.injectivity.clock import Clock
-from polyinj.injectivity.layer import System
 
 Circuits = NDArray[np.int32]
 

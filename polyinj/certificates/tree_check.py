@@ -14,11 +14,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.circuit_check import Circuits
+from polyinj.certificates.clock import Clock
+from polyinj.certificates.layer import System
 from polyinj.errors import CertificateError, printable
 from polyinj.geometry.exact import IntegerRows
-from polyinj.injectivity.circuit_check import Circuits
-from polyinj.injectivity.clock import Clock
-from polyinj.injectivity.layer import System
 
 UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
 

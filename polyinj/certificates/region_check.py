@@ -10,10 +10,10 @@ from math import comb, gcd
 
 from flint import fmpz_mat, nmod_mat
 
+from polyinj.certificates.clock import Clock
+from polyinj.certificates.relu_chain import ReluChain, brief
 from polyinj.errors import CertificateError
 from polyinj.geometry.exact import IntegerRows, kernel, pivot_columns, product, rank
-from polyinj.injectivity.clock import Clock
-from polyinj.networks.relu_chain import ReluChain, brief
 
 Ray = tuple[int, ...]
 PartName = tuple[int, tuple[int, ...]]

@@ -15,9 +15,10 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj.errors import CertificateError, InputError, printable
-from polyinj.geometry.exact import product, read_number
-from polyinj.injectivity.certificate_file import (
+from polyinj.certificates.circuit_check import check_circuits
+from polyinj.certificates.clock import Clock
+from polyinj.certificates.domain import Ball, Cover, Domain, Point, join_numbers
+from polyinj.certificates.json_format import (
     COLLISION,
     PROOF,
     Fields,
@@ -28,11 +29,10 @@ from polyinj.injectivity.certificate_file import (
     read_document,
     write_document,
 )
-from polyinj.injectivity.circuit_check import check_circuits
-from polyinj.injectivity.clock import Clock
-from polyinj.injectivity.domain import Ball, Cover, Domain, Point, join_numbers
-from polyinj.injectivity.layer import Layer, LayerName, System, longest_bits
-from polyinj.injectivity.tree_check import check_blocks, check_count_trees, check_rank_tree
+from polyinj.certificates.layer import Layer, LayerName, System, longest_bits
+from polyinj.certificates.tree_check import check_blocks, check_count_trees, check_rank_tree
+from polyinj.errors import CertificateError, InputError, printable
+from polyinj.geometry.exact import product, read_number
 
 Claim = Literal["depth", "spanning"]
 
@@ -63,7 +63,7 @@ class Collision:
 
     Examples
     --------
-    >>> from polyinj.injectivity.layer import read_layer
+    >>> from polyinj.certificates.layer import read_layer
     >>> layer = read_layer([[1, 0], [0, 1]])
     >>> collision = Collision.of(layer, [-1, 2], [-3, 2])
     >>> collision.verify([[1, 0], [0, 1]])
@@ -84,7 +84,7 @@ class Collision:
 
     @classmethod
     def of(cls, layer: Layer, x: Sequence[Any], y: Sequence[Any]) -> Self:
-        """A collision of a layer read by `polyinj.injectivity.layer.read_layer`; not verified here."""
+        """A collision of a layer read by `polyinj.certificates.layer.read_layer`; not verified here."""
         return cls(tuple(x), tuple(y), LayerName.of(layer))
 
     @property
