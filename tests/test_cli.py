@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from polyinj import InputError, __version__, tukey_depth
-from polyinj.cli import main
-from polyinj.cli_options import parse_integers, parse_list
+from polyinj.cli.app import main
+from polyinj.cli.options import parse_integers, parse_list
 
 POLYINJ = Path(sys.executable).with_name("polyinj")
 

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from polyinj import GaussianEnsemble, InputError, Transition, locate_transition, simulate
-from polyinj.cli import main
+from polyinj.cli.app import main
 from polyinj.errors import StoreError
 from polyinj.simulation import statistics
 from polyinj.simulation.estimate import Job, simulate_jobs

@@ -21,7 +21,7 @@ from polyinj import (
     lipschitz_constant,
     random_sphere_data,
 )
-from polyinj.cli import main
+from polyinj.cli.app import main
 from polyinj.networks.lipschitz.interpolate import _train, largest_height
 from polyinj.networks.lipschitz.robustness_study import InterpolantLipschitz, SphereDataEnsemble
 from polyinj.simulation.intervals import median_interval

@@ -15,7 +15,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from polyinj import CertificateError, InputError, Network, NetworkLayer, Verdict, check_network, decide_injectivity
-from polyinj.cli import main
+from polyinj.cli.app import main
 from polyinj.networks.probe import collision_at, find_flat_region
 
 MODELS = Path(__file__).parent / "models"

@@ -22,7 +22,7 @@ from polyinj import (
     relate_angles_to_injectivity,
     small_angle_step,
 )
-from polyinj.cli import main
+from polyinj.cli.app import main
 from polyinj.networks.propagation.angle_injectivity import singular_values_of_regions
 from polyinj.networks.propagation.initialisation import equiangular_inputs, identity, orthogonal
 from polyinj.networks.propagation.lenses import LENSES

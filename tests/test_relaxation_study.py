@@ -21,7 +21,7 @@ from polyinj import (
     relaxation_profile,
     study_relaxations,
 )
-from polyinj.cli import main
+from polyinj.cli.app import main
 from polyinj.networks.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
 from polyinj.networks.relaxation.gradient import bound_gradient
 from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, bound_layers

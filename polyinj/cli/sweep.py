@@ -17,8 +17,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from polyinj.cli_crossings import crossings_table, scaling_table
-from polyinj.cli_options import Workers, parse_integers, parse_list
+from polyinj.cli.options import Workers, parse_integers, parse_list
+from polyinj.cli.tables import crossings_table, scaling_table
 from polyinj.errors import InputError
 from polyinj.networks.weights import read_array
 from polyinj.simulation import export as exporting

@@ -11,7 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from polyinj.cli_options import Seed, Workers, parse_integers
+from polyinj.cli.options import Seed, Workers, parse_integers
 from polyinj.networks.lipschitz.robustness_study import RobustnessStudy, estimate_robustness
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from polyinj.cli_options import Seed, Workers, parse_integers, parse_list
+from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
 from polyinj.networks.relaxation.study import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
 
 

@@ -24,21 +24,21 @@ from polyinj import __version__
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import AnotherDomain, Layer, LayerName
 from polyinj.certificates.layer_certificate import Collision, InjectivityProof, verify_certificate
-from polyinj.cli_crossings import crossings_table
-from polyinj.cli_deep import deep
-from polyinj.cli_domain import BoxSides, Centre, Nonnegative, Radius, domain_options, read_domain
-from polyinj.cli_network import (
+from polyinj.cli.deep import deep
+from polyinj.cli.domain import BoxSides, Centre, Nonnegative, Radius, domain_options, read_domain
+from polyinj.cli.network import (
     NetworkOptions,
     check_network_file,
     is_network_file,
     read_network_file,
     verify_network_file,
 )
-from polyinj.cli_options import Seed, Workers, parse_integers, parse_list
-from polyinj.cli_propagate import propagation
-from polyinj.cli_relax import relax
-from polyinj.cli_robustness import robustness
-from polyinj.cli_sweep import sweep
+from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
+from polyinj.cli.propagate import propagation
+from polyinj.cli.relax import relax
+from polyinj.cli.robustness import robustness
+from polyinj.cli.sweep import sweep
+from polyinj.cli.tables import crossings_table
 from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError, printable
 from polyinj.geometry import exact
 from polyinj.injectivity.decide import decide_injectivity
