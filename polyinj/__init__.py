@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from polyinj.certificates.network_certificate import NetworkCollision as NetworkCollision
     from polyinj.certificates.network_certificate import NetworkProof as NetworkProof
     from polyinj.certificates.network_certificate import load_network_certificate as load_network_certificate
+    from polyinj.deep.check import NetworkCheck as NetworkCheck
+    from polyinj.deep.check import check_network as check_network
+    from polyinj.deep.decide import NetworkDecision as NetworkDecision
+    from polyinj.deep.decide import decide_network_injectivity as decide_network_injectivity
     from polyinj.errors import BudgetExceeded as BudgetExceeded
     from polyinj.errors import CertificateError as CertificateError
     from polyinj.errors import InputError as InputError
@@ -34,10 +38,6 @@ if TYPE_CHECKING:
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.witness import Witness as Witness
     from polyinj.injectivity.witness import find_witness as find_witness
-    from polyinj.networks.check import NetworkCheck as NetworkCheck
-    from polyinj.networks.check import check_network as check_network
-    from polyinj.networks.deep import NetworkDecision as NetworkDecision
-    from polyinj.networks.deep import decide_network_injectivity as decide_network_injectivity
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
     from polyinj.networks.lipschitz.baselines import norm_product as norm_product
@@ -144,7 +144,7 @@ _HOMES = {
     "polyinj.certificates.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.witness": ["Witness", "find_witness"],
-    "polyinj.networks.check": ["NetworkCheck", "check_network"],
+    "polyinj.deep.check": ["NetworkCheck", "check_network"],
     "polyinj.networks.relaxation.exact_range": ["ExactRange", "exact_range"],
     "polyinj.networks.model": ["Network", "NetworkLayer"],
     "polyinj.networks.relaxation.network_bounds": ["NetworkBounds", "bound_network"],
@@ -152,7 +152,7 @@ _HOMES = {
     "polyinj.networks.relaxation.rules": ["Relaxation"],
     "polyinj.networks.weights": ["read_network"],
     "polyinj.certificates.network_certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
-    "polyinj.networks.deep": ["NetworkDecision", "decide_network_injectivity"],
+    "polyinj.deep.decide": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
     "polyinj.networks.lipschitz.interpolate": [
         "Interpolant",

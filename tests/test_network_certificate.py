@@ -26,11 +26,11 @@ from polyinj import (
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof, verify_network_certificate
 from polyinj.certificates.region_check import extreme_rays
 from polyinj.certificates.relu_chain import read_chain
+from polyinj.deep import collisions
+from polyinj.deep.collisions import Verdicts, compare_regions
+from polyinj.deep.linear_regions import Regions
+from polyinj.deep.proof_builder import prove
 from polyinj.geometry.exact import kernel, product, rank
-from polyinj.networks import collisions
-from polyinj.networks.collisions import Verdicts, compare_regions
-from polyinj.networks.proofs import prove
-from polyinj.networks.regions import Regions
 
 # Injective, with a fold along a ray: one pair of its parts needs a separating row.
 SEPARATED = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0], [2, 0, 0, 0]]]

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from polyinj import CertificateError, InputError, Network, NetworkLayer, Verdict, check_network, decide_injectivity
 from polyinj.cli.app import main
-from polyinj.networks.probe import collision_at, find_flat_region
+from polyinj.deep.flat_region import collision_at, find_flat_region
 
 MODELS = Path(__file__).parent / "models"
 SPLIT = NetworkLayer(np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]]), None, "relu", "split")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyinj.certificates.network_certificate import NetworkCollision, verify_network_certificate
+from polyinj.deep.check import LayerCheck, NetworkCheck, Point, check_network, describe_claim
 from polyinj.injectivity.decision import Verdict
-from polyinj.networks.check import LayerCheck, NetworkCheck, Point, check_network, describe_claim
 from polyinj.networks.model import Network
 from polyinj.networks.weights import read_arrays, read_network
 

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj import __version__
+from polyinj.deep.decide import decide_network_injectivity
 from polyinj.errors import InputError
 from polyinj.injectivity.decision import Verdict
-from polyinj.networks.deep import decide_network_injectivity
 from polyinj.simulation.counts import Counts
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes

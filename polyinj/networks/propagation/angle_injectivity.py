@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.certificates.relu_chain import read_chain
+from polyinj.deep.decide import decide_network_injectivity
+from polyinj.deep.linear_regions import Regions
 from polyinj.errors import InputError
-from polyinj.networks.deep import decide_network_injectivity
 from polyinj.networks.propagation.propagate import propagate
 from polyinj.networks.propagation.random_network import RandomNetwork
-from polyinj.networks.regions import Regions
 from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.table_result import TableResult
 

@@ -10,9 +10,9 @@ import numpy as np
 from polyinj.certificates.network_certificate import NetworkProof
 from polyinj.certificates.region_check import PartName, Separation
 from polyinj.certificates.relu_chain import NetworkName, ReluChain
+from polyinj.deep.collisions import Part, Verdicts
+from polyinj.deep.linear_regions import Cell, Regions
 from polyinj.geometry.exact_cone import coprime
-from polyinj.networks.collisions import Part, Verdicts
-from polyinj.networks.regions import Cell, Regions
 
 # Digits of the interior points that are tried, in turn: most regions hold a short one.
 _BITS = (10, 20, 40)

@@ -9,13 +9,13 @@ from polyinj.certificates.domain import Box
 from polyinj.certificates.layer_certificate import Collision
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
 from polyinj.certificates.relu_chain import read_chain
+from polyinj.deep.decide import NetworkDecision, decide_network_injectivity
+from polyinj.deep.flat_region import find_flat_region
 from polyinj.errors import CertificateError, InputError
 from polyinj.geometry import exact
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.networks.deep import NetworkDecision, decide_network_injectivity
 from polyinj.networks.model import Network, NetworkLayer
-from polyinj.networks.probe import find_flat_region
 
 Point = tuple[Fraction, ...]
 

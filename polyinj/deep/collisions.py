@@ -30,9 +30,9 @@ from math import comb, lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.deep.linear_regions import OutOfBudget, Regions
+from polyinj.deep.pairs import kernel_is_diagonal, largest_support, mix, off_diagonal
 from polyinj.geometry import exact
-from polyinj.networks.pairs import kernel_is_diagonal, largest_support, mix, off_diagonal
-from polyinj.networks.regions import OutOfBudget, Regions
 from polyinj.networks.residues import PRIME, multiply, ranks
 
 Point = list[Fraction]

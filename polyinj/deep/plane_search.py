@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.certificates.relu_chain import ReluChain
+from polyinj.deep.collisions import Point, compare_regions
+from polyinj.deep.linear_regions import OutOfBudget, Regions
 from polyinj.geometry import exact
-from polyinj.networks.collisions import Point, compare_regions
-from polyinj.networks.regions import OutOfBudget, Regions
 
 _BITS = 20
 _PLANES_A_START = 60

@@ -19,13 +19,13 @@ from numpy.typing import ArrayLike
 from polyinj.certificates.layer_certificate import Collision, InjectivityProof
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
 from polyinj.certificates.relu_chain import Biases, ReluChain, read_chain
+from polyinj.deep.collisions import Point, Verdicts, compare_regions
+from polyinj.deep.linear_regions import OutOfBudget, Regions, expected_cells
+from polyinj.deep.plane_search import search_planes
+from polyinj.deep.proof_builder import prove
 from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.networks.collisions import Point, Verdicts, compare_regions
-from polyinj.networks.plane_search import search_planes
-from polyinj.networks.proofs import prove
-from polyinj.networks.regions import OutOfBudget, Regions, expected_cells
 
 
 @dataclass(frozen=True, slots=True)
