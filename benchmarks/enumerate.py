@@ -21,7 +21,7 @@ from scipy.optimize import linprog
 
 from polyinj import Arrangement
 from polyinj._split import ConeSplitter
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 
 SHAPES = [(30, 6), (40, 5)]
 REPEATS = 5
@@ -123,7 +123,7 @@ def main():
 
 def few_positives():
     rows = np.random.default_rng(0).standard_normal((40, 5))
-    floats, error = exact.float_rows(exact.read_matrix(rows))
+    floats, error = arrays.float_rows(arrays.read_matrix(rows))
     print("(40, 5) with few positives: splitting cones; a full walk meets 184,342 cells")
     for limit in (8, 10, 12):
         cursor = ConeSplitter(floats, error, limit, 5, False)

@@ -1,6 +1,6 @@
 """A slow, obvious twin of networks/deep.py: every sign vector of every neuron, every pair of open faces, exactly."""
 
-from polyinj.geometry.exact_lp import solve_strictly
+from polyinj.exact.farkas import solve_strictly
 
 
 def first_failing_layer(weights, biases=None):

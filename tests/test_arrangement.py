@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from polyinj import Arrangement, BudgetExceeded, InputError, PolyinjError
 from polyinj._core import DONE, RaySweep
 from polyinj._split import ConeSplitter
-from polyinj.geometry import exact, faces, pruned, sweep
+from polyinj.exact import arrays
+from polyinj.geometry import faces, pruned, sweep
 from polyinj.testing import integer_matrices
 from polyinj.theory.euler import expected_face_counts
 
@@ -171,8 +172,8 @@ def test_splitting_equals_the_sweep_beyond_the_slow_twin(m, n, monkeypatch):
 
 
 def test_few_positives_are_found_without_walking_all_cells():
-    matrix = exact.read_matrix(np.random.default_rng(0).standard_normal((40, 5)))
-    floats, error = exact.float_rows(matrix)
+    matrix = arrays.read_matrix(np.random.default_rng(0).standard_normal((40, 5)))
+    floats, error = arrays.float_rows(matrix)
     cursor = ConeSplitter(floats, error, 12, 5, False)
     out = np.empty((4096, 40), dtype=np.int8)
     assert cursor.fill(out, 10**9) == (0, 2890)
@@ -197,7 +198,7 @@ def nearly_dependent(seed):
 def test_uncertain_signs_are_settled():
     for seed in range(12):
         rows = nearly_dependent(seed)
-        fractions = exact.fractions(rows)
+        fractions = arrays.fractions(rows)
         faces = reference_faces.covectors(fractions)
         assert Arrangement(rows).face_counts().tolist() == reference_faces.face_counts(faces, 6, 3)
         assert set(all_faces(Arrangement(rows), 3)) == {x for x, d in faces.items() if d == 3}
@@ -245,11 +246,11 @@ def count_by_restriction(rows):
     if not rows:
         return 1
     last, rest = rows[-1], rows[:-1]
-    parallel = any(exact.rank([last, row]) < 2 for row in rest)
+    parallel = any(arrays.rank([last, row]) < 2 for row in rest)
     if parallel:
         return count_by_restriction(rest)
-    plane = exact.kernel([last], len(last))
-    return count_by_restriction(rest) + count_by_restriction([exact.product(plane, row) for row in rest])
+    plane = arrays.kernel([last], len(last))
+    return count_by_restriction(rest) + count_by_restriction([arrays.product(plane, row) for row in rest])
 
 
 @pytest.mark.parametrize(("m", "n"), [(7, 2), (7, 3), (8, 4)])
@@ -291,7 +292,7 @@ def test_threads_give_the_same_cells():
 
 @pytest.mark.parametrize(("m", "n", "parts"), [(40, 3, 2), (30, 4, 3), (25, 5, 2), (20, 6, 4)])
 def test_threads_share_the_rays_evenly(m, n, parts):
-    floats, error = exact.float_rows(np.random.default_rng(3).standard_normal((m, n)))
+    floats, error = arrays.float_rows(np.random.default_rng(3).standard_normal((m, n)))
     forms = sweep.draw_forms(n, 0) / 2.0**50
     whole = RaySweep(floats, error, forms, n, n, 0, 1)
     shares = [RaySweep(floats, error, forms, n, n, part, parts) for part in range(parts)]
@@ -343,7 +344,7 @@ def test_budget_and_progress():
 def test_small_cases(rows, cells):
     arrangement = Arrangement(rows)
     assert arrangement.count_cells() == cells == len(all_faces(arrangement, arrangement.dimension))
-    assert arrangement.lineality == len(rows[0]) - exact.rank(rows)
+    assert arrangement.lineality == len(rows[0]) - arrays.rank(rows)
     assert len(arrangement.lineality_space()) == arrangement.lineality
 
 
@@ -356,7 +357,7 @@ def test_depth_and_shallowest_direction_of_any_rows():
         n = len(rows[0])
         depth = min(sum(sign >= 0 for sign in x) for x, d in faces.items() if d == n)
         assert arrangement.depth == depth
-        values = exact.product(rows, arrangement.shallowest_direction())
+        values = arrays.product(rows, arrangement.shallowest_direction())
         assert sum(value >= 0 for value in values) == depth
 
 

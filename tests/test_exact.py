@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyinj import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.testing import integer_matrices
 
 numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**70), 2**70), st.fractions())
@@ -17,13 +17,13 @@ numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integer
 
 @given(st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=4))
 def test_reading_rounds_nothing(entries):
-    read = exact.read_matrix(np.array(entries, dtype=object))
-    assert exact.fractions(read) == [[Fraction(entry) for entry in row] for row in entries]
+    read = arrays.read_matrix(np.array(entries, dtype=object))
+    assert arrays.fractions(read) == [[Fraction(entry) for entry in row] for row in entries]
 
 
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3), min_size=1))
 def test_integer_rows_are_positive_multiples(entries):
-    for row, integers in zip(entries, exact.integer_rows(exact.read_matrix(entries)), strict=True):
+    for row, integers in zip(entries, arrays.integer_rows(arrays.read_matrix(entries)), strict=True):
         ratios = {Fraction(b) / Fraction(a) for a, b in zip(row, integers, strict=True) if a}
         assert len(ratios) <= 1
         assert all(ratio > 0 for ratio in ratios)
@@ -32,10 +32,10 @@ def test_integer_rows_are_positive_multiples(entries):
 
 @given(st.lists(st.lists(numbers, min_size=2, max_size=2), min_size=1, max_size=3))
 def test_float_rows_are_as_near_as_they_say(entries):
-    read = exact.read_matrix(np.array(entries, dtype=object))
-    for matrix in (read, exact.read_matrix(np.array(entries, dtype=np.float64))):
-        floats, error = exact.float_rows(matrix)
-        for row, scaled in zip(exact.fractions(matrix), floats.tolist(), strict=True):
+    read = arrays.read_matrix(np.array(entries, dtype=object))
+    for matrix in (read, arrays.read_matrix(np.array(entries, dtype=np.float64))):
+        floats, error = arrays.float_rows(matrix)
+        for row, scaled in zip(arrays.fractions(matrix), floats.tolist(), strict=True):
             largest = max(map(abs, row))
             assert not any(scaled) or 0.5 <= max(map(abs, scaled)) <= 1
             power = Fraction(2) ** -np.frexp(float(largest))[1].item()
@@ -47,7 +47,7 @@ def test_float_rows_are_as_near_as_they_say(entries):
 
 
 def test_mixed_lists_keep_large_integers():
-    assert exact.fractions(exact.read_matrix([[2**60 + 1, 0.5]])) == [[2**60 + 1, Fraction(1, 2)]]
+    assert arrays.fractions(arrays.read_matrix([[2**60 + 1, 0.5]])) == [[2**60 + 1, Fraction(1, 2)]]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_mixed_lists_keep_large_integers():
 )
 def test_bad_matrices_are_refused_in_one_line(values, message):
     with pytest.raises(InputError, match=message) as refused:
-        exact.read_matrix(values)
+        arrays.read_matrix(values)
     assert "\n" not in str(refused.value)
 
 
@@ -80,30 +80,30 @@ def test_bad_matrices_are_refused_in_one_line(values, message):
 def test_rank_and_kernel(rows):
     rows = rows.tolist()
     n = len(rows[0])
-    basis = exact.kernel(rows, n)
-    assert exact.rank(rows) == reference.rank(rows)
-    assert len(basis) == n - exact.rank(rows)
-    assert exact.rank(basis) == len(basis)
-    assert all(not any(exact.product(rows, x)) for x in basis)
+    basis = arrays.kernel(rows, n)
+    assert arrays.rank(rows) == reference.rank(rows)
+    assert len(basis) == n - arrays.rank(rows)
+    assert arrays.rank(basis) == len(basis)
+    assert all(not any(arrays.product(rows, x)) for x in basis)
 
 
 def test_digest_separates_weights_bias_and_domain():
-    weights, bias = exact.read_matrix([[1, 2], [3, 4]]), exact.read_vector([5, 6], 2)
-    texts = {exact.digest(weights), exact.digest(weights, bias), exact.digest(weights, bias, "box 0:inf 0:inf")}
+    weights, bias = arrays.read_matrix([[1, 2], [3, 4]]), arrays.read_vector([5, 6], 2)
+    texts = {arrays.digest(weights), arrays.digest(weights, bias), arrays.digest(weights, bias, "box 0:inf 0:inf")}
     assert len(texts) == 3
-    assert exact.digest(exact.read_matrix([[1.0, 2.0], [3.0, 4.0]])) in texts
+    assert arrays.digest(arrays.read_matrix([[1.0, 2.0], [3.0, 4.0]])) in texts
 
 
 @pytest.mark.parametrize("odd", [Fraction(1, 3), 2**53 + 1, 10**400, Fraction(1, 2**1080)])
 def test_digest_depends_on_values_alone(odd):
-    assert exact.digest(exact.read_matrix([[0.0, 2.0]])) == exact.digest(exact.read_matrix([[-0.0, 2.0]]))
-    near = exact.read_matrix(np.array([[odd, 2]], dtype=object))
-    assert exact.digest(near) == exact.digest(exact.read_matrix(np.array([[Fraction(odd), Fraction(2)]])))
-    assert exact.digest(near) != exact.digest(exact.read_matrix([[0, 2]]))
+    assert arrays.digest(arrays.read_matrix([[0.0, 2.0]])) == arrays.digest(arrays.read_matrix([[-0.0, 2.0]]))
+    near = arrays.read_matrix(np.array([[odd, 2]], dtype=object))
+    assert arrays.digest(near) == arrays.digest(arrays.read_matrix(np.array([[Fraction(odd), Fraction(2)]])))
+    assert arrays.digest(near) != arrays.digest(arrays.read_matrix([[0, 2]]))
 
 
 def test_fractions_of_numpy_integers_do_not_overflow():
     entry = Fraction(np.int64(2**62), np.int64(3))
-    (read,) = exact.read_matrix(np.array([[entry]], dtype=object)).flat
+    (read,) = arrays.read_matrix(np.array([[entry]], dtype=object)).flat
     assert read * 4 == Fraction(2**64, 3)
     assert type(read.numerator) is type(read.denominator) is int

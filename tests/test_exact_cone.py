@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyinj.geometry import exact, exact_lp
+from polyinj.exact import arrays, farkas
+from polyinj.exact.farkas import Combination, Separation, farkas, simplex
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.exact_cone import PointedRows, double_description, echelon, extreme_rays, reduce_modulo, signs
-from polyinj.geometry.exact_lp import Combination, Separation, farkas, simplex
 from polyinj.testing import integer_matrices, positive_scalings, rational_rotations
 
 
@@ -26,10 +26,10 @@ def naive_rays(rows, columns):
     """Rays of a pointed cone: kernels of all subsets of columns - 1 rows, in the direction that satisfies all rows."""
     found = set()
     for chosen in combinations(rows, columns - 1):
-        basis = exact.kernel(list(chosen), columns)
+        basis = arrays.kernel(list(chosen), columns)
         if len(basis) == 1:
             for ray in (basis[0], [-v for v in basis[0]]):
-                if all(value >= 0 for value in exact.product(rows, ray)):
+                if all(value >= 0 for value in arrays.product(rows, ray)):
                     found.add(tuple(ray))
     return found
 
@@ -64,7 +64,7 @@ def test_symmetries(matrix, data):
     assert describe(scaled) == cone
     assert describe([*rows, rows[0], [sum(column) for column in zip(*rows, strict=True)]]) == cone
     rotation = data.draw(rational_rotations(matrix.shape[1]))
-    turned = exact.integer_rows(np.array([[_dot(row, q) for q in rotation] for row in rows], dtype=object))
+    turned = arrays.integer_rows(np.array([[_dot(row, q) for q in rotation] for row in rows], dtype=object))
     rays = [[_dot(q, ray) for q in rotation] for ray in (*cone.rays, *cone.lines)]
     image = describe(turned)
     assert len(image.rays) == len(cone.rays)
@@ -83,7 +83,7 @@ def test_agrees_with_cdd_on_random_cones(n, seed):
     rng = np.random.default_rng((n, seed))
     matrix = rng.standard_normal((int(rng.integers(n, 21)), n))
     matrix[:, 0] = np.abs(matrix[:, 0]) + 0.5
-    cone = double_description(exact.integer_rows(matrix), [], n)
+    cone = double_description(arrays.integer_rows(matrix), [], n)
     table = cdd.matrix_from_array(np.hstack([np.zeros((len(matrix), 1)), matrix]), rep_type=cdd.RepType.INEQUALITY)
     generators = cdd.copy_generators(cdd.polyhedron_from_matrix(table))
     theirs = np.array([row[1:] for row in generators.array])
@@ -126,7 +126,7 @@ def test_extreme_cones():
 
 def test_huge_and_tiny_entries():
     wide = 2.0**1000
-    rows = exact.integer_rows(np.array([[wide, 2.0**-1074], [-1.0, 1.0]]))
+    rows = arrays.integer_rows(np.array([[wide, 2.0**-1074], [-1.0, 1.0]]))
     assert double_description(rows, [], 2).rays == ((-1, 2**2074), (1, 1))
 
 
@@ -138,7 +138,7 @@ def test_signs_are_exact(matrix, data):
     rows = [[v << 200 for v in row] for row in matrix.tolist()]
     for row in rows:
         row[data.draw(st.integers(0, n - 1))] += data.draw(st.integers(-1, 1))
-    expected = [[(value > 0) - (value < 0) for value in exact.product(vectors, row)] for row in rows]
+    expected = [[(value > 0) - (value < 0) for value in arrays.product(vectors, row)] for row in rows]
     assert signs(rows, vectors).tolist() == expected
 
 
@@ -186,10 +186,10 @@ def test_farkas_gives_one_proof_or_the_other(decide, matrix, data):
         assert min(solution.multipliers) >= 0
         assert [_dot(solution.multipliers, column) for column in zip(*rows, strict=True)] == target
         support = [row for row, c in zip(rows, solution.multipliers, strict=True) if c]
-        assert exact.rank(support) == len(support)
+        assert arrays.rank(support) == len(support)
     else:
         assert isinstance(solution, Separation)
-        assert min(exact.product(rows, solution.row)) >= 0
+        assert min(arrays.product(rows, solution.row)) >= 0
         assert _dot(solution.row, target) < 0
 
 
@@ -207,7 +207,7 @@ def test_wrong_proposals_are_refused(monkeypatch, weights, target):
     rows = [[1, 0], [1, 2], [0, 3]]
     right = simplex(rows, target)
     monkeypatch.setattr(exact_lp, "nnls", lambda *_, **__: (np.array(weights), 0.0))
-    proposed = exact_lp.propose(rows, target)
+    proposed = farkas.propose(rows, target)
     assert proposed is None or type(proposed) is type(right)
     assert type(farkas(rows, target)) is type(right)
 

@@ -9,7 +9,7 @@ import pytest
 from reference import brute_force_injective, cells, rank
 
 from polyinj.errors import InputError
-from polyinj.geometry.exact import integer_rows, read_matrix
+from polyinj.exact.arrays import integer_rows, read_matrix
 from polyinj.injectivity.invert import active_rank, inverse_lipschitz, reconstruct
 
 PLUS_MINUS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])

@@ -21,8 +21,8 @@ from polyinj._search import (
     conditioned,
     splice,
 )
-from polyinj.geometry.exact import float_rows, integer_rows, kernel, rank, read_matrix
-from polyinj.injectivity.gordan import alternative
+from polyinj.exact.arrays import float_rows, integer_rows, kernel, rank, read_matrix
+from polyinj.exact.gordan import alternative
 
 
 def gaussian(m, n, seed):

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyinj import Arrangement, InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.sweep import sweep
 from polyinj.testing import (
     general_position_matrices,
@@ -83,7 +83,7 @@ def test_whole_sphere_and_empty_complex(rows):
 @given(general_position_matrices(max_rows=9, max_columns=4))
 def test_depth_is_attained_beside_the_shallowest_ray(rows):
     arrangement = Arrangement(rows)
-    values = exact.product(rows.tolist(), arrangement.shallowest_direction())
+    values = arrays.product(rows.tolist(), arrangement.shallowest_direction())
     assert 0 not in values
     assert sum(value > 0 for value in values) == arrangement.depth
     assert arrangement.depth == np.flatnonzero(arrangement.face_counts()[-1])[0]
@@ -108,24 +108,24 @@ def test_the_sweep_recognises_dependent_rows(rows):
     n = rows.shape[1]
     exact_rows = [[Fraction(entry) for entry in row] for row in rows.tolist()]
     if all(reference.rank(list(chosen)) == n for chosen in combinations(exact_rows, n)):
-        assert sweep(exact.read_matrix(rows)).face_counts.tolist() == twin(rows)
+        assert sweep(arrays.read_matrix(rows)).face_counts.tolist() == twin(rows)
     else:
         with pytest.raises(InputError, match=r"row \d+ is zero|are parallel|are linearly dependent"):
-            sweep(exact.read_matrix(rows))
+            sweep(arrays.read_matrix(rows))
 
 
 def test_degeneracy_is_named():
     rows = gaussian(9, 3)
     rows[7] = -2 * rows[3]
     with pytest.raises(InputError, match="rows 3 and 7 are parallel"):
-        sweep(exact.read_matrix(rows))
+        sweep(arrays.read_matrix(rows))
     rows = gaussian(9, 3)
     rows[4] = 0
     with pytest.raises(InputError, match="row 4 is zero"):
-        sweep(exact.read_matrix(rows))
+        sweep(arrays.read_matrix(rows))
     rows = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1], [5, 7, 0]])
     with pytest.raises(InputError, match="rows 0, 1, 4 are linearly dependent"):
-        sweep(exact.read_matrix(rows))
+        sweep(arrays.read_matrix(rows))
 
 
 @pytest.mark.parametrize("scale", [1e-320, 1e-300, 1.0, 1e300])

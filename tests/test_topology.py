@@ -9,7 +9,8 @@ import pytest
 import reference_faces
 
 from polyinj import Arrangement
-from polyinj.geometry import exact, homology
+from polyinj.exact import arrays
+from polyinj.geometry import homology
 from polyinj.geometry.simplify import simplify
 from polyinj.geometry.sweep import Walk, count_faces
 from polyinj.geometry.topology import euler_characteristic_from_rays
@@ -89,7 +90,7 @@ def test_representatives_lie_in_their_components():
         limit = int(rng.integers(0, m + 1))
         for component in Arrangement(rows).components(limit):
             assert any(component.point)
-            values = exact.product(rows, component.point)
+            values = arrays.product(rows, component.point)
             assert [(v > 0) - (v < 0) for v in values] == component.signs.tolist()
             assert component.fewest_positives <= sum(v > 0 for v in values) <= limit
 
@@ -117,8 +118,8 @@ def test_betti_numbers_equal_brute_force():
         n = int(rng.integers(2, 5))
         m = int(rng.integers(n, 8))
         rows = rng.integers(-2, 3, (m, n)).tolist() if rng.random() < 0.7 else rng.standard_normal((m, n)).tolist()
-        fractions = exact.fractions(exact.read_matrix(rows))
-        if exact.rank(exact.integer_rows(exact.read_matrix(rows))) < n:
+        fractions = arrays.fractions(arrays.read_matrix(rows))
+        if arrays.rank(arrays.integer_rows(arrays.read_matrix(rows))) < n:
             continue
         limit = int(rng.integers(0, m + 1))
         betti = Arrangement(rows).betti_numbers(limit)
@@ -176,7 +177,7 @@ def test_lineality_is_a_suspension():
         rows = rng.integers(-2, 3, (6, 2))
         limit = int(rng.integers(0, 5))
         base = Arrangement(rows).betti_numbers(limit)
-        if exact.rank(rows.tolist()) < 2 or not any(base):
+        if arrays.rank(rows.tolist()) < 2 or not any(base):
             continue
         wide = Arrangement(np.concatenate([rows, np.zeros((6, 2), dtype=int)], axis=1))
         assert wide.betti_numbers(limit) == [1, 0, base[0] - 1, base[1]]
@@ -196,7 +197,7 @@ def test_chi_three_ways(m, n):
                 assert betti[0] == len(arrangement.components(limit))
                 assert all(b >= 0 for b in betti)
         if n > 1:
-            count = count_faces(simplify(exact.read_matrix(rows), None), Walk())
+            count = count_faces(simplify(arrays.read_matrix(rows), None), Walk())
             for limit in range(-1, m + 1):
                 assert euler_characteristic_from_rays(count, limit) == arrangement.euler_characteristic(limit)
         whole = [0] * n

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from polyinj.errors import InputError
-from polyinj.geometry.exact import IntegerRows, format_ratio, read_number
+from polyinj.exact.arrays import IntegerRows, format_ratio, read_number
 
 Side = Fraction | None
 Point = tuple[Fraction, ...]

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import CertificateError, InputError, printable
-from polyinj.geometry.exact import format_ratio, parse_ratio
+from polyinj.exact.arrays import format_ratio, parse_ratio
 
 COLLISION = "polyinj collision"
 PROOF = "polyinj injectivity proof"

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.domain import Ball, Box, Cover, Domain, Point, describe_domain
 from polyinj.errors import CertificateError, InputError, printable
-from polyinj.geometry.exact import IntegerRows, digest, integer_rows, read_matrix, read_vector
+from polyinj.exact.arrays import IntegerRows, digest, integer_rows, read_matrix, read_vector
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -50,7 +50,7 @@ class Layer:
     domain: Domain | None
 
     def sha256(self) -> str:
-        """SHA-256 of the exact values of weights, bias and domain; see `polyinj.geometry.exact.digest`."""
+        """SHA-256 of the exact values of weights, bias and domain; see `polyinj.exact.arrays.digest`."""
         return digest(self.weights, self.bias, "" if self.domain is None else self.domain.describe())
 
     def former_sha256(self) -> str:
@@ -130,7 +130,7 @@ def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | 
     Parameters
     ----------
     weights : array_like, shape (m, n)
-        One row a neuron; see `polyinj.geometry.exact.read_matrix` for what is read.
+        One row a neuron; see `polyinj.exact.arrays.read_matrix` for what is read.
     bias : array_like, shape (m,), optional
     domain : Box or Ball in R^n, optional
         Where the inputs lie; all of R^n when None, or when no side of a box is finite.

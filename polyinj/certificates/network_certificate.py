@@ -30,7 +30,7 @@ from polyinj.certificates.layer_certificate import FloatCollision
 from polyinj.certificates.region_check import Separation, check_lengths, check_proof
 from polyinj.certificates.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
 from polyinj.errors import CertificateError
-from polyinj.geometry.exact import read_number
+from polyinj.exact.arrays import read_number
 
 _SHORT = re.compile(r"0|-?[1-9][0-9]{0,999}", re.ASCII)
 

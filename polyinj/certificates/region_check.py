@@ -13,7 +13,7 @@ from flint import fmpz_mat, nmod_mat
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.relu_chain import ReluChain, brief
 from polyinj.errors import CertificateError
-from polyinj.geometry.exact import IntegerRows, kernel, pivot_columns, product, rank
+from polyinj.exact.arrays import IntegerRows, kernel, pivot_columns, product, rank
 
 Ray = tuple[int, ...]
 PartName = tuple[int, tuple[int, ...]]

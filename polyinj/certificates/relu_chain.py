@@ -15,7 +15,7 @@ from flint import fmpz
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import CertificateError, InputError
-from polyinj.geometry.exact import IntegerRows, digest, product, read_matrix, read_vector
+from polyinj.exact.arrays import IntegerRows, digest, product, read_matrix, read_vector
 
 Biases = Sequence[ArrayLike | None]
 
@@ -25,7 +25,7 @@ LARGEST_POINT = 1 << 26
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReluChain:
-    """Weights and biases as read by `polyinj.geometry.exact`; made by `read_chain`."""
+    """Weights and biases as read by `polyinj.exact.arrays`; made by `read_chain`."""
 
     weights: tuple[NDArray[Any], ...]
     biases: tuple[NDArray[Any] | None, ...]
@@ -87,7 +87,7 @@ def read_chain(weights: Sequence[ArrayLike], biases: Biases | None = None) -> Re
     Parameters
     ----------
     weights : sequence of L >= 1 array_like, shapes (m_1, n), (m_2, m_1), ..., (m_L, m_(L-1))
-        Rows are neurons; see `polyinj.geometry.exact.read_matrix` for what is read.
+        Rows are neurons; see `polyinj.exact.arrays.read_matrix` for what is read.
     biases : sequence of L array_like, shapes (m_k,), or None
         None, for all layers or for some, is no bias.
 

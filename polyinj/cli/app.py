@@ -40,7 +40,7 @@ from polyinj.cli.robustness import robustness
 from polyinj.cli.sweep import sweep
 from polyinj.cli.tables import crossings_table
 from polyinj.errors import CertificateError, InputError, PolyinjError, StoreError, printable
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.networks.model import Network
@@ -282,7 +282,7 @@ def check(
     if graph != NetworkOptions():
         raise InputError(f"{file} is read as one layer; --until, --input-shape and --final-relu are for networks")
     weights, shift = _read_layer(file, key, bias, bias_key, transpose=transpose, no_bias=no_bias)
-    columns = exact.read_matrix(weights).shape[1]
+    columns = arrays.read_matrix(weights).shape[1]
     decision = decide_injectivity(
         weights,
         shift,
@@ -375,7 +375,7 @@ def verify(
         if graph != NetworkOptions():
             raise InputError(f"{file} is read as one layer; --until, --input-shape and --final-relu are for networks")
         weights, shift = _read_layer(file, key, bias, bias_key, transpose=transpose, no_bias=no_bias)
-        columns = exact.read_matrix(weights).shape[1]
+        columns = arrays.read_matrix(weights).shape[1]
         domain = read_domain(columns, nonnegative=nonnegative, sides=sides, radius=ball, centre=ball_centre)
         proves = partial(_verify_layer, certificate, weights, shift, domain, time_limit)
     try:
@@ -476,7 +476,7 @@ def _print_collision(collision: Collision, layer: Layer) -> None:
 
 def _number(value: Fraction) -> str:
     """A rational in full; Python prints no integer of more than 4300 digits."""
-    return exact.format_ratio(value).removesuffix("/1")
+    return arrays.format_ratio(value).removesuffix("/1")
 
 
 @app.command()

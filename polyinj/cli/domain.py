@@ -10,7 +10,7 @@ import typer
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import InputError, printable
-from polyinj.geometry.exact import format_ratio, read_number
+from polyinj.exact.arrays import format_ratio, read_number
 
 Nonnegative = Annotated[bool, typer.Option("--nonnegative", help="Inputs are >= 0, as behind a ReLU.")]
 BoxSides = Annotated[

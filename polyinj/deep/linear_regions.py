@@ -26,9 +26,9 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.geometry import exact
+from polyinj.exact import arrays
+from polyinj.exact.modular import PRIME, multiply
 from polyinj.geometry.exact_cone import coprime, independent_rows
-from polyinj.networks.residues import PRIME, multiply
 
 _UNIT = 2.0**-53
 _TINY = 1e-300
@@ -61,7 +61,7 @@ class Regions:
         Outputs of the last layer modulo PRIME, for a positive integer multiple of each ray.
     """
 
-    def __init__(self, layers: list[exact.IntegerRows], *, affine: bool) -> None:
+    def __init__(self, layers: list[arrays.IntegerRows], *, affine: bool) -> None:
         self.dimension = len(layers[0][0])
         self.affine = affine
         self.depth = 0
@@ -290,7 +290,7 @@ class Regions:
     def _lies_inside(self, cell: int, point: tuple[int, ...]) -> bool:
         image: list[int] = list(point)
         for rows, (positive, negative) in zip(self.layers, self.patterns[cell], strict=False):
-            values = exact.product(rows, image)
+            values = arrays.product(rows, image)
             up, down = (sum(1 << i for i, v in enumerate(values) if sign * v > 0) for sign in (1, -1))
             if (up, down) != (positive, negative):
                 return False
@@ -318,7 +318,7 @@ class Regions:
         known = self._exact_values.setdefault(ray, [])
         while len(known) < layer:
             before = [max(value, 0) for value in known[-1]] if known else self.exact_input(ray)
-            known.append(exact.product(self.layers[len(known)], before))
+            known.append(arrays.product(self.layers[len(known)], before))
         return known[layer - 1]
 
     def exact_outputs(self, ray: int) -> list[int]:
@@ -349,7 +349,7 @@ def _masks(flags: NDArray[np.bool_]) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def _scaled(rows: exact.IntegerRows) -> Floats:
+def _scaled(rows: arrays.IntegerRows) -> Floats:
     """The matrix over its largest entry, each quotient rounded once."""
     size = max(max(map(abs, row)) for row in rows) or 1
     return np.array([[entry / size for entry in row] for row in rows])

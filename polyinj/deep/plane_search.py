@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from polyinj.certificates.relu_chain import ReluChain
 from polyinj.deep.collisions import Point, compare_regions
 from polyinj.deep.linear_regions import OutOfBudget, Regions
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 
 _BITS = 20
 _PLANES_A_START = 60
@@ -60,11 +60,11 @@ def search_planes(network: ReluChain, seed: int, deadline: float) -> Found | Non
 
 
 def _search_plane(
-    layers: list[exact.IntegerRows], basis: list[list[int]], linear: bool, deadline: float
+    layers: list[arrays.IntegerRows], basis: list[list[int]], linear: bool, deadline: float
 ) -> Found | _Arc | None:
     """A collision in the plane, else its best arc; None where the first layer does not see all of it (by chance)."""
-    restricted = [exact.product(basis, row) for row in layers[0]]
-    if exact.rank(restricted) < 2:
+    restricted = [arrays.product(basis, row) for row in layers[0]]
+    if arrays.rank(restricted) < 2:
         return None
     regions = Regions([restricted, *layers[1:]], affine=not linear)
     for layer in range(1, len(layers) + 1):
@@ -87,18 +87,18 @@ def _finite(point: Point, linear: bool) -> Point:
     return point if linear else [entry / point[-1] for entry in point]
 
 
-def _collapse(layers: list[exact.IntegerRows], point: list[int], linear: bool) -> Found | None:
+def _collapse(layers: list[arrays.IntegerRows], point: list[int], linear: bool) -> Found | None:
     """A pair beside a point at which a layer's map has rank below N; neurons that are zero there count as positive."""
     size, image = len(point), list(point)
     matrix = [[int(i == j) for j in range(size)] for i in range(size)]
     for layer, rows in enumerate(layers, start=1):
-        values = exact.product(rows, image)
+        values = arrays.product(rows, image)
         columns = [list(column) for column in zip(*matrix, strict=True)]
         matrix = [
-            exact.product(columns, row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)
+            arrays.product(columns, row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)
         ]
         image = [max(value, 0) for value in values]
-        directions = exact.kernel(matrix, size)
+        directions = arrays.kernel(matrix, size)
         if directions:
             pair = _beside(layers[:layer], point, directions[0], linear)
             return None if pair is None else (pair, layer)
@@ -106,7 +106,7 @@ def _collapse(layers: list[exact.IntegerRows], point: list[int], linear: bool) -
 
 
 def _beside(
-    layers: list[exact.IntegerRows], point: list[int], direction: list[int], linear: bool
+    layers: list[arrays.IntegerRows], point: list[int], direction: list[int], linear: bool
 ) -> tuple[Point, Point] | None:
     """point and point + eps direction, if a small eps gives them one image: always, where no neuron is zero."""
     size = max(map(abs, direction)).bit_length()
@@ -115,7 +115,7 @@ def _beside(
         y = [a + b for a, b in zip(x, direction, strict=True)]
         images = [x, y]
         for rows in layers:
-            images = [[max(value, 0) for value in exact.product(rows, image)] for image in images]
+            images = [[max(value, 0) for value in arrays.product(rows, image)] for image in images]
         if images[0] == images[1]:
             scale = 1 << halvings if linear else x[-1]
             return [Fraction(entry, scale) for entry in x], [Fraction(entry, scale) for entry in y]

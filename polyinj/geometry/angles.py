@@ -26,7 +26,7 @@ from operator import mul
 from flint import arb, ctx, fmpq, fmpq_mat, fmpz_mat
 
 from polyinj.errors import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.exact_cone import DoubleDescription, Vectors, coprime
 
 _BITS = 160
@@ -102,7 +102,7 @@ def _orthogonal_factors(rays: list[list[int]]) -> list[list[list[int]]]:
 
 def _factor_volumes(rays: list[list[int]], facets: list[list[int]]) -> list[Number]:
     """Volumes v_0, ..., v_d of a pointed cone of dimension d <= 3 in its span."""
-    dimension = exact.rank(rays)
+    dimension = arrays.rank(rays)
     if dimension == 1:
         return [_HALF, _HALF]
     if dimension == 2:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.cell import Cell
 from polyinj.geometry.faces import face_chunks
 from polyinj.geometry.pruned import is_worthwhile, pruned_chunks
@@ -70,9 +70,9 @@ class Arrangement:
         max_cells: int | None = None,
         progress: Callable[[int], object] | None = None,
     ) -> None:
-        self._matrix = exact.read_matrix(rows, "rows")
+        self._matrix = arrays.read_matrix(rows, "rows")
         m = self._matrix.shape[0]
-        self._offsets = None if offsets is None else exact.read_vector(offsets, m, "offsets")
+        self._offsets = None if offsets is None else arrays.read_vector(offsets, m, "offsets")
         if operator.index(threads) < 1:
             raise InputError(f"threads is {threads}; expected an integer >= 1")
         if max_cells is not None and operator.index(max_cells) < 0:
@@ -105,7 +105,7 @@ class Arrangement:
 
     def lineality_space(self) -> list[list[int]]:
         """A basis, in coprime integers, of the translations that keep every face; shape (lineality, n)."""
-        return exact.kernel(exact.integer_rows(self._matrix), self.dimension)
+        return arrays.kernel(arrays.integer_rows(self._matrix), self.dimension)
 
     @cached_property
     def in_general_position(self) -> bool:
@@ -303,7 +303,7 @@ class Arrangement:
         if self.is_affine:
             raise InputError("a direction is that of a central arrangement; expected an arrangement without offsets")
         if self.in_general_position and self.dimension > 1:
-            return direction_beside_ray(exact.integer_rows(self._matrix), self._count.fewest[1], self.depth)
+            return direction_beside_ray(arrays.integer_rows(self._matrix), self._count.fewest[1], self.depth)
         fewest = int(np.flatnonzero(self.face_counts()[-1])[0])
         signs = next(self.iter_cells(fewest))[0]
         return self.cell(signs).integer_point()

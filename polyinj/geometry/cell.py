@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
+from polyinj.exact.farkas import solve_strictly
 from polyinj.geometry.cone import Cone
-from polyinj.geometry.exact_lp import solve_strictly
 
 
 class Cell:
@@ -42,7 +42,7 @@ class Cell:
         self._matrix, self._offsets = matrix, offsets
         self._signs = signs.astype(np.int8)
         rows = matrix if offsets is None else np.concatenate([_objects(matrix), _objects(offsets[:, None])], axis=1)
-        self._rows = exact.integer_rows(rows)
+        self._rows = arrays.integer_rows(rows)
 
     def __repr__(self) -> str:
         return f"Cell({''.join('-0+'[sign + 1] for sign in self._signs.tolist())})"
@@ -57,7 +57,7 @@ class Cell:
         return len(self._rows[0])
 
     @property
-    def _infinity(self) -> exact.IntegerRows:
+    def _infinity(self) -> arrays.IntegerRows:
         """Affine: the homogenising coordinate, which is positive."""
         return [] if self._offsets is None else [[0] * (self._columns - 1) + [1]]
 
@@ -86,17 +86,17 @@ class Cell:
         """The rows that vanish on a facet of the closure; parallel rows that share a facet are all named."""
         signs = self._signs.tolist()
         zero = [row for s, row in zip(signs, self._rows, strict=True) if not s]
-        flat = exact.rank(zero)
+        flat = arrays.rank(zero)
         found = []
         for i in (i for i, s in enumerate(signs) if s):
             tight = [*zero, self._rows[i]]
-            if exact.rank(tight) == flat:
+            if arrays.rank(tight) == flat:
                 continue
-            directions = exact.kernel(tight, self._columns)
+            directions = arrays.kernel(tight, self._columns)
             strict = [
                 [s * c for c in row]
                 for s, row in zip(signs, self._rows, strict=True)
-                if s and any(any(exact.product([row], x)) for x in directions)
+                if s and any(any(arrays.product([row], x)) for x in directions)
             ]
             if solve_strictly([*strict, *self._infinity], tight, self._columns) is not None:
                 found.append(i)
@@ -130,4 +130,4 @@ class Cell:
 
 
 def _objects(matrix: NDArray[Any]) -> NDArray[Any]:
-    return np.array(exact.fractions(matrix), dtype=object)
+    return np.array(arrays.fractions(matrix), dtype=object)

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
+from polyinj.exact.arrays import IntegerRows
 from polyinj.geometry.angles import IntrinsicVolumes, intrinsic_volumes
 from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, ExactProjection, PointInside, PointOutside
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.cone_definition import ConeDefinition, orthant_definition, read_definition
 from polyinj.geometry.containment import decide_cone, decide_point
-from polyinj.geometry.exact import IntegerRows
 from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, Vectors, extreme_rays, signs
 from polyinj.geometry.exact_projection import project_exactly
 from polyinj.geometry.projection import (
@@ -118,7 +118,7 @@ class Cone:
         >>> Cone.subspace([[1, 2], [2, 4], [0, 1]]).dimension
         2
         """
-        columns = exact.read_matrix(generators, "generators").T
+        columns = arrays.read_matrix(generators, "generators").T
         return cls.from_rays(np.empty((0, columns.shape[1]), dtype=columns.dtype), columns)
 
     @classmethod
@@ -299,7 +299,7 @@ class Cone:
         (2, -1)
         >>> certificate.verify(cone.definition)
         """
-        vector = exact.read_vector(point, self.ambient_dimension, "point")
+        vector = arrays.read_vector(point, self.ambient_dimension, "point")
         return decide_point(self.definition, [Fraction(entry) for entry in vector.tolist()])
 
     def decide_cone(self, other: Cone) -> ConeInside | ConeOutside:
@@ -336,7 +336,7 @@ class Cone:
         [3.0, 0.0]
         """
         try:
-            vector = exact.read_vector(point, self.ambient_dimension, "point").astype(np.float64)
+            vector = arrays.read_vector(point, self.ambient_dimension, "point").astype(np.float64)
         except OverflowError:
             raise InputError("point is beyond the range of doubles; try project_exactly") from None
         return project(self.definition, vector)
@@ -350,7 +350,7 @@ class Cone:
         >>> [str(entry) for entry in nearest.projection]
         ['3/5', '6/5']
         """
-        vector = exact.read_vector(point, self.ambient_dimension, "point")
+        vector = arrays.read_vector(point, self.ambient_dimension, "point")
         return project_exactly(self.definition, [Fraction(entry) for entry in vector.tolist()])
 
     def conic_intrinsic_volumes(self) -> IntrinsicVolumes:

@@ -21,10 +21,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.geometry import exact
-from polyinj.geometry.exact import IntegerRows
+from polyinj.exact import arrays
+from polyinj.exact.arrays import IntegerRows
+from polyinj.exact.farkas import Combination, farkas
 from polyinj.geometry.exact_cone import extreme_rays, pivot, signs
-from polyinj.geometry.exact_lp import Combination, farkas
 
 # Bounds the memory of one comparison of rays with rays.
 _RAYS_AT_A_TIME = 512
@@ -48,7 +48,7 @@ def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterabl
         Exact rays. None says that the proposal is incomplete, repeated or wrong.
     """
     proposals = [sorted(proposed) for proposed in tight_sets]
-    kernels = [exact.kernel([rows[i] for i in proposed], columns) for proposed in proposals]
+    kernels = [arrays.kernel([rows[i] for i in proposed], columns) for proposed in proposals]
     if not kernels:
         return [] if _only_origin(rows) else None
     if any(len(basis) != 1 for basis in kernels):
@@ -95,7 +95,7 @@ def _all_edges_walked(
     neighbours = 0
     for other in np.flatnonzero(shared >= columns - 2):
         common = np.flatnonzero(incidence[index] * incidence[other])
-        neighbours += exact.rank([rows[i] for i in common]) == columns - 2
+        neighbours += arrays.rank([rows[i] for i in common]) == columns - 2
     # Modulo the ray: set the coordinate of its pivot to zero.
     at = pivot(ray)
     local = [[v for j, v in enumerate(rows[i]) if j != at] for i in tight]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 
 Rows = tuple[tuple[int, ...], ...]
 Kind = Literal["inequalities", "rays"]
@@ -54,7 +54,7 @@ def read_definition(kind: Kind, rows: ArrayLike, equalities: ArrayLike | None) -
     ----------
     kind : "inequalities" or "rays"
     rows : array_like, shape (k, n)
-        As for `exact.read_matrix`; arrays of shape (0, n) are allowed.
+        As for `arrays.read_matrix`; arrays of shape (0, n) are allowed.
     equalities : array_like, shape (l, n), optional
 
     Raises
@@ -69,7 +69,7 @@ def read_definition(kind: Kind, rows: ArrayLike, equalities: ArrayLike | None) -
         parts.append(_read_rows(equalities, second))
         if parts[1].shape[1] != n:
             raise InputError(f"{second} has shape {parts[1].shape}; expected {n} columns, as {kind} has")
-    integers = [tuple(map(tuple, exact.integer_rows(part))) for part in parts]
+    integers = [tuple(map(tuple, arrays.integer_rows(part))) for part in parts]
     definition = ConeDefinition(kind, n, integers[0], integers[1] if equalities is not None else ())
     return definition, all(part.dtype == object for part in parts)
 
@@ -88,4 +88,4 @@ def orthant_definition(signs: Sequence[int] | NDArray[np.integer[Any]]) -> ConeD
 def _read_rows(values: ArrayLike, name: str) -> NDArray[Any]:
     if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[0] == 0 < values.shape[1]:
         return np.empty(values.shape, dtype=object)
-    return exact.read_matrix(values, name)
+    return arrays.read_matrix(values, name)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from math import lcm
 from operator import mul
 
+from polyinj.exact.farkas import Separation, farkas
 from polyinj.geometry.cone_certificate import (
     ConeInside,
     ConeOutside,
@@ -15,7 +16,6 @@ from polyinj.geometry.cone_certificate import (
     PointOutside,
 )
 from polyinj.geometry.cone_definition import ConeDefinition
-from polyinj.geometry.exact_lp import Separation, farkas
 
 
 def decide_point(cone: ConeDefinition, point: Sequence[Fraction]) -> PointInside | PointOutside:

@@ -25,8 +25,8 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.geometry import exact
-from polyinj.geometry.exact import IntegerRows
+from polyinj.exact import arrays
+from polyinj.exact.arrays import IntegerRows
 
 Vectors = tuple[tuple[int, ...], ...]
 
@@ -78,11 +78,11 @@ class PointedRows:
     def __init__(self, inequalities: IntegerRows, equations: IntegerRows, dimension: int) -> None:
         self._inequalities = inequalities
         self._dimension = dimension
-        self._basis = exact.kernel(equations, dimension) if equations else None
+        self._basis = arrays.kernel(equations, dimension) if equations else None
         width = dimension if self._basis is None else len(self._basis)
-        restricted = inequalities if self._basis is None else [exact.product(self._basis, a) for a in inequalities]
+        restricted = inequalities if self._basis is None else [arrays.product(self._basis, a) for a in inequalities]
         self._width = width
-        self._lines = echelon(exact.kernel(restricted, width)) if width else ()
+        self._lines = echelon(arrays.kernel(restricted, width)) if width else ()
         pivots = set(map(pivot, self._lines))
         self._kept = [j for j in range(width) if j not in pivots]
         self.columns = len(self._kept)
@@ -93,7 +93,7 @@ class PointedRows:
         """The canonical description of the cone, given all extreme rays of {t : rows t >= 0}."""
         lines = echelon([self._lift(line) for line in self._lines])
         lifted = sorted(reduce_modulo(lines, self._lift(self._widen(ray))) for ray in rays)
-        equations = echelon(exact.kernel([*map(list, lines), *map(list, lifted)], self._dimension))
+        equations = echelon(arrays.kernel([*map(list, lines), *map(list, lifted)], self._dimension))
         return DoubleDescription(self._dimension, lines, tuple(lifted), equations, self._facets(lifted, equations))
 
     def _widen(self, ray: Sequence[int]) -> list[int]:
@@ -211,7 +211,7 @@ def _direction(row: Sequence[int]) -> list[float]:
 
 def _edge(basis: IntegerRows, i: int) -> list[int]:
     """The edge of the simplicial cone {basis t >= 0} along which only row i is not tight."""
-    [ray] = exact.kernel(basis[:i] + basis[i + 1 :], len(basis))
+    [ray] = arrays.kernel(basis[:i] + basis[i + 1 :], len(basis))
     return ray if sum(map(mul, basis[i], ray)) > 0 else [-value for value in ray]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polyinj._cells import FaceWriter
 from polyinj._core import DONE, RUNNING, UNCERTAIN
 from polyinj.errors import PolyinjError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.simplify import SimpleArrangement
 from polyinj.geometry.sweep import Walk, draw_forms
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
@@ -85,7 +85,7 @@ class _WriterPart:
     def __init__(
         self, simple: SimpleArrangement, dimension: int, max_positive: int | None, part: int, walk: Walk
     ) -> None:
-        floats, error = exact.float_rows(simple.matrix)
+        floats, error = arrays.float_rows(simple.matrix)
         m, n = floats.shape
         # Where rows were merged, positives are those of the input: sieved after the expansion.
         self._sieve = max_positive if simple.is_merged else None

@@ -20,7 +20,7 @@ from operator import mul
 from numpy.typing import ArrayLike
 
 from polyinj.errors import CertificateError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -126,7 +126,7 @@ class OrthantProof:
         """
         rows = rows_of(subspace)
         _require((self.rows, self.max_positive) == (rows, max_positive), "the certificate is for another problem")
-        rank = exact.rank(rows)
+        rank = arrays.rank(rows)
         if rank == 0:
             return
         for number, positive_set in enumerate(self.sets):
@@ -156,7 +156,7 @@ class OrthantProof:
         rows = [self.rows[i] for i in indices]
         sums = [sum(map(mul, multipliers, column)) for column in zip(*rows, strict=True)]
         _require(not any(sums), f"the combination of positive set {number} is not 0")
-        _require(exact.rank(rows) == rank, f"positive set {number} has a smaller rank than the matrix")
+        _require(arrays.rank(rows) == rank, f"positive set {number} has a smaller rank than the matrix")
 
     def _check_leaf(self, leaf: Leaf, positive: frozenset[int], negative: frozenset[int]) -> None:
         left = self._undecided(leaf.sets, positive, negative)
@@ -178,7 +178,7 @@ class OrthantProof:
 
 def rows_of(subspace: ArrayLike) -> Rows:
     """The rows of a matrix, shape (m, n), each times the positive rational that makes it coprime integers."""
-    return tuple(map(tuple, exact.integer_rows(exact.read_matrix(subspace, "subspace"))))
+    return tuple(map(tuple, arrays.integer_rows(arrays.read_matrix(subspace, "subspace"))))
 
 
 def _require(condition: bool, message: str) -> None:

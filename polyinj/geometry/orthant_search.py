@@ -16,9 +16,9 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from polyinj.errors import BudgetExceeded
-from polyinj.geometry import exact
-from polyinj.geometry.exact import IntegerRows
-from polyinj.geometry.exact_lp import Combination, Separation, farkas
+from polyinj.exact import arrays
+from polyinj.exact.arrays import IntegerRows
+from polyinj.exact.farkas import Combination, Separation, farkas
 from polyinj.geometry.orthant_certificate import Branch, Leaf, PositiveSet
 
 
@@ -118,8 +118,8 @@ class Search:
         rows = [i for i in range(len(self._rows)) if allowed >> i & 1]
         chosen: list[int] = []
         multipliers: Iterable[Fraction] = ()
-        while basis := exact.kernel([self._rows[i] for i in chosen], self._columns):
-            seen = [(i, exact.product(basis, self._rows[i])) for i in rows]
+        while basis := arrays.kernel([self._rows[i] for i in chosen], self._columns):
+            seen = [(i, arrays.product(basis, self._rows[i])) for i in rows]
             outside = [(i, values) for i, values in seen if any(values)]
             if not outside:
                 return basis[0]

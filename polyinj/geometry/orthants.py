@@ -15,7 +15,7 @@ from math import comb
 from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.exact_cone import echelon, pivot
 from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, Rows, rows_of
 from polyinj.geometry.orthant_search import Search, Witness
@@ -65,7 +65,7 @@ class OrthantUnion:
 
     def contains(self, point: ArrayLike) -> bool:
         """Whether a point, shape (m,), lies in the union."""
-        vector = exact.read_vector(point, self.m, "point")
+        vector = arrays.read_vector(point, self.m, "point")
         return sum(bool(entry > 0) for entry in vector.tolist()) <= self.max_positive
 
     def conic_intrinsic_volumes(self) -> list[Fraction]:
@@ -89,7 +89,7 @@ class OrthantUnion:
         if n and self.max_positive < m and m * comb(m, max(n - 2, 0)) <= _RAYS_TO_SWEEP:
             # In general position the fewest positives are met in open cells: the depth of the origin among the rows.
             with suppress(InputError):
-                return bool(sweep(exact.read_matrix(reduced)).depth <= self.max_positive)
+                return bool(sweep(arrays.read_matrix(reduced)).depth <= self.max_positive)
         return isinstance(self._decide(rows, columns, None), OrthantWitness)
 
     def decide_meeting(self, subspace: ArrayLike, *, node_limit: int | None = None) -> OrthantWitness | OrthantProof:

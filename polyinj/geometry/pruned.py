@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from polyinj._core import DONE, FULL, UNCERTAIN
 from polyinj._split import ConeSplitter
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.faces import Signs, face_chunks
 from polyinj.geometry.simplify import SimpleArrangement
 from polyinj.geometry.sweep import Walk
@@ -51,7 +51,7 @@ def is_worthwhile(simple: SimpleArrangement, max_positive: int | None) -> bool:
 
 def pruned_chunks(simple: SimpleArrangement, dimension: int, max_positive: int, walk: Walk) -> Iterator[Signs]:
     """As `face_chunks`, for arrangements without merged rows and dimension >= 1."""
-    floats, error = exact.float_rows(simple.matrix)
+    floats, error = arrays.float_rows(simple.matrix)
     limit = max_positive + int(simple.affine)
     cursor = ConeSplitter(floats, error, limit, dimension, simple.affine)
     room = _CHUNK_ROWS

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SimpleArrangement:
     Attributes
     ----------
     matrix : ndarray, shape (k, r)
-        As read by `exact.read_matrix`; the first r rows are independent; r = 0 where all rows of the input are zero.
+        As read by `arrays.read_matrix`; the first r rows are independent; r = 0 where all rows of the input are zero.
     rows : list of list of int
         The same rows as coprime integers.
     row_of : ndarray of int64, shape (m,)
@@ -43,7 +43,7 @@ class SimpleArrangement:
     """
 
     matrix: NDArray[Any]
-    rows: exact.IntegerRows
+    rows: arrays.IntegerRows
     row_of: NDArray[np.int64]
     sign_of: NDArray[np.int8]
     columns: tuple[int, ...]
@@ -75,7 +75,7 @@ def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrang
     affine = offsets is not None
     if offsets is not None:
         matrix = _homogenise(matrix, offsets)
-    integers = exact.integer_rows(matrix)
+    integers = arrays.integer_rows(matrix)
     classes, row_of, sign_of = _merge_parallel(integers)
     basis_rows, columns = _pivots([integers[j] for j in classes], matrix.shape[1])
     order = [*basis_rows, *(i for i in range(len(classes)) if i not in basis_rows)]
@@ -85,7 +85,7 @@ def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrang
     drop = int(affine)
     return SimpleArrangement(
         matrix=reduced,
-        rows=[integers[j] for j in kept] if len(columns) == matrix.shape[1] else exact.integer_rows(reduced),
+        rows=[integers[j] for j in kept] if len(columns) == matrix.shape[1] else arrays.integer_rows(reduced),
         row_of=place[row_of[drop:]],
         sign_of=sign_of[drop:],
         columns=tuple(columns),
@@ -97,15 +97,15 @@ def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrang
 def _homogenise(matrix: NDArray[Any], offsets: NDArray[Any]) -> NDArray[Any]:
     """Rows (w, b) below the row at infinity (0, 1)."""
     if matrix.dtype != offsets.dtype:
-        matrix = np.array(exact.fractions(matrix), dtype=object)
-        offsets = np.array(exact.fractions(offsets[:, None]), dtype=object)[:, 0]
+        matrix = np.array(arrays.fractions(matrix), dtype=object)
+        offsets = np.array(arrays.fractions(offsets[:, None]), dtype=object)[:, 0]
     infinity = np.array([[0] * matrix.shape[1] + [1]], dtype=matrix.dtype)
     if matrix.dtype == object:
-        infinity = np.array(exact.fractions(infinity), dtype=object)
+        infinity = np.array(arrays.fractions(infinity), dtype=object)
     return np.concatenate([infinity, np.concatenate([matrix, offsets[:, None]], axis=1)])
 
 
-def _merge_parallel(rows: exact.IntegerRows) -> tuple[list[int], NDArray[np.int64], NDArray[np.int8]]:
+def _merge_parallel(rows: arrays.IntegerRows) -> tuple[list[int], NDArray[np.int64], NDArray[np.int8]]:
     """The first row of each class of parallel rows; for each row its class (-1: zero row) and sign in it."""
     classes: list[int] = []
     known: dict[tuple[int, ...], int] = {}
@@ -125,8 +125,8 @@ def _merge_parallel(rows: exact.IntegerRows) -> tuple[list[int], NDArray[np.int6
     return classes, row_of, sign_of
 
 
-def _pivots(rows: exact.IntegerRows, columns: int) -> tuple[list[int], list[int]]:
+def _pivots(rows: arrays.IntegerRows, columns: int) -> tuple[list[int], list[int]]:
     """The lexicographically first basis of the rows, and of the columns."""
     if not rows:
         return [], []
-    return exact.pivot_columns(list(zip(*rows, strict=True))), exact.pivot_columns(rows)
+    return arrays.pivot_columns(list(zip(*rows, strict=True))), arrays.pivot_columns(rows)

@@ -40,7 +40,7 @@ from numpy.typing import NDArray
 
 from polyinj._core import DONE, UNCERTAIN, RaySweep
 from polyinj.errors import BudgetExceeded, InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.simplify import SimpleArrangement, simplify
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
 
@@ -111,7 +111,7 @@ def draw_forms(rank: int, seed: int) -> NDArray[np.int64]:
 
 
 def sweep(matrix: NDArray[Any]) -> Sweep:
-    """Sweep the rays of a matrix, shape (m, n) with m >= n, read by `exact.read_matrix`.
+    """Sweep the rays of a matrix, shape (m, n) with m >= n, read by `arrays.read_matrix`.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
         Rows not in general position (some n of them dependent); the message names a dependent set.
     """
     n = matrix.shape[1]
-    rows = exact.integer_rows(matrix)
+    rows = arrays.integer_rows(matrix)
     simple = simplify(matrix, None)
     if n == 1 and (simple.row_of >= 0).all():
         return _sweep_line(simple.sign_of)
@@ -129,7 +129,7 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
             _refuse(rows, [j] if line < 0 else [lines.index(line), j])
     if simple.lineality:
         _refuse(rows, list(range(n)))
-    if exact.rank(rows[:n]) < n:
+    if arrays.rank(rows[:n]) < n:
         _refuse(rows, list(range(n)))
     count = count_faces(simple, Walk())
     if count.degenerate:
@@ -165,7 +165,7 @@ def count_faces(simple: SimpleArrangement, walk: Walk) -> RayCount:
 
 
 def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]) -> RayCount:
-    floats, error = exact.float_rows(simple.matrix)
+    floats, error = arrays.float_rows(simple.matrix)
     m, n = floats.shape
     flats = 1 if simple.affine else n
     cursors = [RaySweep(floats, error, forms / 2.0**50, flats, n, part, walk.threads) for part in range(walk.threads)]
@@ -204,9 +204,11 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
     return RayCount(counts, degenerate, fewest, histogram)
 
 
-def _refuse(rows: exact.IntegerRows, suspects: list[int]) -> None:
+def _refuse(rows: arrays.IntegerRows, suspects: list[int]) -> None:
     """Name a dependent set among the suspects, or blame the random forms."""
-    relations = exact.kernel([list(column) for column in zip(*(rows[s] for s in suspects), strict=True)], len(suspects))
+    relations = arrays.kernel(
+        [list(column) for column in zip(*(rows[s] for s in suspects), strict=True)], len(suspects)
+    )
     if not relations:
         raise UnluckyForms
     circuit = [s for s, c in zip(suspects, relations[0], strict=True) if c]
@@ -222,22 +224,22 @@ def _refuse(rows: exact.IntegerRows, suspects: list[int]) -> None:
     raise InputError(f"{what}; expected rows in general position (any n of them independent)")
 
 
-def _drop_one(rows: exact.IntegerRows, dependent: list[int]) -> list[int] | None:
+def _drop_one(rows: arrays.IntegerRows, dependent: list[int]) -> list[int] | None:
     for s in dependent:
         rest = [r for r in dependent if r != s]
-        if exact.rank([rows[r] for r in rest]) < len(rest):
+        if arrays.rank([rows[r] for r in rest]) < len(rest):
             return rest
     return None
 
 
-def direction_beside_ray(rows: exact.IntegerRows, tight: tuple[int, ...], depth: int) -> list[int]:
+def direction_beside_ray(rows: arrays.IntegerRows, tight: tuple[int, ...], depth: int) -> list[int]:
     """A short integer direction in an open cell where `depth` rows are active, beside a ray with tight rows `tight`.
 
     The ray v is left towards u with w_t.u = -1 on all tight rows, by a step that changes no other sign.
     """
     n = len(rows[0])
-    (v,) = exact.kernel([rows[t] for t in tight], n)
-    if sum(value > 0 for value in exact.product(rows, v)) != depth:
+    (v,) = arrays.kernel([rows[t] for t in tight], n)
+    if sum(value > 0 for value in arrays.product(rows, v)) != depth:
         v = [-entry for entry in v]
     if tight:
         solved = flint.fmpq_mat(flint.fmpz_mat([*(rows[t] for t in tight), v])).solve(
@@ -252,7 +254,7 @@ def direction_beside_ray(rows: exact.IntegerRows, tight: tuple[int, ...], depth:
     largest = max(map(abs, x))
     for bits in (8, 16, 32, 64, 128):
         short = [round(entry / largest * 2**bits) for entry in x]
-        values = exact.product(rows, short)
+        values = arrays.product(rows, short)
         if sum(value >= 0 for value in values) == depth:
             return short
     scale = lcm(*(entry.denominator for entry in x))

@@ -30,7 +30,7 @@ from scipy.optimize import nnls
 from polyinj.certificates.domain import Ball, Point, squared_length
 from polyinj.certificates.layer import Layer, LayerName, read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_projection import project_exactly
 from polyinj.injectivity.collide import active_rows
@@ -55,8 +55,8 @@ class BallCover:
     scale: Fraction = field(init=False)
     local: Layer = field(init=False)
     radius: Fraction = field(init=False)
-    rows: exact.IntegerRows = field(init=False)
-    lifted: exact.IntegerRows = field(init=False)
+    rows: arrays.IntegerRows = field(init=False)
+    lifted: arrays.IntegerRows = field(init=False)
     sizes: list[Fraction] = field(init=False)
     normals: Floats = field(init=False)
     heights: Floats = field(init=False)
@@ -71,16 +71,16 @@ class BallCover:
         self.scale = Fraction(2) ** exponent
         self.radius = ball.radius / self.scale
         n = ball.columns
-        weights = exact.fractions(self.original.weights)
+        weights = arrays.fractions(self.original.weights)
         bias = (
             [Fraction(0)] * len(weights) if self.original.bias is None else map(Fraction, self.original.bias.tolist())
         )
         moved = [b + _dot(row, ball.centre) for row, b in zip(weights, bias, strict=True)]
         scaled = [[entry * self.scale for entry in row] for row in weights]
         self.local = read_layer(_array(scaled), _array(moved), Ball.at_origin(n, self.radius))
-        self.rows = exact.integer_rows(self.original.weights)
-        self.lifted = exact.integer_rows(self.local.lifted())
-        floats, _ = exact.float_rows(self.local.lifted())
+        self.rows = arrays.integer_rows(self.original.weights)
+        self.lifted = arrays.integer_rows(self.local.lifted())
+        floats, _ = arrays.float_rows(self.local.lifted())
         lengths = np.linalg.norm(floats[:, :-1], axis=1, keepdims=True)
         floats = floats / np.where(lengths > 0, lengths, 1.0)
         self.normals, self.heights = floats[:, :-1], floats[:, -1]
@@ -133,10 +133,10 @@ class BallCover:
 
         A row in the flat may be active too without any loss, so it need not bound the cell.
         """
-        normals = exact.kernel([self.rows[i] for i in active], self.local.weights.shape[1])
+        normals = arrays.kernel([self.rows[i] for i in active], self.local.weights.shape[1])
         if not normals:
             return None
-        return [i for i, row in enumerate(self.rows) if any(exact.product(normals, row))]
+        return [i for i, row in enumerate(self.rows) if any(arrays.product(normals, row))]
 
     def _nearest(self, outside: list[int], depth: float = 0.0) -> tuple[Floats, Floats]:
         """(y, u), in floats: the point nearest to 0 where these rows are <= -depth, and its multipliers: y = -u @ w.

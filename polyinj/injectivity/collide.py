@@ -19,7 +19,7 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer
 from polyinj.certificates.layer_certificate import Collision
 from polyinj.errors import CertificateError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 
 _PULL = Fraction(1, 16)
 _BITS = (6, 10, 16, 24, 40, 64, 128)
@@ -34,13 +34,13 @@ def active_rows(layer: Layer, point: Sequence[Fraction | int]) -> list[int]:
     z = [*map(Fraction, point), *([] if layer.is_linear else [Fraction(1)])]
     size = max(map(abs, z)) or Fraction(1)
     scaled = np.array([entry / size for entry in z], dtype=np.float64)
-    rows, error = exact.float_rows(layer.lifted())
+    rows, error = arrays.float_rows(layer.lifted())
     values = rows @ scaled
     # Roundings of z, of the products and of their sum, and the error of the entries: |z| <= 1.
     bound = 2 * (len(z) + 2) * (2.0**-53 + error) * (np.abs(rows).sum(axis=1) + 1) + 1e-300
     active = values > 0
     for i in np.flatnonzero(np.abs(values) <= bound):
-        (row,) = exact.fractions(layer.lifted()[i : i + 1])
+        (row,) = arrays.fractions(layer.lifted()[i : i + 1])
         active[i] = sum((a * b for a, b in zip(row, z, strict=True)), Fraction(0)) >= 0
     chosen: list[int] = np.flatnonzero(active).tolist()
     return chosen
@@ -65,8 +65,8 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | N
         return None if found is None else _shrunk(layer, layer.domain, found)
     columns = layer.weights.shape[1]
     active = active_rows(layer, point)
-    rows = exact.integer_rows(layer.weights)
-    directions = exact.kernel([rows[i] for i in active], columns)
+    rows = arrays.integer_rows(layer.weights)
+    directions = arrays.kernel([rows[i] for i in active], columns)
     if not directions:
         return None
     z = [Fraction(entry) for entry in point]
@@ -124,7 +124,7 @@ def _far_ends(
     elif isinstance(layer.domain, Ball):
         low = _floats([c - layer.domain.radius for c in layer.domain.centre])
         high = _floats([c + layer.domain.radius for c in layer.domain.centre])
-    lifted, _ = exact.float_rows(layer.lifted())
+    lifted, _ = arrays.float_rows(layer.lifted())
     rows = lifted[inactive, :columns]
     shifts = np.zeros(len(inactive)) if layer.is_linear else lifted[inactive, columns]
     sizes = np.abs(rows).max(axis=1, initial=0)
@@ -177,7 +177,7 @@ def _beside(layer: Layer, z: list[Fraction], v: list[Fraction]) -> Collision:
     tail = [] if layer.is_linear else [Fraction(1)]
     point, along = [*z, *tail], [*v, *(0 * entry for entry in tail)]
     reach = [Fraction(1 << 20)]
-    rows: list[list[Fraction]] = [[-entry for entry in row] for row in exact.fractions(layer.lifted())]
+    rows: list[list[Fraction]] = [[-entry for entry in row] for row in arrays.fractions(layer.lifted())]
     for row in rows + [[Fraction(entry) for entry in side] for side in layer.sides()]:
         value = sum((a * b for a, b in zip(row, point, strict=True)), Fraction(0))
         slope = sum((a * b for a, b in zip(row, along, strict=True)), Fraction(0))

@@ -30,7 +30,7 @@ from polyinj.certificates.domain import Ball, Box, Cover
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import Claim, InjectivityProof
 from polyinj.errors import CertificateError, InputError, InternalError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import collision_at
 from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
@@ -381,16 +381,16 @@ def _rank_is_short(layer: Layer) -> bool:
     m, n = layer.weights.shape
     if m < n:
         return True
-    rows, _ = exact.float_rows(layer.weights)
+    rows, _ = arrays.float_rows(layer.weights)
     singular = np.linalg.svd(rows, compute_uv=False)
     # The backward error of the values is a small multiple of m n u: 1e-8 is far above it.
     far_from_zero = bool(singular[-1] > 1e-8 * singular[0])
-    return not far_from_zero and exact.rank(exact.integer_rows(layer.weights)) < n
+    return not far_from_zero and arrays.rank(arrays.integer_rows(layer.weights)) < n
 
 
 def _has_parallel_rows(problem: Problem) -> bool:
     """Whether two rows have parallel nonzero weights, exactly."""
-    rows = [row for row in exact.integer_rows(problem.layer.weights) if any(row)]
+    rows = [row for row in arrays.integer_rows(problem.layer.weights) if any(row)]
     lines = set()
     for row in rows:
         sign = 1 if next(entry for entry in row if entry) > 0 else -1

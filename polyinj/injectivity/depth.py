@@ -15,7 +15,7 @@ from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, RUNNING, STUCK
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.run import Limits
@@ -102,7 +102,7 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
     if time_limit is not None and not time_limit > 0:
         raise InputError(f"time_limit is {time_limit}; expected a positive number or None")
     layer = read_layer(rows)
-    integers = exact.integer_rows(layer.weights)
+    integers = arrays.integer_rows(layer.weights)
     zeros = sum(not any(row) for row in integers)
     if zeros == len(integers):
         x = tuple(Fraction(int(j == 0)) for j in range(layer.weights.shape[1]))
@@ -170,11 +170,11 @@ def _check(result: DepthResult) -> None:
         ) from error
 
 
-def _independent_columns(rows: exact.IntegerRows) -> list[int]:
+def _independent_columns(rows: arrays.IntegerRows) -> list[int]:
     """Columns that form a basis of the column space: the same relations among the rows, no kernel."""
     chosen: list[int] = []
     for j in range(len(rows[0])):
-        if exact.rank([[row[k] for k in (*chosen, j)] for row in rows]) > len(chosen):
+        if arrays.rank([[row[k] for k in (*chosen, j)] for row in rows]) > len(chosen):
             chosen.append(j)
     return chosen
 

@@ -22,8 +22,8 @@ import numpy as np
 
 from polyinj._search import EXHAUSTED, RUNNING, WITNESS
 from polyinj.certificates.layer import Layer, System
-from polyinj.geometry import exact
-from polyinj.injectivity.gordan import alternative
+from polyinj.exact import arrays
+from polyinj.exact.gordan import alternative
 from polyinj.injectivity.run import Limits, Outcome, signed_vector
 
 
@@ -141,4 +141,4 @@ class _Search:
         return packing
 
     def _rank(self, rows: list[int]) -> int:
-        return exact.rank([self.system.rows[i][: self.system.columns] for i in rows])
+        return arrays.rank([self.system.rows[i][: self.system.columns] for i in rows])

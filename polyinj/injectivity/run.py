@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from polyinj._search import EXHAUSTED, RUNNING, STUCK, UNSETTLED, WITNESS
 from polyinj.certificates.layer import System
-from polyinj.geometry import exact
-from polyinj.injectivity.gordan import alternative
+from polyinj.exact import arrays
+from polyinj.exact.gordan import alternative
 
 if TYPE_CHECKING:
     from polyinj.injectivity.search import Problem
@@ -123,7 +123,7 @@ def run(
 def _relation_signs(pending: Sequence[int], system: System) -> list[int] | None:
     """The signs of the multipliers of signed columns (rows, then sides); None if there is not one relation."""
     columns = [signed_vector(system, literal) for literal in pending]
-    relations = exact.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
+    relations = arrays.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
     if len(relations) != 1:
         return None
     signs = [(x > 0) - (x < 0) for x in relations[0]]

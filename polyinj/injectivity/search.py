@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from polyinj._search import RUNNING, STUCK, CountSearch, RankSearch, factored, least_singular_value
 from polyinj.certificates.layer import Layer
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.looks import Looks
 from polyinj.injectivity.parallel import search_together
@@ -43,12 +43,12 @@ class Problem:
     @classmethod
     def of(cls, layer: Layer) -> Problem:
         lifted, exponents = _balanced(layer.lifted())
-        rows, row_error = exact.float_rows(lifted)
+        rows, row_error = arrays.float_rows(lifted)
         sides, side_error = None, 0.0
         if integers := layer.sides():
             scales = [Fraction(2) ** -exponent for exponent in exponents.tolist()]
             entries = [[entry * scale for entry, scale in zip(row, scales, strict=True)] for row in integers]
-            sides, side_error = exact.float_rows(exact.read_matrix(np.array(entries, dtype=object)))
+            sides, side_error = arrays.float_rows(arrays.read_matrix(np.array(entries, dtype=object)))
         return cls(layer, rows, sides, max(row_error, side_error), exponents)
 
     @property
@@ -125,8 +125,8 @@ class Problem:
                 return False
         point = self.point(direction)
         if point is not None:
-            rows = exact.integer_rows(self.layer.weights)
-            if exact.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns:
+            rows = arrays.integer_rows(self.layer.weights)
+            if arrays.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns:
                 return True
         return False if certain else None
 

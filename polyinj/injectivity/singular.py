@@ -20,7 +20,7 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.geometry.exact import fractions
+from polyinj.exact.arrays import fractions
 
 _UNIT = 2.0**-53
 _BITS = 128

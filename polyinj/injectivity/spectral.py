@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from polyinj._spectral import CLOSED, OPEN, SpectralTree
 from polyinj.certificates.layer import System
-from polyinj.injectivity.gordan import alternative
+from polyinj.exact.gordan import alternative
 from polyinj.injectivity.run import Limits, signed_vector
 from polyinj.injectivity.spectral_descent import Cell
 

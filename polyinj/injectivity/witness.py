@@ -20,7 +20,7 @@ from polyinj._search import WitnessSearch
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.descent import can_descend, descend
@@ -160,7 +160,7 @@ def _search(problem: Problem, limits: Limits, seed: int, steps: int | None, work
 
 
 def _check_rank(layer: Layer) -> None:
-    n, found = layer.weights.shape[1], exact.rank(exact.integer_rows(layer.weights))
+    n, found = layer.weights.shape[1], arrays.rank(arrays.integer_rows(layer.weights))
     if found < n:
         raise InputError(
             f"weights has rank {found}; expected rank {n}, as many as columns; decide_injectivity answers for any rank"

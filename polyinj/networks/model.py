@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.geometry.exact import read_matrix, read_vector
+from polyinj.exact.arrays import read_matrix, read_vector
 
 Activation = Literal["relu"] | None
 

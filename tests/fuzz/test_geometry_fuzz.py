@@ -15,7 +15,7 @@ import reference_faces
 
 from fuzz import families
 from polyinj import Arrangement, Cone, OrthantUnion
-from polyinj.geometry.exact import fractions, integer_rows, read_matrix, read_vector
+from polyinj.exact.arrays import fractions, integer_rows, read_matrix, read_vector
 
 # Cones whose nearest points the rounding of rows to unit vectors does not move far.
 WELL_CONDITIONED = {"small_integers", "opposite_pairs", "repeated", "braid", "rational", "subnormal"}

@@ -17,7 +17,7 @@ from reference import cells, rank
 
 from fuzz import families
 from polyinj import InputError
-from polyinj.geometry.exact import fractions, integer_rows, read_matrix
+from polyinj.exact.arrays import fractions, integer_rows, read_matrix
 from polyinj.injectivity.invert import active_rank, inverse_lipschitz, reconstruct
 
 # Constant 0; the cell that is least in floats has another, so that 1e-16 to 1e-18 was called exact.

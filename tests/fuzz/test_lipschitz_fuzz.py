@@ -18,7 +18,7 @@ import reference_lipschitz
 from fuzz import families
 from fuzz.test_layers_fuzz import turned
 from polyinj import Ball, Box, lipschitz_constant
-from polyinj.geometry.exact import fractions, read_matrix, read_vector
+from polyinj.exact.arrays import fractions, read_matrix, read_vector
 
 
 def exactly(weights, bias, output):

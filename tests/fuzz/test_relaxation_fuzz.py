@@ -17,7 +17,7 @@ import reference_relaxation
 
 from fuzz import families
 from polyinj import InputError, Network, NetworkLayer, bound_network, exact_range
-from polyinj.geometry.exact import fractions, read_matrix, read_vector
+from polyinj.exact.arrays import fractions, read_matrix, read_vector
 from polyinj.networks.relaxation.rules import Relaxation
 
 RULES = (

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import InputError
-from polyinj.geometry.exact import read_matrix, read_vector
+from polyinj.exact.arrays import read_matrix, read_vector
 from polyinj.networks.lipschitz.ascent import draw_inputs
 
 Floats = NDArray[np.float64]

@@ -25,9 +25,9 @@ from scipy.optimize import nnls
 
 from polyinj.certificates.domain import Ball
 from polyinj.certificates.layer import Layer
-from polyinj.geometry import exact
+from polyinj.exact import arrays
+from polyinj.exact.farkas import solve_strictly
 from polyinj.geometry.cone_definition import ConeDefinition
-from polyinj.geometry.exact_lp import solve_strictly
 from polyinj.geometry.exact_projection import project_exactly
 
 Floats = NDArray[np.float64]
@@ -48,15 +48,15 @@ class CellFinder:
     """Cells of the neurons of a layer that meet the interior of its domain."""
 
     layer: Layer
-    rows: exact.IntegerRows = field(init=False)
-    sides: exact.IntegerRows = field(init=False)
+    rows: arrays.IntegerRows = field(init=False)
+    sides: arrays.IntegerRows = field(init=False)
     floats: Floats = field(init=False)
     side_floats: Floats = field(init=False)
     ball: Ball | None = field(init=False)
 
     def __post_init__(self) -> None:
         lifted = self.layer.lifted()
-        self.rows, self.sides = exact.integer_rows(lifted) if len(lifted) else [], self.layer.sides()
+        self.rows, self.sides = arrays.integer_rows(lifted) if len(lifted) else [], self.layer.sides()
         dimension = self.layer.weights.shape[1] + (not self.layer.is_linear)
         self.floats, self.side_floats = _unit_rows(self.rows, dimension), _unit_rows(self.sides, dimension)
         domain = self.layer.domain
@@ -94,7 +94,7 @@ class CellFinder:
     def _input(self, z: Sequence[Fraction]) -> list[Fraction]:
         return self.layer.input(z)
 
-    def _signed(self, neurons: Sequence[int], signs: Sequence[int]) -> exact.IntegerRows:
+    def _signed(self, neurons: Sequence[int], signs: Sequence[int]) -> arrays.IntegerRows:
         signed = [[s * entry for entry in self.rows[i]] for i, s in zip(neurons, signs, strict=True)]
         return [*signed, *self.sides]
 
@@ -114,7 +114,7 @@ class CellFinder:
                 return Found(point)
         support = np.flatnonzero(weights).tolist()
         signed = self._signed(neurons, signs)
-        for combination in exact.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support)):
+        for combination in arrays.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support)):
             if min(combination) >= 0 or max(combination) <= 0:
                 return None
         return self._settle(neurons, signs)
@@ -198,7 +198,7 @@ def _error(length: int) -> float:
     return (length + 8) * 2 * _UNIT
 
 
-def _unit_rows(rows: exact.IntegerRows, columns: int) -> Floats:
+def _unit_rows(rows: arrays.IntegerRows, columns: int) -> Floats:
     """Integer rows over their largest entry: each entry is right to one half-ulp, and one more where it is scaled."""
     if not rows:
         return np.zeros((0, columns))
@@ -229,4 +229,4 @@ def _ratio(row: Sequence[int], unit: Floats) -> Fraction:
 
 
 def _integers(row: Sequence[Any]) -> tuple[int, ...]:
-    return tuple(exact.integer_rows(np.array([[Fraction(entry) for entry in row]], dtype=object))[0])
+    return tuple(arrays.integer_rows(np.array([[Fraction(entry) for entry in row]], dtype=object))[0])

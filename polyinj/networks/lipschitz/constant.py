@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import CertificateError, InputError
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.networks.lipschitz.ascent import ascend
 from polyinj.networks.lipschitz.cell_finder import CellFinder, ever_smaller_steps
 from polyinj.networks.lipschitz.cells import most_cells, search_cells
@@ -90,7 +90,7 @@ class LipschitzConstant:
         layer, rows = _read(weights, bias, output, domain)
         if len(self.point) != layer.weights.shape[1] or not is_inside(domain, self.point):
             raise CertificateError("the input of the constant is not in the interior of the domain")
-        matrix = exact.fractions(layer.weights)
+        matrix = arrays.fractions(layer.weights)
         if _signs(layer, self.point) != self.signs:
             raise CertificateError("the input of the constant has other signs than the result states")
         if any(not sign and any(row) for sign, row in zip(self.signs, matrix, strict=True)):
@@ -216,9 +216,9 @@ def _read(
     if layer.bias is not None and not any(layer.bias.tolist()):
         layer = read_layer(weights, None, domain)
     if np.ndim(np.asarray(output)) == 1:
-        rows = [exact.read_vector(output, len(layer.weights), "output").tolist()]
+        rows = [arrays.read_vector(output, len(layer.weights), "output").tolist()]
     else:
-        matrix = exact.read_matrix(output, "output")
+        matrix = arrays.read_matrix(output, "output")
         if matrix.shape[1] != len(layer.weights):
             raise InputError(
                 f"output has shape {matrix.shape}; expected (outputs, {len(layer.weights)}), one column a neuron"
@@ -255,7 +255,7 @@ def _values(layer: Layer, point: Sequence[Fraction]) -> list[Fraction]:
     bias = [Fraction(0)] * len(layer.weights) if layer.bias is None else layer.bias.tolist()
     return [
         sum((w * x for w, x in zip(row, point, strict=True)), Fraction(b))
-        for row, b in zip(exact.fractions(layer.weights), bias, strict=True)
+        for row, b in zip(arrays.fractions(layer.weights), bias, strict=True)
     ]
 
 
@@ -277,7 +277,7 @@ def _leave_hyperplanes(layer: Layer, point: list[Fraction]) -> list[Fraction]:
 
     Neurons that no Jacobian depends on are not looked at by the search, so their hyperplanes may hold its input.
     """
-    weights = exact.fractions(layer.weights)
+    weights = arrays.fractions(layer.weights)
     values = _values(layer, point)
     flat = [row for row, value in zip(weights, values, strict=True) if not value and any(row)]
     if not flat:

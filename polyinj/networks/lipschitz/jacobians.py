@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from polyinj.certificates.domain import Ball, Box, Domain, squared_length
 from polyinj.certificates.layer import Layer
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.simplify import simplify
 
 Rational = list[list[Fraction]]
@@ -81,7 +81,7 @@ class Jacobians:
 
 def read_jacobians(layer: Layer, output: Rational) -> Jacobians:
     """Reduce a layer, with rows `output` of shape (outputs, m), to the neurons that its Jacobians depend on."""
-    weights = exact.fractions(layer.weights)
+    weights = arrays.fractions(layer.weights)
     bias = None if layer.bias is None else [Fraction(entry) for entry in layer.bias.tolist()]
     n, outputs = len(weights[0]), len(output)
     base = [[Fraction(0)] * n for _ in range(outputs)]

@@ -24,7 +24,7 @@ from threadpoolctl import threadpool_limits
 
 from polyinj import __version__
 from polyinj.errors import InputError
-from polyinj.geometry.exact import read_matrix
+from polyinj.exact.arrays import read_matrix
 from polyinj.networks.propagation.initialisation import equiangular_inputs
 from polyinj.networks.propagation.lenses import LENSES, Observer
 from polyinj.networks.propagation.pairs_of_vectors import Pairs, Scaled

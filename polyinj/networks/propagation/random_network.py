@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.geometry.exact import read_matrix, read_vector
+from polyinj.exact.arrays import read_matrix, read_vector
 from polyinj.networks.propagation.initialisation import INITIALISATIONS, centre_rows
 from polyinj.networks.propagation.normalisation import NORMALISATIONS
 from polyinj.networks.propagation.pairs_of_vectors import Pairs

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from polyinj.errors import BudgetExceeded, InputError
-from polyinj.geometry.exact import IntegerRows
+from polyinj.exact.arrays import IntegerRows
 from polyinj.geometry.exact_cone import coprime, extreme_rays
 from polyinj.networks.model import Network
 from polyinj.networks.relaxation.network_bounds import read_box, read_layers

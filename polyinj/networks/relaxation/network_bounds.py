@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
-from polyinj.geometry.exact import read_number
+from polyinj.exact.arrays import read_number
 from polyinj.networks.model import Network
 from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, as_objects, bound_layers
 from polyinj.networks.relaxation.rules import Array, Relaxation

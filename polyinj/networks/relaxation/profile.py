@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from polyinj.errors import BudgetExceeded, InputError
-from polyinj.geometry.exact import read_number
+from polyinj.exact.arrays import read_number
+from polyinj.exact.real_roots import RealRoot
 from polyinj.networks.model import Network
 from polyinj.networks.relaxation.line import Jump, NetworkLine, Piece
-from polyinj.networks.relaxation.real_roots import RealRoot
 from polyinj.networks.relaxation.rules import Relaxation
 from polyinj.networks.relaxation.traced import as_fmpq, as_fraction
 

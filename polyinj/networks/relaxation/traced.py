@@ -13,7 +13,7 @@ from typing import Any
 
 from flint import fmpq, fmpq_poly
 
-from polyinj.networks.relaxation.real_roots import RealRoot
+from polyinj.exact.real_roots import RealRoot
 
 _ONE = fmpq_poly([1])
 

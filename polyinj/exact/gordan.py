@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from polyinj.geometry.exact_lp import Combination, farkas
+from polyinj.exact.farkas import Combination, farkas
 
 
 @dataclass(frozen=True, slots=True)

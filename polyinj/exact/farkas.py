@@ -21,7 +21,7 @@ import numpy as np
 from flint import fmpq_mat, fmpz_mat
 from scipy.optimize import nnls
 
-from polyinj.geometry import exact
+from polyinj.exact import arrays
 from polyinj.geometry.exact_cone import coprime
 
 
@@ -76,10 +76,10 @@ def solve_strictly(positive: Sequence[Sequence[int]], zero: Sequence[Sequence[in
     >>> solve_strictly([[1, 0], [-1, 0]], [], 2) is None
     True
     """
-    space = exact.kernel(zero, columns)
+    space = arrays.kernel(zero, columns)
     if not positive:
         return [0] * columns
-    found = farkas([[*exact.product(space, row), 1] for row in positive], [0] * len(space) + [1])
+    found = farkas([[*arrays.product(space, row), 1] for row in positive], [0] * len(space) + [1])
     if isinstance(found, Combination):
         return None
     return coprime([sum(map(mul, found.row, entries)) for entries in zip(*space, strict=True)])
@@ -103,7 +103,7 @@ def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combi
     if not any(row):
         multipliers = {i: Fraction(share, scale) for i, share in zip(support, shares, strict=True)}
         return Combination(tuple(multipliers.get(i, Fraction(0)) for i in range(len(generators))))
-    if min(exact.product(generators, row), default=0) < 0:
+    if min(arrays.product(generators, row), default=0) < 0:
         return None
     return Separation(tuple(coprime(row)))
 
