@@ -7,14 +7,14 @@ from scipy.optimize import minimize
 from scipy.stats import binom, chi2, norm
 
 from polyinj import InputError
-from polyinj.simulation import intervals
-from polyinj.simulation.adaptive import expected_width, next_batches
-from polyinj.simulation.counts import Counts
-from polyinj.simulation.crossing import compare_links, estimate_crossings
-from polyinj.simulation.intervals import isotonic_crossings
-from polyinj.simulation.links import LINKS
-from polyinj.simulation.response import check_fit, fit_response, scored_deviances
-from polyinj.simulation.scaling import ANSATZ, extrapolate
+from polyinj.fitting import intervals
+from polyinj.fitting.adaptive import expected_width, next_batches
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.crossing import compare_links, estimate_crossings
+from polyinj.fitting.intervals import isotonic_crossings
+from polyinj.fitting.links import LINKS
+from polyinj.fitting.response import check_fit, fit_response, scored_deviances
+from polyinj.fitting.scaling import ANSATZ, extrapolate
 from polyinj.theory.crossing import euler_crossing, euler_crossing_coefficients
 
 # Every statistical test below fails by chance with probability at most this, for a seed drawn at random.
@@ -82,7 +82,7 @@ def test_intervals_are_where_the_profile_falls_by_half_a_quantile():
     z = fit.scaled(counts.positions)
 
     def log_likelihood(b):
-        from polyinj.simulation.response import _objective
+        from polyinj.fitting.response import _objective
 
         return _objective(counts, fit.link, z, b)
 

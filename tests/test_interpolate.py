@@ -22,9 +22,9 @@ from polyinj import (
     random_sphere_data,
 )
 from polyinj.cli.app import main
+from polyinj.fitting.intervals import median_interval
 from polyinj.networks.lipschitz.interpolate import _train, largest_height
 from polyinj.networks.lipschitz.robustness_study import InterpolantLipschitz, SphereDataEnsemble
-from polyinj.simulation.intervals import median_interval
 
 
 def data_of(seed, n, d):

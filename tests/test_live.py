@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from polyinj import GaussianEnsemble
-from polyinj.simulation.counts import Counts
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.intervals import clopper_pearson
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import InProcess
-from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.live import LiveCrossing, crossing_so_far
 from polyinj.simulation.statistics import decision, depth
 

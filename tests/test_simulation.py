@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import binom, norm
 
 from polyinj import GaussianEnsemble, InputError, simulate
+from polyinj.fitting.intervals import clopper_pearson
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.statistics import decision, decision_and_euler_characteristic, depth, euler_characteristic
 from polyinj.theory.euler import expected_euler_characteristic, expected_face_counts
 

@@ -10,8 +10,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import binom
 
 from polyinj import GaussianEnsemble, InputError, Transition, estimate_transition, locate_transition
+from polyinj.fitting.adaptive import next_batches
 from polyinj.simulation import transition_file
-from polyinj.simulation.adaptive import next_batches
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision

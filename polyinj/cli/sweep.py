@@ -20,6 +20,7 @@ from rich.table import Table
 from polyinj.cli.options import Workers, parse_integers, parse_list
 from polyinj.cli.tables import crossings_table, scaling_table
 from polyinj.errors import InputError
+from polyinj.fitting.intervals import clopper_pearson
 from polyinj.networks.weights import read_array
 from polyinj.simulation import export as exporting
 from polyinj.simulation.catalog import (
@@ -33,7 +34,6 @@ from polyinj.simulation.catalog import (
 from polyinj.simulation.describe import readable
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.statistics import decision, decision_by_rank
 from polyinj.simulation.store import Store
 from polyinj.simulation.store_reader import StoreReader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich import box
 from rich.table import Table
 
-from polyinj.simulation.scaling import Scaling
+from polyinj.fitting.scaling import Scaling
 from polyinj.simulation.transition import Transition
 
 

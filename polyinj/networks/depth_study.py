@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from polyinj import __version__
 from polyinj.deep.decide import decide_network_injectivity
 from polyinj.errors import InputError
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.intervals import clopper_pearson, isotonic_crossings
 from polyinj.injectivity.decision import Verdict
-from polyinj.simulation.counts import Counts
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import clopper_pearson, isotonic_crossings
 from polyinj.simulation.table_result import TableResult
 from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
 

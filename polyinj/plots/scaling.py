@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.plots.theory import ThresholdRow
 
 if TYPE_CHECKING:
-    from polyinj.simulation.scaling import Scaling
+    from polyinj.fitting.scaling import Scaling
     from polyinj.simulation.transition import Transition
 
 _COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#7fb3d5", "#e8a0a8", "#9ccb9f")

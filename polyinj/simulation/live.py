@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.simulation.counts import Counts
-from polyinj.simulation.intervals import clopper_pearson, cross, isotonic_shares
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.intervals import clopper_pearson, cross, isotonic_shares
 from polyinj.simulation.trials import Batch
 
 _OUTCOMES = ("injective", "undecided")

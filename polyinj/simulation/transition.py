@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.simulation.counts import Counts
-from polyinj.simulation.crossing import estimate_crossings
-from polyinj.simulation.intervals import clopper_pearson
-from polyinj.simulation.scaling import Scaling, extrapolate
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.crossing import estimate_crossings
+from polyinj.fitting.intervals import clopper_pearson
+from polyinj.fitting.scaling import Scaling, extrapolate
 from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import expected_euler_characteristic, noninjectivity_bound
 from polyinj.theory.thresholds import known_thresholds

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError
-from polyinj.simulation.adaptive import Batch, expected_width, next_batches
-from polyinj.simulation.counts import Counts
-from polyinj.simulation.crossing import estimate_crossings
+from polyinj.fitting.adaptive import Batch, expected_width, next_batches
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.crossing import estimate_crossings
+from polyinj.fitting.intervals import UNSEEN, Interval
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import UNSEEN, Interval
 from polyinj.simulation.statistics import decision_and_euler_characteristic, decision_and_nodes
 from polyinj.simulation.store import Store
 from polyinj.simulation.transition import Row, Transition
@@ -109,7 +109,7 @@ def locate_transition(
 ) -> Transition:
     """Find where P(injective) = 1/2, spending trials where they narrow that crossing most for their cost.
 
-    Trials come in rounds. After each, `polyinj.simulation.adaptive.next_batches` places the next ones for every n whose
+    Trials come in rounds. After each, `polyinj.fitting.adaptive.next_batches` places the next ones for every n whose
     interval is still too wide. It sees nothing but the outcomes and node counts of completed rounds, so that the table
     depends on the arguments alone, not on workers, machine or load.
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError
+from polyinj.fitting.intervals import Interval, median_interval
 from polyinj.networks.lipschitz.baselines import norm_product
 from polyinj.networks.lipschitz.interpolate import METHODS, SphereData, interpolate, random_sphere_data
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import Interval, median_interval
 from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:

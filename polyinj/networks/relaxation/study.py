@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError
+from polyinj.fitting.intervals import clopper_pearson
 from polyinj.networks.model import Network
 from polyinj.networks.relaxation.classifiers import Classifier, ClassifierEnsemble, box_around, read_sample
 from polyinj.networks.relaxation.exact_range import exact_range
@@ -31,7 +32,6 @@ from polyinj.networks.relaxation.profile import relaxation_profile
 from polyinj.networks.relaxation.rules import Array, Relaxation
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.intervals import clopper_pearson
 from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.simulation.counts import Counts
-from polyinj.simulation.intervals import isotonic_shares
-from polyinj.simulation.links import LINKS
-from polyinj.simulation.response import Response, design, fit_response
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.intervals import isotonic_shares
+from polyinj.fitting.links import LINKS
+from polyinj.fitting.response import Response, design, fit_response
 
 _PROBE = 16
 _CHUNK = 8

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import chdtri, xlogy
 
-from polyinj.simulation.counts import Counts
-from polyinj.simulation.links import Link
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.links import Link
 
 Array = NDArray[np.float64]
 # One level asks for its crossing, two for the distance between theirs.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyinj.errors import InputError
-from polyinj.simulation.counts import Counts
-from polyinj.simulation.intervals import UNSEEN, Crossings, Interval, isotonic_crossings
-from polyinj.simulation.links import LINKS, Link
-from polyinj.simulation.response import Levels, Response, check_fit, fit_response
+from polyinj.fitting.counts import Counts
+from polyinj.fitting.intervals import UNSEEN, Crossings, Interval, isotonic_crossings
+from polyinj.fitting.links import LINKS, Link
+from polyinj.fitting.response import Levels, Response, check_fit, fit_response
 
 LEVELS = (0.1, 0.5, 0.9)
 # Of fifteen true models one in seven tables rejects one at this level; at 0.05 it would be one in two.
@@ -79,7 +79,7 @@ def estimate_crossings(
 
     Examples
     --------
-    >>> from polyinj.simulation.counts import Counts
+    >>> from polyinj.fitting.counts import Counts
     >>> counts = Counts([5, 6, 7, 8, 9, 10], [200] * 6, [0, 50, 91, 125, 151, 169], [0] * 6)
     >>> estimate_crossings(counts, seed=0).isotonic.at[1].value
     7.264705882352941
@@ -137,7 +137,7 @@ def compare_links(counts: Counts, *, seed: int) -> tuple[LinkFit, ...]:
 
     Examples
     --------
-    >>> from polyinj.simulation.counts import Counts
+    >>> from polyinj.fitting.counts import Counts
     >>> counts = Counts([5, 6, 7, 8, 9, 10], [200] * 6, [0, 50, 91, 125, 151, 169], [0] * 6)
     >>> [fit.link for fit in compare_links(counts, seed=0)]
     ['loglog', 'probit', 'logit', 'cloglog']

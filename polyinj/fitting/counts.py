@@ -28,7 +28,7 @@ class Counts:
 
     Examples
     --------
-    >>> from polyinj.simulation.counts import Counts
+    >>> from polyinj.fitting.counts import Counts
     >>> Counts([4, 5], [10, 10], [2, 5], [0, 1])
     Counts(20 trials at 2 positions 4..5, 7 successes, 1 undecided)
     """

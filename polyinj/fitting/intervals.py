@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 from scipy.special import betaincinv
 
-from polyinj.simulation.counts import Counts
+from polyinj.fitting.counts import Counts
 
 _RESAMPLES = 2000
 
@@ -84,7 +84,7 @@ def isotonic_crossings(
 
     Examples
     --------
-    >>> from polyinj.simulation.counts import Counts
+    >>> from polyinj.fitting.counts import Counts
     >>> found = isotonic_crossings(Counts([4, 5, 6], [100] * 3, [0, 25, 75], [0] * 3), [0.5], seed=0)
     >>> found.at[0].value
     5.5
