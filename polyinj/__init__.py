@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from polyinj.injectivity.invert import active_rank as active_rank
     from polyinj.injectivity.invert import inverse_lipschitz as inverse_lipschitz
     from polyinj.injectivity.invert import reconstruct as reconstruct
-    from polyinj.injectivity.witness import Witness as Witness
-    from polyinj.injectivity.witness import find_witness as find_witness
+    from polyinj.injectivity.local_search import Witness as Witness
+    from polyinj.injectivity.local_search import find_witness as find_witness
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
     from polyinj.networks.lipschitz.baselines import norm_product as norm_product
@@ -143,7 +143,7 @@ _HOMES = {
     "polyinj.injectivity.depth": ["DepthResult", "tukey_depth"],
     "polyinj.certificates.domain": ["Ball", "Box"],
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
-    "polyinj.injectivity.witness": ["Witness", "find_witness"],
+    "polyinj.injectivity.local_search": ["Witness", "find_witness"],
     "polyinj.deep.check": ["NetworkCheck", "check_network"],
     "polyinj.networks.relaxation.exact_range": ["ExactRange", "exact_range"],
     "polyinj.networks.model": ["Network", "NetworkLayer"],

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witness
 from polyinj._descent import STARTS, Descent
 from polyinj.certificates.layer import read_layer
-from polyinj.injectivity import descent
-from polyinj.injectivity.search import Problem
-from polyinj.injectivity.witness import closest_to_witness
+from polyinj.injectivity import annealing
+from polyinj.injectivity.branch_and_bound import Problem
+from polyinj.injectivity.local_search import closest_to_witness
 from polyinj.simulation.statistics import WitnessFound
 
 
@@ -127,7 +127,7 @@ def test_the_kernel_refuses_other_shapes():
 
 @given(st.integers(1, 10**6))
 def test_anneals_double_and_use_up_the_steps(steps):
-    lengths = list(descent._lengths(steps))
+    lengths = list(annealing._lengths(steps))
     assert sum(lengths) == steps
     assert lengths[:-1] == [250 << k for k in range(len(lengths) - 1)]
     assert lengths[-1] < 3 * (250 << len(lengths) - 1)
@@ -185,7 +185,7 @@ def test_far_out_no_row_becomes_active(seed):
     weights, bias = gaussian(100, 20), gaussian(100, 1, 1)[:, 0]
     problem = Problem.of(read_layer(weights, bias))
     x = gaussian(20, 1, seed)[:, 0]
-    active = problem.rows @ descent._far_out(problem, x) >= 0
+    active = problem.rows @ annealing._far_out(problem, x) >= 0
     assert not (active & (weights @ x < 0)).any()
 
 

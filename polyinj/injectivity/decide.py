@@ -31,16 +31,16 @@ from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import Claim, InjectivityProof
 from polyinj.errors import CertificateError, InputError, InternalError
 from polyinj.exact import arrays
+from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
+from polyinj.injectivity.branch_and_bound import Problem, search_count, search_rank
 from polyinj.injectivity.collide import collision_at
 from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
-from polyinj.injectivity.descent import can_descend, descend
+from polyinj.injectivity.driver import Limits, Outcome
 from polyinj.injectivity.exact_search import search_exactly
+from polyinj.injectivity.heuristics import Look, Looks
 from polyinj.injectivity.line import covering_circuit, uncovered_point
-from polyinj.injectivity.looks import Look, Looks
-from polyinj.injectivity.run import Limits, Outcome
-from polyinj.injectivity.search import Problem, search_count, search_rank
-from polyinj.injectivity.witness import Witness, fewest_active
+from polyinj.injectivity.local_search import Witness, fewest_active
 
 # By default the rank is tried for so many nodes: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
 _RANK_NODES = 4_000

@@ -9,7 +9,7 @@ from typing import Literal
 from polyinj.certificates.layer import Layer, LayerName
 from polyinj.certificates.layer_certificate import Collision, InjectivityProof
 from polyinj.errors import CertificateError
-from polyinj.injectivity.witness import Witness
+from polyinj.injectivity.local_search import Witness
 
 
 class Verdict(Enum):

@@ -24,7 +24,7 @@ from polyinj._search import EXHAUSTED, RUNNING, WITNESS
 from polyinj.certificates.layer import Layer, System
 from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
-from polyinj.injectivity.run import Limits, Outcome, signed_vector
+from polyinj.injectivity.driver import Limits, Outcome, signed_vector
 
 
 def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple[Outcome, list[Fraction] | None]:
@@ -33,7 +33,7 @@ def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple
     Returns
     -------
     (outcome, direction)
-        As of `polyinj.injectivity.run`; the direction of the homogeneous system comes in rationals beside it.
+        As of `polyinj.injectivity.driver`; the direction of the homogeneous system comes in rationals beside it.
     """
     search = _Search(layer, limits, budget)
     status = search.refute({})

@@ -20,7 +20,7 @@ from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
 
 if TYPE_CHECKING:
-    from polyinj.injectivity.search import Problem
+    from polyinj.injectivity.branch_and_bound import Problem
 
 _SLICE_SECONDS = 0.05
 

@@ -16,9 +16,9 @@ from polyinj._search import RUNNING, STUCK, CountSearch, RankSearch, factored, l
 from polyinj.certificates.layer import Layer
 from polyinj.exact import arrays
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.looks import Looks
-from polyinj.injectivity.parallel import search_together
-from polyinj.injectivity.run import Accept, Limits, Outcome, run
+from polyinj.injectivity.driver import Accept, Limits, Outcome, run
+from polyinj.injectivity.heuristics import Looks
+from polyinj.injectivity.work_sharing import search_together
 
 # A search that is done within so many seconds is not worth starting threads.
 _EASY_SECONDS = 0.01

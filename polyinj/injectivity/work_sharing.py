@@ -14,11 +14,11 @@ from threading import Condition
 from typing import TYPE_CHECKING, Any
 
 from polyinj._search import EXHAUSTED, WITNESS, splice
-from polyinj.injectivity.looks import Looks
-from polyinj.injectivity.run import Accept, Limits, Outcome, run
+from polyinj.injectivity.driver import Accept, Limits, Outcome, run
+from polyinj.injectivity.heuristics import Looks
 
 if TYPE_CHECKING:
-    from polyinj.injectivity.search import Problem
+    from polyinj.injectivity.branch_and_bound import Problem
 
 
 def search_together(

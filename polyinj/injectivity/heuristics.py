@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from polyinj.injectivity.run import Limits
+    from polyinj.injectivity.driver import Limits
 
 # Within limits that may end it; by True it found what makes the search needless.
 Look = Callable[["Limits"], bool]

@@ -21,12 +21,12 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import InputError
 from polyinj.exact import arrays
+from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
+from polyinj.injectivity.branch_and_bound import Problem
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.descent import can_descend, descend
+from polyinj.injectivity.driver import Limits
 from polyinj.injectivity.exact_search import search_exactly
-from polyinj.injectivity.run import Limits
-from polyinj.injectivity.search import Problem
 
 _STEPS_A_SLICE = 64
 
