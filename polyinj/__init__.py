@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from polyinj.injectivity.invert import reconstruct as reconstruct
     from polyinj.injectivity.local_search import Witness as Witness
     from polyinj.injectivity.local_search import find_witness as find_witness
+    from polyinj.lipschitz.baselines import norm_product as norm_product
+    from polyinj.lipschitz.baselines import sampled_lipschitz as sampled_lipschitz
+    from polyinj.lipschitz.constant import LipschitzConstant as LipschitzConstant
+    from polyinj.lipschitz.constant import lipschitz_constant as lipschitz_constant
+    from polyinj.lipschitz.interpolate import Interpolant as Interpolant
+    from polyinj.lipschitz.interpolate import SphereData as SphereData
+    from polyinj.lipschitz.interpolate import cap_constant as cap_constant
+    from polyinj.lipschitz.interpolate import interpolate as interpolate
+    from polyinj.lipschitz.interpolate import random_sphere_data as random_sphere_data
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
-    from polyinj.networks.lipschitz.baselines import norm_product as norm_product
-    from polyinj.networks.lipschitz.baselines import sampled_lipschitz as sampled_lipschitz
-    from polyinj.networks.lipschitz.constant import LipschitzConstant as LipschitzConstant
-    from polyinj.networks.lipschitz.constant import lipschitz_constant as lipschitz_constant
-    from polyinj.networks.lipschitz.interpolate import Interpolant as Interpolant
-    from polyinj.networks.lipschitz.interpolate import SphereData as SphereData
-    from polyinj.networks.lipschitz.interpolate import cap_constant as cap_constant
-    from polyinj.networks.lipschitz.interpolate import interpolate as interpolate
-    from polyinj.networks.lipschitz.interpolate import random_sphere_data as random_sphere_data
     from polyinj.networks.lipschitz.robustness_study import RobustnessStudy as RobustnessStudy
     from polyinj.networks.lipschitz.robustness_study import estimate_robustness as estimate_robustness
     from polyinj.networks.model import Network as Network
@@ -154,16 +154,16 @@ _HOMES = {
     "polyinj.certificates.network_certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.deep.decide": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
-    "polyinj.networks.lipschitz.interpolate": [
+    "polyinj.lipschitz.interpolate": [
         "Interpolant",
         "SphereData",
         "cap_constant",
         "interpolate",
         "random_sphere_data",
     ],
-    "polyinj.networks.lipschitz.baselines": ["norm_product", "sampled_lipschitz"],
+    "polyinj.lipschitz.baselines": ["norm_product", "sampled_lipschitz"],
     "polyinj.networks.lipschitz.robustness_study": ["RobustnessStudy", "estimate_robustness"],
-    "polyinj.networks.lipschitz.constant": ["LipschitzConstant", "lipschitz_constant"],
+    "polyinj.lipschitz.constant": ["LipschitzConstant", "lipschitz_constant"],
     "polyinj.networks.propagation.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
     "polyinj.networks.propagation.power_law": ["local_exponents"],
     "polyinj.networks.propagation.propagate": ["Propagation", "propagate"],

@@ -23,7 +23,7 @@ from polyinj import (
 )
 from polyinj.cli.app import main
 from polyinj.fitting.intervals import median_interval
-from polyinj.networks.lipschitz.interpolate import _train, largest_height
+from polyinj.lipschitz.interpolate import _train, largest_height
 from polyinj.networks.lipschitz.robustness_study import InterpolantLipschitz, SphereDataEnsemble
 
 
@@ -60,7 +60,7 @@ def test_training_follows_the_derivatives(monkeypatch):
         asked.update(residuals=residuals, start=start, jac=jac)
         return SimpleNamespace(x=start)
 
-    monkeypatch.setattr("polyinj.networks.lipschitz.interpolate.least_squares", look)
+    monkeypatch.setattr("polyinj.lipschitz.interpolate.least_squares", look)
     rng = np.random.default_rng(0)
     data, k, d = data_of(1, 5, 3), 4, 3
     weights, bias, output, steep = (rng.standard_normal(shape) for shape in ((k, d), k, k, (2, d)))

@@ -9,8 +9,8 @@ import pytest
 from reference_lipschitz import jacobians, norm_power
 
 from polyinj import Ball, Box, CertificateError, InputError, lipschitz_constant
-from polyinj.networks.lipschitz.baselines import norm_product, sampled_lipschitz
-from polyinj.networks.lipschitz.jacobian_bounds import zonotope_radii
+from polyinj.lipschitz.baselines import norm_product, sampled_lipschitz
+from polyinj.lipschitz.jacobian_bounds import zonotope_radii
 
 SEARCH = {"max_cells": 0}
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from polyinj import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import Interval, median_interval
-from polyinj.networks.lipschitz.baselines import norm_product
-from polyinj.networks.lipschitz.interpolate import METHODS, SphereData, interpolate, random_sphere_data
+from polyinj.lipschitz.baselines import norm_product
+from polyinj.lipschitz.interpolate import METHODS, SphereData, interpolate, random_sphere_data
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.table_result import TableResult
@@ -199,7 +199,7 @@ def estimate_robustness(
     trials : int
         Data sets for each (d, n), at least 1.
     methods : sequence of str
-        "random_features", "trained", "regularised": see `polyinj.networks.lipschitz.interpolate`.
+        "random_features", "trained", "regularised": see `polyinj.lipschitz.interpolate`.
     seed : int or None
         Same seed, same table, whatever the workers; None draws one and stores it.
     tolerance : float

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_matrix, read_vector
-from polyinj.networks.lipschitz.ascent import draw_inputs
+from polyinj.lipschitz.ascent import draw_inputs
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ def sampled_lipschitz(
 ) -> float:
     """The largest norm (2) of a Jacobian at `samples` random inputs: what a sampler would report. No bound is proven.
 
-    Inputs are drawn as by `polyinj.networks.lipschitz.ascent.draw_inputs`.
+    Inputs are drawn as by `polyinj.lipschitz.ascent.draw_inputs`.
 
     Examples
     --------

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.certificates.domain import Ball, Box, Domain
-from polyinj.networks.lipschitz.jacobians import Jacobians
-from polyinj.networks.lipschitz.operator_norm import float_norms, round_down
+from polyinj.lipschitz.jacobians import Jacobians
+from polyinj.lipschitz.operator_norm import float_norms, round_down
 
 Floats = NDArray[np.float64]
 

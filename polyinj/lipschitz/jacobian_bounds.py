@@ -18,8 +18,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.networks.lipschitz.jacobians import Jacobians, Rational
-from polyinj.networks.lipschitz.operator_norm import float_norms
+from polyinj.lipschitz.jacobians import Jacobians, Rational
+from polyinj.lipschitz.operator_norm import float_norms
 
 Floats = NDArray[np.float64]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from polyinj.errors import InputError
-from polyinj.networks.lipschitz.constant import LipschitzConstant, lipschitz_constant
+from polyinj.lipschitz.constant import LipschitzConstant, lipschitz_constant
 
 Floats = NDArray[np.float64]
 METHODS = ("random_features", "trained", "regularised", "caps")

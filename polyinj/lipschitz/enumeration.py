@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.geometry.arrangement import Arrangement
-from polyinj.networks.lipschitz.operator_norm import float_norms
-from polyinj.networks.lipschitz.record import Record
+from polyinj.lipschitz.incumbent import Record
+from polyinj.lipschitz.operator_norm import float_norms
 
 _MOST_MISSES = 2000
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.networks.lipschitz.jacobian_bounds import JacobianBounds
-from polyinj.networks.lipschitz.record import Record
+from polyinj.lipschitz.incumbent import Record
+from polyinj.lipschitz.jacobian_bounds import JacobianBounds
 
 Floats = NDArray[np.float64]
 

@@ -14,13 +14,13 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import CertificateError, InputError
 from polyinj.exact import arrays
-from polyinj.networks.lipschitz.ascent import ascend
-from polyinj.networks.lipschitz.cell_finder import CellFinder, ever_smaller_steps
-from polyinj.networks.lipschitz.cells import most_cells, search_cells
-from polyinj.networks.lipschitz.jacobians import read_jacobians
-from polyinj.networks.lipschitz.operator_norm import NORMS, operator_norm, round_down
-from polyinj.networks.lipschitz.record import Record, is_inside
-from polyinj.networks.lipschitz.search import SearchEnd, search_signs
+from polyinj.lipschitz.ascent import ascend
+from polyinj.lipschitz.branch_and_bound import SearchEnd, search_signs
+from polyinj.lipschitz.cell_finder import CellFinder, ever_smaller_steps
+from polyinj.lipschitz.enumeration import most_cells, search_cells
+from polyinj.lipschitz.incumbent import Record, is_inside
+from polyinj.lipschitz.jacobians import read_jacobians
+from polyinj.lipschitz.operator_norm import NORMS, operator_norm, round_down
 
 _STARTS, _LINES, _OFFERS = 64, 60, 4
 # So many cells are enumerated at once; of more, so many nodes are searched first, which is often all it takes.

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.certificates.domain import Ball, Box, Domain
-from polyinj.networks.lipschitz.cell_finder import CellFinder
-from polyinj.networks.lipschitz.jacobians import Jacobians
-from polyinj.networks.lipschitz.operator_norm import NormValue, operator_norm
+from polyinj.lipschitz.cell_finder import CellFinder
+from polyinj.lipschitz.jacobians import Jacobians
+from polyinj.lipschitz.operator_norm import NormValue, operator_norm
 
 Floats = NDArray[np.float64]
 
