@@ -49,10 +49,11 @@ if TYPE_CHECKING:
     from polyinj.lipschitz.interpolate import random_sphere_data as random_sphere_data
     from polyinj.networks.depth_study import DeepTransition as DeepTransition
     from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
+    from polyinj.networks.files import read_network as read_network
     from polyinj.networks.lipschitz.robustness_study import RobustnessStudy as RobustnessStudy
     from polyinj.networks.lipschitz.robustness_study import estimate_robustness as estimate_robustness
-    from polyinj.networks.model import Network as Network
-    from polyinj.networks.model import NetworkLayer as NetworkLayer
+    from polyinj.networks.network import Network as Network
+    from polyinj.networks.network import NetworkLayer as NetworkLayer
     from polyinj.networks.propagation.angle_injectivity import AngleInjectivity as AngleInjectivity
     from polyinj.networks.propagation.angle_injectivity import (
         relate_angles_to_injectivity as relate_angles_to_injectivity,
@@ -71,7 +72,6 @@ if TYPE_CHECKING:
     from polyinj.networks.relaxation.rules import Relaxation as Relaxation
     from polyinj.networks.relaxation.study import RelaxationStudy as RelaxationStudy
     from polyinj.networks.relaxation.study import study_relaxations as study_relaxations
-    from polyinj.networks.weights import read_network as read_network
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.plots.relaxation import plot_relaxation_profiles as plot_relaxation_profiles
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
@@ -146,11 +146,11 @@ _HOMES = {
     "polyinj.injectivity.local_search": ["Witness", "find_witness"],
     "polyinj.deep.check": ["NetworkCheck", "check_network"],
     "polyinj.networks.relaxation.exact_range": ["ExactRange", "exact_range"],
-    "polyinj.networks.model": ["Network", "NetworkLayer"],
+    "polyinj.networks.network": ["Network", "NetworkLayer"],
     "polyinj.networks.relaxation.network_bounds": ["NetworkBounds", "bound_network"],
     "polyinj.networks.relaxation.profile": ["RelaxationProfile", "relaxation_profile"],
     "polyinj.networks.relaxation.rules": ["Relaxation"],
-    "polyinj.networks.weights": ["read_network"],
+    "polyinj.networks.files": ["read_network"],
     "polyinj.certificates.network_certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.deep.decide": ["NetworkDecision", "decide_network_injectivity"],
     "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],

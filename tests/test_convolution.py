@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyinj import InputError
-from polyinj.networks.readers.convolution import output_shape, unroll_convolution
+from polyinj.networks.convolution import output_shape, unroll_convolution
 
 
 def convolve(kernel, image, stride, padding, dilation, groups):

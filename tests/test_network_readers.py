@@ -13,9 +13,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from polyinj import InputError, Network, NetworkLayer, read_network
-from polyinj.networks.readers import lossless
-from polyinj.networks.readers.named_arrays import read_named_arrays
-from polyinj.networks.weights import read_array
+from polyinj.networks import lossless
+from polyinj.networks.arrays import read_named_arrays
+from polyinj.networks.files import read_array
 
 
 def chain(*widths, seed=0, dtype=np.float64):

@@ -43,8 +43,8 @@ from polyinj.errors import CertificateError, InputError, PolyinjError, StoreErro
 from polyinj.exact import arrays
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.networks.model import Network
-from polyinj.networks.weights import read_array, read_arrays
+from polyinj.networks.files import read_array, read_arrays
+from polyinj.networks.network import Network
 from polyinj.plots.theory import plot_threshold_ladder
 from polyinj.simulation.transition import Transition
 from polyinj.simulation.transition_runs import estimate_transition

@@ -11,8 +11,8 @@ from pathlib import Path
 from polyinj.certificates.network_certificate import NetworkCollision, verify_network_certificate
 from polyinj.deep.check import LayerCheck, NetworkCheck, Point, check_network, describe_claim
 from polyinj.injectivity.decision import Verdict
-from polyinj.networks.model import Network
-from polyinj.networks.weights import read_arrays, read_network
+from polyinj.networks.files import read_arrays, read_network
+from polyinj.networks.network import Network
 
 _SECONDS = 10.0
 # Points with more coordinates are not printed; --json has them.

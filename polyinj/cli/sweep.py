@@ -21,7 +21,7 @@ from polyinj.cli.options import Workers, parse_integers, parse_list
 from polyinj.cli.tables import crossings_table, scaling_table
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import clopper_pearson
-from polyinj.networks.weights import read_array
+from polyinj.networks.files import read_array
 from polyinj.simulation import export as exporting
 from polyinj.simulation.catalog import (
     ENSEMBLES,

@@ -15,7 +15,7 @@ from polyinj.errors import CertificateError, InputError
 from polyinj.exact import arrays
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.networks.model import Network, NetworkLayer
+from polyinj.networks.network import Network, NetworkLayer
 
 Point = tuple[Fraction, ...]
 
@@ -120,7 +120,7 @@ def describe_claim(network: Network, verdict: Verdict, *, assumes_general_positi
     Examples
     --------
     >>> import numpy as np
-    >>> from polyinj.networks.model import NetworkLayer
+    >>> from polyinj.networks.network import NetworkLayer
     >>> layer = NetworkLayer(np.array([[1.0], [-1.0]]), None, "relu", "1", "batch norm folded in float64")
     >>> describe_claim(Network((layer,), "by hand"), Verdict.INJECTIVE)
     'injective on all of R^1, as rounded in layer 1 (batch norm folded in float64)'
@@ -166,7 +166,7 @@ def check_network(
     Examples
     --------
     >>> import numpy as np
-    >>> from polyinj.networks.model import Network, NetworkLayer
+    >>> from polyinj.networks.network import Network, NetworkLayer
     >>> split = NetworkLayer(np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]]), None, "relu")
     >>> join = NetworkLayer(np.array([[1.0, 0, -1, 0], [0, 1, 0, -1]]), None, None)
     >>> check = check_network(Network((split, join), "by hand"))

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.exact import arrays
-from polyinj.networks.model import Network
+from polyinj.networks.network import Network
 
 _PROBES = 64
 _SCALES = (1.0, 8.0, 64.0, 0.125)

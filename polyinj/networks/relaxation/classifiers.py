@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.networks.model import Network, NetworkLayer
+from polyinj.networks.network import Network, NetworkLayer
 
 Floats = NDArray[np.float64]
 POINTS = 64

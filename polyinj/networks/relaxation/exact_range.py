@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from polyinj.errors import BudgetExceeded, InputError
 from polyinj.exact.arrays import IntegerRows
 from polyinj.geometry.exact_cone import coprime, extreme_rays
-from polyinj.networks.model import Network
+from polyinj.networks.network import Network
 from polyinj.networks.relaxation.network_bounds import read_box, read_layers
 
 Row = list[Fraction]
@@ -64,7 +64,7 @@ def exact_range(network: Network, lower: ArrayLike, upper: ArrayLike, *, max_reg
 
     Examples
     --------
-    >>> from polyinj.networks.model import NetworkLayer
+    >>> from polyinj.networks.network import NetworkLayer
     >>> hidden = NetworkLayer([[1.0, 1.0], [1.0, -1.0]], None, "relu")
     >>> network = Network((hidden, NetworkLayer([[1.0, 1.0]], [0.5], None)), "example")
     >>> exact_range(network, [-1, -1], [1, 1])

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
 from polyinj.exact.real_roots import RealRoot, roots_between, squarefree
-from polyinj.networks.model import Network
+from polyinj.networks.network import Network
 from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
 from polyinj.networks.relaxation.network_bounds import read_box, read_layers
 from polyinj.networks.relaxation.rules import Relaxation

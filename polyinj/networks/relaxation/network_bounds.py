@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_number
-from polyinj.networks.model import Network
+from polyinj.networks.network import Network
 from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, as_objects, bound_layers
 from polyinj.networks.relaxation.rules import Array, Relaxation
 
@@ -80,7 +80,7 @@ def bound_network(
 
     Examples
     --------
-    >>> from polyinj.networks.model import NetworkLayer
+    >>> from polyinj.networks.network import NetworkLayer
     >>> hidden = NetworkLayer([[1.0, 1.0], [1.0, -1.0]], [0.0, 0.0], "relu")
     >>> network = Network((hidden, NetworkLayer([[1.0, 1.0]], [0.5], None)), "example")
     >>> for name in ("box", "deepz", "crown"):

@@ -26,7 +26,7 @@ from numpy.typing import ArrayLike
 from polyinj.errors import BudgetExceeded, InputError
 from polyinj.exact.arrays import read_number
 from polyinj.exact.real_roots import RealRoot
-from polyinj.networks.model import Network
+from polyinj.networks.network import Network
 from polyinj.networks.relaxation.line import Jump, NetworkLine, Piece
 from polyinj.networks.relaxation.rules import Relaxation
 from polyinj.networks.relaxation.traced import as_fmpq, as_fraction
@@ -153,7 +153,7 @@ def relaxation_profile(
     --------
     One neuron, bounds l = t - 1/2 - 1/4 and u = t - 1/2 + 1/4: crown passes x on from u = -l, t = 1/2, on.
 
-    >>> from polyinj.networks.model import NetworkLayer
+    >>> from polyinj.networks.network import NetworkLayer
     >>> def network(bias):
     ...     return Network((NetworkLayer([[1.0]], [bias], "relu"), NetworkLayer([[1.0]], None, None)), "example")
     >>> profile = relaxation_profile(network(-0.5), network(0.5), [-0.25], [0.25], "crown")

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from polyinj import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import clopper_pearson
-from polyinj.networks.model import Network
+from polyinj.networks.network import Network
 from polyinj.networks.relaxation.classifiers import Classifier, ClassifierEnsemble, box_around, read_sample
 from polyinj.networks.relaxation.exact_range import exact_range
 from polyinj.networks.relaxation.gradient import bound_gradient

@@ -14,8 +14,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError, printable
-from polyinj.networks.model import Network, NetworkLayer
-from polyinj.networks.readers.lossless import read_tensor
+from polyinj.networks.lossless import read_tensor
+from polyinj.networks.network import Network, NetworkLayer
 
 _ROLES = {
     **dict.fromkeys(("weights", "weight", "kernel", "w"), "weights"),

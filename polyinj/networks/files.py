@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.networks.model import Network
-from polyinj.networks.readers.named_arrays import read_named_arrays
-from polyinj.networks.readers.onnx_chain import read_onnx
-from polyinj.networks.readers.torch_chain import is_sequential, read_sequential
+from polyinj.networks.arrays import read_named_arrays
+from polyinj.networks.network import Network
+from polyinj.networks.onnx import read_onnx
+from polyinj.networks.torch import is_sequential, read_sequential
 
 _ARRAY_FILES = (".npy", ".npz", ".csv", ".safetensors")
 _KEYED_FILES = (".npz", ".safetensors")
@@ -135,7 +135,7 @@ def read_network(
     path_or_module : path or torch.nn.Sequential
         .onnx (needs the package onnx), .safetensors (needs the package safetensors) or .npz. In ONNX and in modules,
         convolutions are unrolled to matrices. Arrays of .npz and .safetensors are told apart by their names, see
-        `polyinj.networks.readers.named_arrays.read_named_arrays`.
+        `polyinj.networks.arrays.read_named_arrays`.
     input_shape : sequence of int, optional
         The shape of one input without the batch, such as (1, 28, 28), for .onnx files that leave it open and for
         modules with convolutions.

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.networks.model import Network
-from polyinj.networks.readers.chain import Chain
-from polyinj.networks.readers.lossless import read_tensor
+from polyinj.networks.builder import Chain
+from polyinj.networks.lossless import read_tensor
+from polyinj.networks.network import Network
 
 
 def is_sequential(module: object) -> bool:
@@ -20,7 +20,7 @@ def is_sequential(module: object) -> bool:
 
 
 def read_sequential(module: Any, *, input_shape: tuple[int, ...] | None = None, until: str | None = None) -> Network:
-    """Read a network from a torch.nn.Sequential; see `polyinj.networks.weights.read_network`."""
+    """Read a network from a torch.nn.Sequential; see `polyinj.networks.files.read_network`."""
     chain = Chain(type(module).__name__, None if input_shape is None else (1, *input_shape))
     names: list[str] = []
     for name, child in _flat(module):

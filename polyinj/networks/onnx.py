@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError, printable
-from polyinj.networks.model import Network
-from polyinj.networks.readers.chain import LARGEST_MATRIX, Chain
-from polyinj.networks.readers.lossless import multiply, read_tensor
+from polyinj.networks.builder import LARGEST_MATRIX, Chain
+from polyinj.networks.lossless import multiply, read_tensor
+from polyinj.networks.network import Network
 
 # Operations that only move stored values, or shapes; evaluated where constants pass through them.
 _MOVING = {"Constant", "ConstantOfShape", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}
@@ -29,7 +29,7 @@ _FLOATS = {"FLOAT16": (11, 5), "BFLOAT16": (8, 8), "FLOAT": (24, 8), "DOUBLE": (
 
 
 def read_onnx(file: Path, *, input_shape: tuple[int, ...] | None = None, until: str | None = None) -> Network:
-    """Read a network from an .onnx file; see `polyinj.networks.weights.read_network`."""
+    """Read a network from an .onnx file; see `polyinj.networks.files.read_network`."""
     try:
         import onnx
         from google.protobuf.message import DecodeError

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.networks.model import Activation, Network, NetworkLayer
-from polyinj.networks.readers import lossless
-from polyinj.networks.readers.convolution import output_shape, unroll_convolution
+from polyinj.networks import lossless
+from polyinj.networks.convolution import output_shape, unroll_convolution
+from polyinj.networks.network import Activation, Network, NetworkLayer
 
 # 128 MB in float64; exact decisions are out of reach long before.
 LARGEST_MATRIX = 1 << 24
