@@ -58,11 +58,6 @@ if TYPE_CHECKING:
     from polyinj.networks.propagation.angle_injectivity import (
         relate_angles_to_injectivity as relate_angles_to_injectivity,
     )
-    from polyinj.networks.propagation.power_law import local_exponents as local_exponents
-    from polyinj.networks.propagation.propagate import Propagation as Propagation
-    from polyinj.networks.propagation.propagate import propagate as propagate
-    from polyinj.networks.propagation.random_network import GivenNetwork as GivenNetwork
-    from polyinj.networks.propagation.random_network import RandomNetwork as RandomNetwork
     from polyinj.networks.relaxation.exact_range import ExactRange as ExactRange
     from polyinj.networks.relaxation.exact_range import exact_range as exact_range
     from polyinj.networks.relaxation.network_bounds import NetworkBounds as NetworkBounds
@@ -74,6 +69,11 @@ if TYPE_CHECKING:
     from polyinj.networks.relaxation.study import study_relaxations as study_relaxations
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.plots.relaxation import plot_relaxation_profiles as plot_relaxation_profiles
+    from polyinj.propagation.power_law import local_exponents as local_exponents
+    from polyinj.propagation.propagate import Propagation as Propagation
+    from polyinj.propagation.propagate import propagate as propagate
+    from polyinj.propagation.random_network import GivenNetwork as GivenNetwork
+    from polyinj.propagation.random_network import RandomNetwork as RandomNetwork
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.ensembles import OrthonormalEnsemble as OrthonormalEnsemble
     from polyinj.simulation.ensembles import RademacherEnsemble as RademacherEnsemble
@@ -165,9 +165,9 @@ _HOMES = {
     "polyinj.networks.lipschitz.robustness_study": ["RobustnessStudy", "estimate_robustness"],
     "polyinj.lipschitz.constant": ["LipschitzConstant", "lipschitz_constant"],
     "polyinj.networks.propagation.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
-    "polyinj.networks.propagation.power_law": ["local_exponents"],
-    "polyinj.networks.propagation.propagate": ["Propagation", "propagate"],
-    "polyinj.networks.propagation.random_network": ["GivenNetwork", "RandomNetwork"],
+    "polyinj.propagation.power_law": ["local_exponents"],
+    "polyinj.propagation.propagate": ["Propagation", "propagate"],
+    "polyinj.propagation.random_network": ["GivenNetwork", "RandomNetwork"],
     "polyinj.networks.relaxation.study": ["RelaxationStudy", "study_relaxations"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.plots.relaxation": ["plot_relaxation_profiles"],

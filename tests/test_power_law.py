@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from polyinj import InputError, RandomNetwork, propagate
-from polyinj.networks.propagation.lenses import LENSES
-from polyinj.networks.propagation.power_law import local_exponents
+from polyinj.propagation.observables import LENSES
+from polyinj.propagation.power_law import local_exponents
 
 
 @pytest.fixture(scope="module")

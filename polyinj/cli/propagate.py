@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from polyinj.networks.propagation.angle_injectivity import AngleInjectivity, relate_angles_to_injectivity
-from polyinj.networks.propagation.propagate import Propagation, propagate
-from polyinj.networks.propagation.random_network import RandomNetwork
 from polyinj.plots.propagation import plot_comparison
+from polyinj.propagation.propagate import Propagation, propagate
+from polyinj.propagation.random_network import RandomNetwork
 from polyinj.simulation.result_file import write_whole
 from polyinj.theory.propagation import CENTRED_VARIANCE
 

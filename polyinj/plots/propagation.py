@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 if TYPE_CHECKING:
     from polyinj.networks.propagation.angle_injectivity import AngleInjectivity
-    from polyinj.networks.propagation.propagate import Propagation
+    from polyinj.propagation.propagate import Propagation
 
 _COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
 _PANELS = (

@@ -22,8 +22,8 @@ from polyinj.deep.decide import decide_network_injectivity
 from polyinj.deep.linear_regions import Regions
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import clopper_pearson
-from polyinj.networks.propagation.propagate import propagate
-from polyinj.networks.propagation.random_network import RandomNetwork
+from polyinj.propagation.propagate import propagate
+from polyinj.propagation.random_network import RandomNetwork
 from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:

@@ -25,11 +25,11 @@ from threadpoolctl import threadpool_limits
 from polyinj import __version__
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_matrix
-from polyinj.networks.propagation.initialisation import equiangular_inputs
-from polyinj.networks.propagation.lenses import LENSES, Observer
-from polyinj.networks.propagation.pairs_of_vectors import Pairs, Scaled
-from polyinj.networks.propagation.random_network import GivenNetwork, RandomNetwork
-from polyinj.networks.propagation.theory_curves import predict
+from polyinj.propagation.initialisation import equiangular_inputs
+from polyinj.propagation.observables import LENSES, Observer
+from polyinj.propagation.random_network import GivenNetwork, RandomNetwork
+from polyinj.propagation.theory_curves import predict
+from polyinj.propagation.vector_pairs import Pairs, Scaled
 from polyinj.simulation.result_file import load_result, numbers, save_result
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Propagation:
     layers : tuple of int
         Recorded layers, increasing; 0 is the input.
     values : ndarray of float64, shape (networks, len(layers), len(LENSES))
-        The lenses (`polyinj.networks.propagation.lenses.LENSES`) in that order, nan where a lens is undefined.
+        The lenses (`polyinj.propagation.observables.LENSES`) in that order, nan where a lens is undefined.
     seed : int
         Repeats the run; the same networks and inputs, whatever the executor.
     dtype : str

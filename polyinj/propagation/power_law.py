@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import t as student
 
 from polyinj.errors import InputError
-from polyinj.networks.propagation.propagate import Propagation
+from polyinj.propagation.propagate import Propagation
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_matrix, read_vector
-from polyinj.networks.propagation.initialisation import INITIALISATIONS, centre_rows
-from polyinj.networks.propagation.normalisation import NORMALISATIONS
-from polyinj.networks.propagation.pairs_of_vectors import Pairs
+from polyinj.propagation.initialisation import INITIALISATIONS, centre_rows
+from polyinj.propagation.normalisation import NORMALISATIONS
+from polyinj.propagation.vector_pairs import Pairs
 
 
 @dataclass(frozen=True, slots=True, eq=False)

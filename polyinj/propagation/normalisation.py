@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from polyinj.networks.propagation.pairs_of_vectors import Pairs, Scaled, add
+from polyinj.propagation.vector_pairs import Pairs, Scaled, add
 
 
 def batch_norm(pairs: Pairs, counted: int) -> Pairs:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.networks.propagation.pairs_of_vectors import Pairs, Scaled
+from polyinj.propagation.vector_pairs import Pairs, Scaled
 
 LENSES: dict[str, str] = {
     "log_length": "mean over inputs of ln(|x|^2 / m) (Poole et al. 2016: length map)",

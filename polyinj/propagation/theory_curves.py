@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.networks.propagation.random_network import RandomNetwork
+from polyinj.propagation.random_network import RandomNetwork
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
 from polyinj.theory.propagation import batch_norm_cosine, equal_cosine_lenses, mean_field
 
