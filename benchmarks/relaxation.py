@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj import Network, bound_network, relaxation_profile
-from polyinj.networks.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
-from polyinj.networks.relaxation.rules import STANDARD
+from polyinj.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
+from polyinj.relaxation.rules import STANDARD
 
 Floats = NDArray[np.float64]
 
@@ -117,8 +117,8 @@ def _parts(network: Network) -> tuple[list[Floats], list[Floats]]:
 
 
 def _unrounded(made: Classifier, lower: Floats, upper: Floats, name: str) -> float:
-    from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
-    from polyinj.networks.relaxation.rules import Relaxation
+    from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+    from polyinj.relaxation.rules import Relaxation
 
     last = len(made.weights) - 1
     layers = [AffineLayer(w, b, k < last) for k, (w, b) in enumerate(zip(made.weights, made.biases, strict=True))]

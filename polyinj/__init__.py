@@ -58,13 +58,6 @@ if TYPE_CHECKING:
     from polyinj.networks.propagation.angle_injectivity import (
         relate_angles_to_injectivity as relate_angles_to_injectivity,
     )
-    from polyinj.networks.relaxation.exact_range import ExactRange as ExactRange
-    from polyinj.networks.relaxation.exact_range import exact_range as exact_range
-    from polyinj.networks.relaxation.network_bounds import NetworkBounds as NetworkBounds
-    from polyinj.networks.relaxation.network_bounds import bound_network as bound_network
-    from polyinj.networks.relaxation.profile import RelaxationProfile as RelaxationProfile
-    from polyinj.networks.relaxation.profile import relaxation_profile as relaxation_profile
-    from polyinj.networks.relaxation.rules import Relaxation as Relaxation
     from polyinj.networks.relaxation.study import RelaxationStudy as RelaxationStudy
     from polyinj.networks.relaxation.study import study_relaxations as study_relaxations
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
@@ -74,6 +67,13 @@ if TYPE_CHECKING:
     from polyinj.propagation.propagate import propagate as propagate
     from polyinj.propagation.random_network import GivenNetwork as GivenNetwork
     from polyinj.propagation.random_network import RandomNetwork as RandomNetwork
+    from polyinj.relaxation.exact_range import ExactRange as ExactRange
+    from polyinj.relaxation.exact_range import exact_range as exact_range
+    from polyinj.relaxation.network_bounds import NetworkBounds as NetworkBounds
+    from polyinj.relaxation.network_bounds import bound_network as bound_network
+    from polyinj.relaxation.profile import RelaxationProfile as RelaxationProfile
+    from polyinj.relaxation.profile import relaxation_profile as relaxation_profile
+    from polyinj.relaxation.rules import Relaxation as Relaxation
     from polyinj.simulation.ensembles import GaussianEnsemble as GaussianEnsemble
     from polyinj.simulation.ensembles import OrthonormalEnsemble as OrthonormalEnsemble
     from polyinj.simulation.ensembles import RademacherEnsemble as RademacherEnsemble
@@ -145,11 +145,11 @@ _HOMES = {
     "polyinj.injectivity.invert": ["active_rank", "inverse_lipschitz", "reconstruct"],
     "polyinj.injectivity.local_search": ["Witness", "find_witness"],
     "polyinj.deep.check": ["NetworkCheck", "check_network"],
-    "polyinj.networks.relaxation.exact_range": ["ExactRange", "exact_range"],
+    "polyinj.relaxation.exact_range": ["ExactRange", "exact_range"],
     "polyinj.networks.network": ["Network", "NetworkLayer"],
-    "polyinj.networks.relaxation.network_bounds": ["NetworkBounds", "bound_network"],
-    "polyinj.networks.relaxation.profile": ["RelaxationProfile", "relaxation_profile"],
-    "polyinj.networks.relaxation.rules": ["Relaxation"],
+    "polyinj.relaxation.network_bounds": ["NetworkBounds", "bound_network"],
+    "polyinj.relaxation.profile": ["RelaxationProfile", "relaxation_profile"],
+    "polyinj.relaxation.rules": ["Relaxation"],
     "polyinj.networks.files": ["read_network"],
     "polyinj.certificates.network_certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.deep.decide": ["NetworkDecision", "decide_network_injectivity"],

@@ -12,7 +12,7 @@ from reference_relaxation import output
 from scipy.optimize import linprog
 
 from polyinj import BudgetExceeded, InputError, Network, NetworkLayer, bound_network, exact_range
-from polyinj.networks.relaxation.rules import Relaxation
+from polyinj.relaxation.rules import Relaxation
 
 RULES = (
     *("box", "hbox", "deepz", "symbolic", "crown", "crown-ibp"),

@@ -12,7 +12,7 @@ from reference_relaxation import bounds as twin
 
 from polyinj import BudgetExceeded, InputError, Network, NetworkLayer, bound_network, relaxation_profile
 from polyinj.exact.real_roots import RealRoot, roots_between, squarefree
-from polyinj.networks.relaxation.rules import Relaxation
+from polyinj.relaxation.rules import Relaxation
 
 # What each rule may jump at; none: continuous.
 VERDICTS = {

@@ -22,10 +22,10 @@ from polyinj import (
     study_relaxations,
 )
 from polyinj.cli.app import main
-from polyinj.networks.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
-from polyinj.networks.relaxation.gradient import bound_gradient
-from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
-from polyinj.networks.relaxation.rules import Relaxation
+from polyinj.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
+from polyinj.relaxation.gradient import bound_gradient
+from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+from polyinj.relaxation.rules import Relaxation
 
 
 def test_interval_tightness_reference_values():

@@ -18,7 +18,7 @@ import reference_relaxation
 from fuzz import families
 from polyinj import InputError, Network, NetworkLayer, bound_network, exact_range
 from polyinj.exact.arrays import fractions, read_matrix, read_vector
-from polyinj.networks.relaxation.rules import Relaxation
+from polyinj.relaxation.rules import Relaxation
 
 RULES = (
     *("box", "hbox", "deepz", "symbolic", "crown", "crown-ibp"),

@@ -23,13 +23,13 @@ from polyinj import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import clopper_pearson
 from polyinj.networks.network import Network
-from polyinj.networks.relaxation.classifiers import Classifier, ClassifierEnsemble, box_around, read_sample
-from polyinj.networks.relaxation.exact_range import exact_range
-from polyinj.networks.relaxation.gradient import bound_gradient
-from polyinj.networks.relaxation.layer_bounds import AffineLayer
-from polyinj.networks.relaxation.network_bounds import bound_network, read_layers
-from polyinj.networks.relaxation.profile import relaxation_profile
-from polyinj.networks.relaxation.rules import Array, Relaxation
+from polyinj.relaxation.classifiers import Classifier, ClassifierEnsemble, box_around, read_sample
+from polyinj.relaxation.exact_range import exact_range
+from polyinj.relaxation.gradient import bound_gradient
+from polyinj.relaxation.layer_bounds import AffineLayer
+from polyinj.relaxation.network_bounds import bound_network, read_layers
+from polyinj.relaxation.profile import relaxation_profile
+from polyinj.relaxation.rules import Array, Relaxation
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.table_result import TableResult

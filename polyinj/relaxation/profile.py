@@ -27,9 +27,9 @@ from polyinj.errors import BudgetExceeded, InputError
 from polyinj.exact.arrays import read_number
 from polyinj.exact.real_roots import RealRoot
 from polyinj.networks.network import Network
-from polyinj.networks.relaxation.line import Jump, NetworkLine, Piece
-from polyinj.networks.relaxation.rules import Relaxation
-from polyinj.networks.relaxation.traced import as_fmpq, as_fraction
+from polyinj.relaxation.line import Jump, NetworkLine, Piece
+from polyinj.relaxation.rules import Relaxation
+from polyinj.relaxation.traced import as_fmpq, as_fraction
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,7 +130,7 @@ def relaxation_profile(
     lower, upper : array_like, shape (n,)
         One box.
     relaxation : str or Relaxation
-        See the table in `polyinj.networks.relaxation.rules`.
+        See the table in `polyinj.relaxation.rules`.
     output : int
         Which entry of the output.
     interval : pair of numbers

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_number
 from polyinj.networks.network import Network
-from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, as_objects, bound_layers
-from polyinj.networks.relaxation.rules import Array, Relaxation
+from polyinj.relaxation.layer_bounds import AffineLayer, Interval, as_objects, bound_layers
+from polyinj.relaxation.rules import Array, Relaxation
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -63,7 +63,7 @@ def bound_network(
     lower, upper : array_like, shape (n,) or (..., n)
         Sides of one box, or of a batch of boxes; lower = upper is allowed.
     relaxation : str or Relaxation
-        See the table in `polyinj.networks.relaxation.rules`.
+        See the table in `polyinj.relaxation.rules`.
     exact : bool
         Compute the rule in rationals. Otherwise in float64 with every rounding bounded: the bounds are a little wider
         than the rule's own (by some 1e-14 relative), and hold in exact arithmetic.

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
-from polyinj.networks.relaxation.rules import Array, Relaxation
+from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+from polyinj.relaxation.rules import Array, Relaxation
 
 
 class Dual:

@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 from polyinj.errors import InputError
 from polyinj.exact.real_roots import RealRoot, roots_between, squarefree
 from polyinj.networks.network import Network
-from polyinj.networks.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
-from polyinj.networks.relaxation.network_bounds import read_box, read_layers
-from polyinj.networks.relaxation.rules import Relaxation
-from polyinj.networks.relaxation.traced import Trace, TracedNumber, as_fmpq, as_fraction
+from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+from polyinj.relaxation.network_bounds import read_box, read_layers
+from polyinj.relaxation.rules import Relaxation
+from polyinj.relaxation.traced import Trace, TracedNumber, as_fmpq, as_fraction
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from polyinj.networks.relaxation.rules import Array, Relaxation
+from polyinj.relaxation.rules import Array, Relaxation
 
 _TINY = 1e-300
 _BOX = Relaxation("box")

@@ -21,7 +21,7 @@ from polyinj.errors import BudgetExceeded, InputError
 from polyinj.exact.arrays import IntegerRows
 from polyinj.geometry.exact_cone import coprime, extreme_rays
 from polyinj.networks.network import Network
-from polyinj.networks.relaxation.network_bounds import read_box, read_layers
+from polyinj.relaxation.network_bounds import read_box, read_layers
 
 Row = list[Fraction]
 
