@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyinj.exact import arrays, farkas
+from polyinj.exact import arrays
+from polyinj.exact import farkas as farkas_module
 from polyinj.exact.farkas import Combination, Separation, farkas, simplex
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.exact_cone import PointedRows, double_description, echelon, extreme_rays, reduce_modulo, signs
@@ -206,8 +207,8 @@ def test_farkas_without_generators(decide):
 def test_wrong_proposals_are_refused(monkeypatch, weights, target):
     rows = [[1, 0], [1, 2], [0, 3]]
     right = simplex(rows, target)
-    monkeypatch.setattr(exact_lp, "nnls", lambda *_, **__: (np.array(weights), 0.0))
-    proposed = farkas.propose(rows, target)
+    monkeypatch.setattr(farkas_module, "nnls", lambda *_, **__: (np.array(weights), 0.0))
+    proposed = farkas_module.propose(rows, target)
     assert proposed is None or type(proposed) is type(right)
     assert type(farkas(rows, target)) is type(right)
 
@@ -216,7 +217,7 @@ def test_least_squares_that_give_up_are_replaced(monkeypatch):
     def give_up(*_, **__):
         raise RuntimeError("too many iterations")
 
-    monkeypatch.setattr(exact_lp, "nnls", give_up)
+    monkeypatch.setattr(farkas_module, "nnls", give_up)
     assert farkas([[1, 0], [1, 2]], [2, 2]) == Combination((Fraction(1), Fraction(1)))
 
 

@@ -15,13 +15,13 @@ from polyinj import (
     Propagation,
     RandomNetwork,
     Verdict,
-    cli_propagate,
     decide_network_injectivity,
     inverse_lipschitz,
     propagate,
     relate_angles_to_injectivity,
     small_angle_step,
 )
+from polyinj.cli import propagate as propagate_command
 from polyinj.cli.app import main
 from polyinj.networks.propagation.angle_injectivity import singular_values_of_regions
 from polyinj.propagation.initialisation import equiangular_inputs, identity, orthogonal
@@ -392,10 +392,10 @@ def test_shell(monkeypatch, capsys, tmp_path):
 
 
 def test_shell_compares(monkeypatch, capsys, tmp_path):
-    laws = cli_propagate.comparison(16, 4)
+    laws = propagate_command.comparison(16, 4)
     assert len(laws) == 8
     chosen = {name: laws[name] for name in ("orthogonal", "residual, batch norm")}
-    monkeypatch.setattr(cli_propagate, "comparison", lambda width, depth: chosen)
+    monkeypatch.setattr(propagate_command, "comparison", lambda width, depth: chosen)
     design = ["--width", "16", "--depth", "4", "--batch", "6", "--networks", "2"]
     code, printed = shell(monkeypatch, capsys, *design, "--compare", "--out", str(tmp_path))
     assert code == 0
