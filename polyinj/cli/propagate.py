@@ -15,7 +15,7 @@ from polyinj.networks.propagation.angle_injectivity import AngleInjectivity, rel
 from polyinj.plots.propagation import plot_comparison
 from polyinj.propagation.propagate import Propagation, propagate
 from polyinj.propagation.random_network import RandomNetwork
-from polyinj.simulation.result_file import write_whole
+from polyinj.results.files import write_whole
 from polyinj.theory.propagation import CENTRED_VARIANCE
 
 _HE, _BROCK = math.sqrt(2), math.sqrt(CENTRED_VARIANCE)

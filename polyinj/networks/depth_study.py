@@ -21,9 +21,9 @@ from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.intervals import clopper_pearson, isotonic_crossings
 from polyinj.injectivity.decision import Verdict
+from polyinj.results.table import TableResult
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.table_result import TableResult
 from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
 
 if TYPE_CHECKING:

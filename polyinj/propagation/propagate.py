@@ -30,7 +30,7 @@ from polyinj.propagation.observables import LENSES, Observer
 from polyinj.propagation.random_network import GivenNetwork, RandomNetwork
 from polyinj.propagation.theory_curves import predict
 from polyinj.propagation.vector_pairs import Pairs, Scaled
-from polyinj.simulation.result_file import load_result, numbers, save_result
+from polyinj.results.files import load_result, numbers, save_result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from polyinj.errors import InputError
+from polyinj.results.files import load_result, numbers, save_result, write_table, write_whole
 from polyinj.simulation.describe import describe_ensemble, readable
 from polyinj.simulation.ensembles import GaussianEnsemble
-from polyinj.simulation.result_file import load_result, numbers, save_result, write_table, write_whole
 from polyinj.simulation.store_reader import Cell, StoreReader
 from polyinj.simulation.transition import Crossing, Row, Transition
 

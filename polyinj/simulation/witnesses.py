@@ -19,11 +19,11 @@ from polyinj import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.intervals import clopper_pearson, isotonic_crossings
+from polyinj.results.table import TableResult
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import WitnessFound
-from polyinj.simulation.table_result import TableResult
 from polyinj.theory.replica import replica_energy
 from polyinj.theory.thresholds import known_thresholds
 

@@ -23,9 +23,9 @@ from polyinj.errors import InputError
 from polyinj.fitting.intervals import Interval, median_interval
 from polyinj.lipschitz.baselines import norm_product
 from polyinj.lipschitz.interpolate import METHODS, SphereData, interpolate, random_sphere_data
+from polyinj.results.table import TableResult
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -24,7 +24,7 @@ from polyinj.errors import InputError
 from polyinj.fitting.intervals import clopper_pearson
 from polyinj.propagation.propagate import propagate
 from polyinj.propagation.random_network import RandomNetwork
-from polyinj.simulation.table_result import TableResult
+from polyinj.results.table import TableResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

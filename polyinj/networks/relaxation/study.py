@@ -30,9 +30,9 @@ from polyinj.relaxation.layer_bounds import AffineLayer
 from polyinj.relaxation.network_bounds import bound_network, read_layers
 from polyinj.relaxation.profile import relaxation_profile
 from polyinj.relaxation.rules import Array, Relaxation
+from polyinj.results.table import TableResult
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
-from polyinj.simulation.table_result import TableResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.simulation.result_file import load_result, numbers, save_result
+from polyinj.results.files import load_result, numbers, save_result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
