@@ -22,7 +22,7 @@ import numpy as np
 from polyinj import GaussianEnsemble, simulate
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision
-from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.store.reader import StoreReader
 from polyinj.simulation.trials import run_batch
 
 SIZES = ((8, 56), (6, 42))

@@ -83,8 +83,8 @@ if TYPE_CHECKING:
     from polyinj.simulation.ensembles import StudentEnsemble as StudentEnsemble
     from polyinj.simulation.estimate import Simulation as Simulation
     from polyinj.simulation.estimate import simulate as simulate
-    from polyinj.simulation.store import Store as Store
-    from polyinj.simulation.store_reader import StoreReader as StoreReader
+    from polyinj.simulation.store.reader import StoreReader as StoreReader
+    from polyinj.simulation.store.store import Store as Store
     from polyinj.simulation.transition import Transition as Transition
     from polyinj.simulation.transition_runs import estimate_transition as estimate_transition
     from polyinj.simulation.transition_runs import locate_transition as locate_transition
@@ -181,8 +181,8 @@ _HOMES = {
         "StudentEnsemble",
     ],
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
-    "polyinj.simulation.store": ["Store"],
-    "polyinj.simulation.store_reader": ["StoreReader"],
+    "polyinj.simulation.store.store": ["Store"],
+    "polyinj.simulation.store.reader": ["StoreReader"],
     "polyinj.simulation.transition": ["Transition"],
     "polyinj.simulation.transition_runs": ["estimate_transition", "locate_transition"],
     "polyinj.simulation.witnesses": ["WitnessSweep", "estimate_witnesses"],

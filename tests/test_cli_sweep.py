@@ -15,8 +15,8 @@ from polyinj.errors import StoreError
 from polyinj.simulation import statistics
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import InProcess
-from polyinj.simulation.export import export, to_pandas
-from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.store.export import export, to_pandas
+from polyinj.simulation.store.reader import StoreReader
 
 
 @pytest.fixture

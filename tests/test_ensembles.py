@@ -11,7 +11,6 @@ from scipy.stats import kstest, norm, t
 
 from polyinj import Arrangement, GaussianEnsemble, InputError, simulate
 from polyinj.simulation import statistics
-from polyinj.simulation.describe import describe_ensemble, describe_statistic, readable
 from polyinj.simulation.ensembles import (
     OrthonormalEnsemble,
     RademacherEnsemble,
@@ -21,6 +20,7 @@ from polyinj.simulation.ensembles import (
     StudentEnsemble,
 )
 from polyinj.simulation.executors import InProcess
+from polyinj.simulation.store.fingerprint import describe_ensemble, describe_statistic, readable
 
 # Every statistical test below fails by chance with probability at most this, for a seed drawn at random.
 FALSE_ALARM = 1e-7

@@ -18,7 +18,7 @@ from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import InProcess, LocalProcesses, local_processes
 from polyinj.simulation.schedule import Scheduler, Work
 from polyinj.simulation.statistics import depth
-from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.store.reader import StoreReader
 from polyinj.simulation.trials import Batch
 
 SEED = 12

@@ -19,14 +19,14 @@ import pytest
 
 from polyinj import GaussianEnsemble, InputError, PolyinjError, estimate_transition, simulate
 from polyinj.errors import StoreError
-from polyinj.simulation import store as store_module
 from polyinj.simulation.ensembles import ResampledRowsEnsemble, SparseGaussianEnsemble
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import InProcess
-from polyinj.simulation.sqlite_file import file_system
 from polyinj.simulation.statistics import decision, depth
-from polyinj.simulation.store import Store
-from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.store import store as store_module
+from polyinj.simulation.store.reader import StoreReader
+from polyinj.simulation.store.sqlite import file_system
+from polyinj.simulation.store.store import Store
 
 SHAPES = [(9, 3), (12, 3), (8, 2)]
 SEED = 5
@@ -320,7 +320,8 @@ def test_statistics_return_numbers(value, message):
 PROGRAM = """
     import sys, time
     from polyinj import GaussianEnsemble
-    from polyinj.simulation import schedule, store
+    from polyinj.simulation import schedule
+    from polyinj.simulation.store import store
     from polyinj.simulation.estimate import Job, simulate_jobs
     from polyinj.simulation.executors import InProcess
     from polyinj.simulation.statistics import depth
@@ -441,7 +442,7 @@ HOLD = """
     from polyinj import GaussianEnsemble, simulate
     from polyinj.simulation.executors import InProcess
     from polyinj.simulation.statistics import depth
-    from polyinj.simulation.store import Store
+    from polyinj.simulation.store.store import Store
 
     with Store(sys.argv[1]) as store:
         options = {"seed": 5, "executor": InProcess(), "store": store, "progress": False}
@@ -495,7 +496,7 @@ def test_reading_disturbs_no_writer(path, expected, monkeypatch):
 FULL = """
     import resource, signal, sys
     from polyinj import GaussianEnsemble
-    from polyinj.simulation import store
+    from polyinj.simulation.store import store
     from polyinj.simulation.estimate import Job, simulate_jobs
     from polyinj.simulation.executors import InProcess
     from polyinj.simulation.statistics import depth
@@ -548,7 +549,7 @@ def test_a_network_file_system_is_warned_about(path, monkeypatch):
     assert file_system(path, mounts) == "nfs4"
     assert file_system(path.parent / "my disk" / "a.db", mounts) == "tmpfs"
     assert file_system(Path("/usr/a.db"), mounts) == "ext4"
-    monkeypatch.setattr("polyinj.simulation.sqlite_file.file_system", lambda path: file_system(path, mounts))
+    monkeypatch.setattr("polyinj.simulation.store.sqlite.file_system", lambda path: file_system(path, mounts))
     with pytest.warns(UserWarning, match="network file system \\(nfs4\\)"):
         run(path, 5)
 

@@ -22,7 +22,6 @@ from polyinj.cli.tables import crossings_table, scaling_table
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import clopper_pearson
 from polyinj.networks.files import read_array
-from polyinj.simulation import export as exporting
 from polyinj.simulation.catalog import (
     ENSEMBLES,
     STATISTICS,
@@ -31,12 +30,13 @@ from polyinj.simulation.catalog import (
     stored_family,
     stored_statistic,
 )
-from polyinj.simulation.describe import readable
 from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision, decision_by_rank
-from polyinj.simulation.store import Store
-from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.store import export as exporting
+from polyinj.simulation.store.fingerprint import readable
+from polyinj.simulation.store.reader import StoreReader
+from polyinj.simulation.store.store import Store
 from polyinj.simulation.transition import Transition
 from polyinj.simulation.transition_runs import locate_transition
 

@@ -10,9 +10,9 @@ from typing import Any
 
 from polyinj.errors import InputError
 from polyinj.simulation import ensembles, statistics
-from polyinj.simulation.describe import readable
 from polyinj.simulation.ensembles import Ensemble
-from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.store.fingerprint import readable
+from polyinj.simulation.store.reader import StoreReader
 from polyinj.simulation.trials import Statistic
 
 ENSEMBLES: Mapping[str, type[Any]] = {

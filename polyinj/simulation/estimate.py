@@ -18,13 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError, PolyinjError
-from polyinj.simulation.describe import array_sha256, check_picklable, describe_ensemble, describe_statistic, readable
 from polyinj.simulation.ensembles import Ensemble
 from polyinj.simulation.executors import LocalProcesses, local_processes
 from polyinj.simulation.live import LiveCrossing
 from polyinj.simulation.progress import Note, RunProgress
 from polyinj.simulation.schedule import Scheduler, Work
-from polyinj.simulation.store import Store
+from polyinj.simulation.store.fingerprint import (
+    array_sha256,
+    check_picklable,
+    describe_ensemble,
+    describe_statistic,
+    readable,
+)
+from polyinj.simulation.store.store import Store
 from polyinj.simulation.trials import Batch, Failure, Statistic, matrix_of, one_thread_each, undecided
 
 

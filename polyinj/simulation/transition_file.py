@@ -12,9 +12,9 @@ from typing import Any
 
 from polyinj.errors import InputError
 from polyinj.results.files import load_result, numbers, save_result, write_table, write_whole
-from polyinj.simulation.describe import describe_ensemble, readable
 from polyinj.simulation.ensembles import GaussianEnsemble
-from polyinj.simulation.store_reader import Cell, StoreReader
+from polyinj.simulation.store.fingerprint import describe_ensemble, readable
+from polyinj.simulation.store.reader import Cell, StoreReader
 from polyinj.simulation.transition import Crossing, Row, Transition
 
 COUNT_COLUMNS = ("n", "m", "trials", "injective", "not_injective", "undecided")

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import StoreError
-from polyinj.simulation import records
-from polyinj.simulation.records import Row, Segment, damaged
-from polyinj.simulation.sqlite_file import check_integrity, clear_errors, open_reading
+from polyinj.simulation.store import records
+from polyinj.simulation.store.records import Row, Segment, damaged
+from polyinj.simulation.store.sqlite import check_integrity, clear_errors, open_reading
 from polyinj.simulation.trials import undecided
 
 

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError, StoreError
-from polyinj.simulation import records
-from polyinj.simulation.describe import Description, readable
-from polyinj.simulation.records import Row, Segment
-from polyinj.simulation.sqlite_file import (
+from polyinj.simulation.store import records
+from polyinj.simulation.store.fingerprint import Description, readable
+from polyinj.simulation.store.reader import Design, StoreReader
+from polyinj.simulation.store.records import Row, Segment
+from polyinj.simulation.store.sqlite import (
     WriterLock,
     clear_errors,
     close_writing,
@@ -32,7 +33,6 @@ from polyinj.simulation.sqlite_file import (
     start_writing,
     warn_if_remote,
 )
-from polyinj.simulation.store_reader import Design, StoreReader
 from polyinj.simulation.trials import Batch
 
 # Finished batches wait so long for a commit.

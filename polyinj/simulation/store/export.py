@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from polyinj import __version__
 from polyinj.errors import InputError, StoreError
-from polyinj.simulation.store_reader import StoreReader
+from polyinj.simulation.store.reader import StoreReader
 
 _KEYS = ("n", "m", "trial", "seconds")
 # Rows that are in memory at once.
