@@ -15,8 +15,8 @@ from pathlib import Path
 from polyinj import GaussianEnsemble, Transition, __version__
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.statistics import decision
-from polyinj.simulation.transition import Row
-from polyinj.simulation.transition_file import save_counts
+from polyinj.studies.transition import Row
+from polyinj.studies.transition_file import save_counts
 
 SEED = 1
 # n: (first m, last m, step, trials of each shape).

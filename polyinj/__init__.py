@@ -47,19 +47,9 @@ if TYPE_CHECKING:
     from polyinj.lipschitz.interpolate import cap_constant as cap_constant
     from polyinj.lipschitz.interpolate import interpolate as interpolate
     from polyinj.lipschitz.interpolate import random_sphere_data as random_sphere_data
-    from polyinj.networks.depth_study import DeepTransition as DeepTransition
-    from polyinj.networks.depth_study import estimate_deep_transition as estimate_deep_transition
     from polyinj.networks.files import read_network as read_network
-    from polyinj.networks.lipschitz.robustness_study import RobustnessStudy as RobustnessStudy
-    from polyinj.networks.lipschitz.robustness_study import estimate_robustness as estimate_robustness
     from polyinj.networks.network import Network as Network
     from polyinj.networks.network import NetworkLayer as NetworkLayer
-    from polyinj.networks.propagation.angle_injectivity import AngleInjectivity as AngleInjectivity
-    from polyinj.networks.propagation.angle_injectivity import (
-        relate_angles_to_injectivity as relate_angles_to_injectivity,
-    )
-    from polyinj.networks.relaxation.study import RelaxationStudy as RelaxationStudy
-    from polyinj.networks.relaxation.study import study_relaxations as study_relaxations
     from polyinj.plots.arrangement import plot_witness_set as plot_witness_set
     from polyinj.plots.relaxation import plot_relaxation_profiles as plot_relaxation_profiles
     from polyinj.propagation.power_law import local_exponents as local_exponents
@@ -85,11 +75,21 @@ if TYPE_CHECKING:
     from polyinj.simulation.estimate import simulate as simulate
     from polyinj.simulation.store.reader import StoreReader as StoreReader
     from polyinj.simulation.store.store import Store as Store
-    from polyinj.simulation.transition import Transition as Transition
-    from polyinj.simulation.transition_runs import estimate_transition as estimate_transition
-    from polyinj.simulation.transition_runs import locate_transition as locate_transition
-    from polyinj.simulation.witnesses import WitnessSweep as WitnessSweep
-    from polyinj.simulation.witnesses import estimate_witnesses as estimate_witnesses
+    from polyinj.studies.algorithmic_threshold import WitnessSweep as WitnessSweep
+    from polyinj.studies.algorithmic_threshold import estimate_witnesses as estimate_witnesses
+    from polyinj.studies.angle_injectivity import AngleInjectivity as AngleInjectivity
+    from polyinj.studies.angle_injectivity import (
+        relate_angles_to_injectivity as relate_angles_to_injectivity,
+    )
+    from polyinj.studies.deep_transition import DeepTransition as DeepTransition
+    from polyinj.studies.deep_transition import estimate_deep_transition as estimate_deep_transition
+    from polyinj.studies.relaxation import RelaxationStudy as RelaxationStudy
+    from polyinj.studies.relaxation import study_relaxations as study_relaxations
+    from polyinj.studies.robustness import RobustnessStudy as RobustnessStudy
+    from polyinj.studies.robustness import estimate_robustness as estimate_robustness
+    from polyinj.studies.transition import Transition as Transition
+    from polyinj.studies.transition_runs import estimate_transition as estimate_transition
+    from polyinj.studies.transition_runs import locate_transition as locate_transition
     from polyinj.theory.bounds import gordon_bound as gordon_bound
     from polyinj.theory.bounds import sufficient_width as sufficient_width
     from polyinj.theory.crossing import euler_crossing as euler_crossing
@@ -153,7 +153,7 @@ _HOMES = {
     "polyinj.networks.files": ["read_network"],
     "polyinj.certificates.network_certificate": ["NetworkCollision", "NetworkProof", "load_network_certificate"],
     "polyinj.deep.decide": ["NetworkDecision", "decide_network_injectivity"],
-    "polyinj.networks.depth_study": ["DeepTransition", "estimate_deep_transition"],
+    "polyinj.studies.deep_transition": ["DeepTransition", "estimate_deep_transition"],
     "polyinj.lipschitz.interpolate": [
         "Interpolant",
         "SphereData",
@@ -162,13 +162,13 @@ _HOMES = {
         "random_sphere_data",
     ],
     "polyinj.lipschitz.baselines": ["norm_product", "sampled_lipschitz"],
-    "polyinj.networks.lipschitz.robustness_study": ["RobustnessStudy", "estimate_robustness"],
+    "polyinj.studies.robustness": ["RobustnessStudy", "estimate_robustness"],
     "polyinj.lipschitz.constant": ["LipschitzConstant", "lipschitz_constant"],
-    "polyinj.networks.propagation.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
+    "polyinj.studies.angle_injectivity": ["AngleInjectivity", "relate_angles_to_injectivity"],
     "polyinj.propagation.power_law": ["local_exponents"],
     "polyinj.propagation.propagate": ["Propagation", "propagate"],
     "polyinj.propagation.random_network": ["GivenNetwork", "RandomNetwork"],
-    "polyinj.networks.relaxation.study": ["RelaxationStudy", "study_relaxations"],
+    "polyinj.studies.relaxation": ["RelaxationStudy", "study_relaxations"],
     "polyinj.plots.arrangement": ["plot_witness_set"],
     "polyinj.plots.relaxation": ["plot_relaxation_profiles"],
     "polyinj.simulation.ensembles": [
@@ -183,9 +183,9 @@ _HOMES = {
     "polyinj.simulation.estimate": ["Simulation", "simulate"],
     "polyinj.simulation.store.store": ["Store"],
     "polyinj.simulation.store.reader": ["StoreReader"],
-    "polyinj.simulation.transition": ["Transition"],
-    "polyinj.simulation.transition_runs": ["estimate_transition", "locate_transition"],
-    "polyinj.simulation.witnesses": ["WitnessSweep", "estimate_witnesses"],
+    "polyinj.studies.transition": ["Transition"],
+    "polyinj.studies.transition_runs": ["estimate_transition", "locate_transition"],
+    "polyinj.studies.algorithmic_threshold": ["WitnessSweep", "estimate_witnesses"],
     "polyinj.theory.bounds": ["gordon_bound", "sufficient_width"],
     "polyinj.theory.crossing": ["euler_crossing"],
     "polyinj.theory.deep": ["deep_sufficient_expansivity", "deep_sufficient_width"],

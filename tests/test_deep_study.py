@@ -9,7 +9,7 @@ from scipy.stats import binom
 
 from polyinj import DeepTransition, InputError, estimate_deep_transition
 from polyinj.cli.app import main
-from polyinj.networks.depth_study import DeepGaussianEnsemble, InjectiveLayers
+from polyinj.studies.deep_transition import DeepGaussianEnsemble, InjectiveLayers
 from polyinj.theory.euler import exact_noninjectivity_probability
 
 

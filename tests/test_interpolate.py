@@ -24,7 +24,7 @@ from polyinj import (
 from polyinj.cli.app import main
 from polyinj.fitting.intervals import median_interval
 from polyinj.lipschitz.interpolate import _train, largest_height
-from polyinj.networks.lipschitz.robustness_study import InterpolantLipschitz, SphereDataEnsemble
+from polyinj.studies.robustness import InterpolantLipschitz, SphereDataEnsemble
 
 
 def data_of(seed, n, d):

@@ -23,10 +23,10 @@ from polyinj import (
 )
 from polyinj.cli import propagate as propagate_command
 from polyinj.cli.app import main
-from polyinj.networks.propagation.angle_injectivity import singular_values_of_regions
 from polyinj.propagation.initialisation import equiangular_inputs, identity, orthogonal
 from polyinj.propagation.observables import LENSES
 from polyinj.propagation.vector_pairs import Pairs, Scaled, log_abs_expm1
+from polyinj.studies.angle_injectivity import singular_values_of_regions
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
 from polyinj.theory.propagation import CENTRED_VARIANCE
 

@@ -11,11 +11,11 @@ from scipy.stats import binom
 
 from polyinj import GaussianEnsemble, InputError, Transition, estimate_transition, locate_transition
 from polyinj.fitting.adaptive import next_batches
-from polyinj.simulation import transition_file
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision
-from polyinj.simulation.transition import Row
+from polyinj.studies import transition_file
+from polyinj.studies.transition import Row
 from polyinj.theory.euler import expected_euler_characteristic
 
 # Where the probability, linear between integers m, is 1/2: at n = 1 it is 1 - 2^(1-m), at n = 2 1 - m(m-2)/2^(m-1).

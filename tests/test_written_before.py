@@ -8,7 +8,7 @@ import pytest
 
 import polyinj
 from polyinj import Ball
-from polyinj.networks.depth_study import DeepGaussianEnsemble, InjectiveLayers
+from polyinj.studies.deep_transition import DeepGaussianEnsemble, InjectiveLayers
 
 FOLDER = Path(__file__).parent / "written_before"
 

@@ -46,9 +46,9 @@ from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.networks.files import read_array, read_arrays
 from polyinj.networks.network import Network
 from polyinj.plots.theory import plot_threshold_ladder
-from polyinj.simulation.transition import Transition
-from polyinj.simulation.transition_runs import estimate_transition
-from polyinj.simulation.witnesses import LADDER, WitnessSweep, estimate_witnesses
+from polyinj.studies.algorithmic_threshold import LADDER, WitnessSweep, estimate_witnesses
+from polyinj.studies.transition import Transition
+from polyinj.studies.transition_runs import estimate_transition
 from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import (

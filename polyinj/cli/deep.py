@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
-from polyinj.networks.depth_study import DeepTransition, estimate_deep_transition
+from polyinj.studies.deep_transition import DeepTransition, estimate_deep_transition
 
 
 def deep(

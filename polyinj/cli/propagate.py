@@ -11,11 +11,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from polyinj.networks.propagation.angle_injectivity import AngleInjectivity, relate_angles_to_injectivity
 from polyinj.plots.propagation import plot_comparison
 from polyinj.propagation.propagate import Propagation, propagate
 from polyinj.propagation.random_network import RandomNetwork
 from polyinj.results.files import write_whole
+from polyinj.studies.angle_injectivity import AngleInjectivity, relate_angles_to_injectivity
 from polyinj.theory.propagation import CENTRED_VARIANCE
 
 _HE, _BROCK = math.sqrt(2), math.sqrt(CENTRED_VARIANCE)

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
-from polyinj.networks.relaxation.study import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
+from polyinj.studies.relaxation import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
 
 
 def relax(

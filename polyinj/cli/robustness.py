@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers
-from polyinj.networks.lipschitz.robustness_study import RobustnessStudy, estimate_robustness
+from polyinj.studies.robustness import RobustnessStudy, estimate_robustness
 
 
 def robustness(

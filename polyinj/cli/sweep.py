@@ -37,8 +37,8 @@ from polyinj.simulation.store import export as exporting
 from polyinj.simulation.store.fingerprint import readable
 from polyinj.simulation.store.reader import StoreReader
 from polyinj.simulation.store.store import Store
-from polyinj.simulation.transition import Transition
-from polyinj.simulation.transition_runs import locate_transition
+from polyinj.studies.transition import Transition
+from polyinj.studies.transition_runs import locate_transition
 
 sweep = typer.Typer(no_args_is_help=True, help="Simulations that survive: every trial is kept in a file as it is done.")
 

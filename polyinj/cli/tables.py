@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from polyinj.fitting.scaling import Scaling
-from polyinj.simulation.transition import Transition
+from polyinj.studies.transition import Transition
 
 
 def crossings_table(result: Transition) -> Table:

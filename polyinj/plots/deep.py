@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 if TYPE_CHECKING:
-    from polyinj.networks.depth_study import DeepHalfPoint, DeepTransition
+    from polyinj.studies.deep_transition import DeepHalfPoint, DeepTransition
 
 
 def plot_deep_transition(study: DeepTransition) -> Figure:

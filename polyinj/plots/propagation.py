@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 if TYPE_CHECKING:
-    from polyinj.networks.propagation.angle_injectivity import AngleInjectivity
     from polyinj.propagation.propagate import Propagation
+    from polyinj.studies.angle_injectivity import AngleInjectivity
 
 _COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
 _PANELS = (

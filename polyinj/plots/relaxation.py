@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
-    from polyinj.networks.relaxation.study import RelaxationRow, RelaxationStudy
     from polyinj.relaxation.profile import RelaxationProfile
+    from polyinj.studies.relaxation import RelaxationRow, RelaxationStudy
 
 _MARKERS = "osD^vP*X<>hd"
 # Where parameters of a family run from one named rule to another.

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 if TYPE_CHECKING:
-    from polyinj.networks.lipschitz.robustness_study import RobustnessRow, RobustnessStudy
+    from polyinj.studies.robustness import RobustnessRow, RobustnessStudy
 
 _MARKERS = {"trained": "o", "regularised": "s", "random_features": "^"}
 

@@ -15,7 +15,7 @@ from polyinj.plots.theory import ThresholdRow
 
 if TYPE_CHECKING:
     from polyinj.fitting.scaling import Scaling
-    from polyinj.simulation.transition import Transition
+    from polyinj.studies.transition import Transition
 
 _COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#7fb3d5", "#e8a0a8", "#9ccb9f")
 # Least distance of labelled n, on the scale n^(-2/3) and of log10(n).

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 from polyinj.plots.theory import ThresholdRow
 
 if TYPE_CHECKING:
-    from polyinj.simulation.transition import Transition
+    from polyinj.studies.transition import Transition
 
 # A legend of so many lines is split into columns.
 _LEGEND_ROWS = 14

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from polyinj.plots.theory import ThresholdRow
 
 if TYPE_CHECKING:
-    from polyinj.simulation.witnesses import WitnessSweep
+    from polyinj.studies.algorithmic_threshold import WitnessSweep
 
 _NAMES = {"mean-direction": "mean direction", "full-rsb": "full RSB", "gordon": "Gordon"}
 

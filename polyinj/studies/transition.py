@@ -214,7 +214,7 @@ class Transition:
 
     def save(self, directory: str | os.PathLike[str]) -> list[Path]:
         """Write transition.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        from polyinj.simulation.transition_file import save_transition
+        from polyinj.studies.transition_file import save_transition
 
         return save_transition(self, directory)
 
@@ -233,7 +233,7 @@ class Transition:
         StoreError
             The store is damaged.
         """
-        from polyinj.simulation.transition_file import load_transition
+        from polyinj.studies.transition_file import load_transition
 
         return load_transition(path)
 

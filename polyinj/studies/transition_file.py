@@ -15,7 +15,7 @@ from polyinj.results.files import load_result, numbers, save_result, write_table
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.store.fingerprint import describe_ensemble, readable
 from polyinj.simulation.store.reader import Cell, StoreReader
-from polyinj.simulation.transition import Crossing, Row, Transition
+from polyinj.studies.transition import Crossing, Row, Transition
 
 COUNT_COLUMNS = ("n", "m", "trials", "injective", "not_injective", "undecided")
 _ORIGIN = ("seed", "version")
