@@ -7,7 +7,7 @@ from math import lcm
 
 import numpy as np
 import pytest
-import reference
+from reference import injectivity
 
 from fuzz import families
 from polyinj import tukey_depth
@@ -24,7 +24,7 @@ def depth_by_cells(rows):
     for row in rows.tolist():
         scale = lcm(*(Fraction(entry).denominator for entry in row))
         integers.append([int(Fraction(entry) * scale) for entry in row])
-    return min(sum(sign >= 0 for sign in signs) for signs in reference.cells(integers, rows.shape[1]))
+    return min(sum(sign >= 0 for sign in signs) for signs in injectivity.cells(integers, rows.shape[1]))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections import Counter
 from fractions import Fraction
 
 import numpy as np
-import reference_faces
+from reference import face_lattice
 
 from fuzz import families
 from polyinj import Arrangement, Cone, OrthantUnion
@@ -32,8 +32,8 @@ def lifted(weights, bias):
 def faces_of(weights, bias):
     rows = lifted(weights, bias)
     if bias is None:
-        return reference_faces.covectors(rows)
-    return reference_faces.affine_covectors([row[:-1] for row in rows], [row[-1] for row in rows])
+        return face_lattice.covectors(rows)
+    return face_lattice.affine_covectors([row[:-1] for row in rows], [row[-1] for row in rows])
 
 
 def positives(signs):
@@ -49,7 +49,7 @@ def values_at(weights, bias, point):
 def check_arrangement(weights, bias, rng):
     m, n = weights.shape
     faces = faces_of(weights, bias)
-    table = np.array(reference_faces.face_counts(faces, m, n))
+    table = np.array(face_lattice.face_counts(faces, m, n))
     arrangement = Arrangement(weights, bias)
     assert arrangement.face_counts().tolist() == table.tolist()
     assert arrangement.count_cells() == table[-1].sum()

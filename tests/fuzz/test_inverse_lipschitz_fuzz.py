@@ -13,7 +13,7 @@ from math import nextafter
 
 import numpy as np
 import pytest
-from reference import cells, rank
+from reference.injectivity import cells, rank
 
 from fuzz import families
 from polyinj import InputError

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import reference
+from reference import injectivity
 
 from fuzz import families
 from polyinj import (
@@ -51,8 +51,8 @@ def is_injective(weights, bias, domain):
     """The criterion in rationals; rows are made short first, which changes no sign and no rank."""
     rows, shifts = exactly(weights, bias)
     if isinstance(domain, Ball):
-        return reference.brute_force_injective_on_ball(rows, shifts, domain.centre, domain.radius)
-    return reference.brute_force_injective(rows, shifts, domain)
+        return injectivity.brute_force_injective_on_ball(rows, shifts, domain.centre, domain.radius)
+    return injectivity.brute_force_injective(rows, shifts, domain)
 
 
 def agrees(decision, weights, bias, domain, injective):
@@ -113,7 +113,7 @@ def fault(weights, bias, domain, seed):
         others = list(symmetric(weights, bias, domain, np.random.default_rng(seed)))
         rows, shifts, box = others[seed % len(others)]
         assert_decided(rows, shifts, box, injective)
-        if reference.rank(exactly(weights, None)[0]) == weights.shape[1]:
+        if injectivity.rank(exactly(weights, None)[0]) == weights.shape[1]:
             witness = find_witness(weights, bias, domain=domain, seed=seed, steps=20)
             if witness is not None:
                 assert not injective
@@ -162,7 +162,7 @@ def try_case(seed):
 
 def values_at(weights, bias, point):
     rows, shifts = exactly(weights, bias)
-    return [reference.dot(row, point) + b for row, b in zip(rows, shifts or [0] * len(rows), strict=True)]
+    return [injectivity.dot(row, point) + b for row, b in zip(rows, shifts or [0] * len(rows), strict=True)]
 
 
 def test_layers_of_every_family():

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import reference_lipschitz
+from reference import lipschitz
 
 from fuzz import families
 from fuzz.test_layers_fuzz import turned
@@ -30,7 +30,7 @@ def exactly(weights, bias, output):
 def assert_encloses(found, jacobians, norm):
     """The largest norm lies between the ends; one that is exact between neighbours."""
     if norm != 2 or 1 in (len(jacobians[0]), len(jacobians[0][0])):
-        power = max(reference_lipschitz.norm_power(jacobian, norm) for jacobian in jacobians)
+        power = max(lipschitz.norm_power(jacobian, norm) for jacobian in jacobians)
         degree = 2 if norm == 2 else 1
         assert Fraction(found.lower) ** degree <= power
         assert found.upper == math.inf or power <= Fraction(found.upper) ** degree
@@ -78,7 +78,7 @@ def try_case(seed):
     if rng.random() < 0.2:
         output = output * 10.0 ** rng.integers(-200, 200, m)
     try:
-        jacobians = list(reference_lipschitz.jacobians(*exactly(weights, bias, output), domain).values())
+        jacobians = list(lipschitz.jacobians(*exactly(weights, bias, output), domain).values())
         found = lipschitz_constant(weights, bias, output, domain=domain, norm=norm, seed=seed)
         assert found.exact
         found.verify(weights, bias, output, domain)
@@ -121,7 +121,7 @@ FOUND = [
 @pytest.mark.parametrize("options", [{}, {"max_cells": 0}, {"max_cells": 0, "node_limit": 0}])
 def test_networks_that_failed_once(weights, bias, output, domain, options):
     output = np.array(output, dtype=float)
-    jacobians = list(reference_lipschitz.jacobians(*exactly(weights, bias, output), domain).values())
+    jacobians = list(lipschitz.jacobians(*exactly(weights, bias, output), domain).values())
     found = lipschitz_constant(weights, bias, output, domain=domain, **options)
     found.verify(weights, bias, output, domain)
     assert_encloses(found, jacobians, 2)

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from reference_networks import first_failing_layer
+from reference.networks import first_failing_layer
 
 from polyinj import InputError, Network, NetworkLayer, Verdict, check_network, decide_network_injectivity
 from polyinj.certificates.network_certificate import NetworkCollision

@@ -13,7 +13,7 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-import reference_relaxation
+from reference import relaxation
 
 from fuzz import families
 from polyinj import InputError, Network, NetworkLayer, bound_network, exact_range
@@ -67,10 +67,10 @@ def try_case(seed):
     refused = False
     try:
         ends = [Fraction(a) for a in lower.tolist()], [Fraction(b) for b in upper.tolist()]
-        values = [reference_relaxation.output(twin, list(x)) for x in points_of(lower, upper, rng)]
+        values = [relaxation.output(twin, list(x)) for x in points_of(lower, upper, rng)]
         rule = Relaxation.parse(RULES[seed % len(RULES)])
         found = bound_network(network, lower, upper, rule, exact=True)
-        expected = reference_relaxation.bounds(twin, *ends, rule.rule, rule.parameter)
+        expected = relaxation.bounds(twin, *ends, rule.rule, rule.parameter)
         for bounds, others in zip(found.hidden, expected, strict=True):
             assert [part.tolist() for part in bounds] == list(map(list, others))
         if (lower < upper).all():

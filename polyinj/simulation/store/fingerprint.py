@@ -25,6 +25,15 @@ from polyinj.errors import InputError
 
 # The shape of an ensemble is no part of its family.
 _SHAPE = ("m", "n")
+# A store calls code by the module in which it first stood; what has moved since keeps that name.
+_FIRST_MODULE = {
+    "polyinj.certificates.domain": "polyinj.injectivity.domain",
+    "polyinj.propagation.random_network": "polyinj.networks.propagation.random_network",
+    "polyinj.relaxation.rules": "polyinj.networks.relaxation.rules",
+    "polyinj.studies.deep_transition": "polyinj.networks.depth_study",
+    "polyinj.studies.relaxation": "polyinj.networks.relaxation.study",
+    "polyinj.studies.robustness": "polyinj.networks.lipschitz.robustness_study",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +112,7 @@ def _named(code: Any, what: str) -> dict[str, Any]:
         found = getattr(found, part, None)
     if found is not code:
         raise InputError(f"{what} {module}.{name} is not what importing that name gives; use it under its own name")
-    document = {"name": f"{module}.{name}"}
+    document = {"name": f"{_FIRST_MODULE.get(module, module)}.{name}"}
     if module.split(".")[0] != "polyinj" and (source := _source_sha256(code)) is not None:
         document["source"] = source
     return document

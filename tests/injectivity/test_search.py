@@ -1,0 +1,529 @@
+"""The search kernels: verdicts against brute force, and every proof walked by a slow checker in Fractions."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from helpers import gaussian
+
+from polyinj._search import (
+    EXHAUSTED,
+    MEMORY,
+    RUNNING,
+    STUCK,
+    UNSETTLED,
+    WITNESS,
+    CountSearch,
+    RankSearch,
+    WitnessSearch,
+    conditioned,
+    splice,
+)
+from polyinj.exact.arrays import float_rows, integer_rows, kernel, rank, read_matrix
+from polyinj.exact.gordan import alternative
+
+# ---- Driving a search ----
+
+
+def settled_signs(pending, rows):
+    """The signs of the multipliers of the pending columns, exactly; None if there is not one relation."""
+    columns = [[(1 if p > 0 else -1) * entry for entry in rows[abs(p) - 1]] for p in pending]
+    basis = kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
+    if len(basis) != 1:
+        return None
+    signs = [(x > 0) - (x < 0) for x in basis[0]]
+    return signs if sum(signs) > 0 or 1 in signs else [-s for s in signs]
+
+
+def finish(search, rows, slice_=10**9):
+    """Run to the end; exact arithmetic settles what doubles cannot."""
+    while (status := search.run(slice_)) in (RUNNING, UNSETTLED, STUCK):
+        if status == UNSETTLED:
+            search.settle(settled_signs(search.pending, rows))
+        elif status == STUCK:
+            literals = [-literal for literal in search.decided]
+            literals += [-(place + 1) for place in range(len(search.blocks), len(rows))]
+            found = alternative([[entry * np.sign(p).item() for entry in rows[abs(p) - 1]] for p in literals])
+            if found.circuit is None:
+                return WITNESS
+            search.admit([literals[place] for place in found.circuit])
+    return status
+
+
+def scaled(matrix):
+    exact = read_matrix(matrix)
+    floats, error = float_rows(exact)
+    return floats, error, integer_rows(exact)
+
+
+def search_count(matrix, budget, side=None, **options):
+    floats, error, rows = scaled(matrix)
+    sides = [] if side is None else scaled(side)[2]
+    search = CountSearch(floats, error, None if side is None else scaled(side)[0], budget=budget, **options)
+    return finish(search, rows + sides), search, rows, sides
+
+
+def search_rank(matrix, side=None, linear=None):
+    """Also rejects witnesses that are none, as a caller has to."""
+    floats, error, rows = scaled(matrix)
+    sides = [] if side is None else scaled(side)[2]
+    search = RankSearch(floats, error, None if side is None else scaled(side)[0], linear=linear)
+    n = linear or len(rows[0])
+    while True:
+        status = finish(search, rows + sides)
+        if status != WITNESS:
+            return status, search, rows, sides
+        z = fraction_direction(search)
+        if rank([row[:n] for row in rows if dot(row, z) >= 0]) < n and all(dot(row, z) > 0 for row in sides):
+            return status, search, rows, sides
+
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def fraction_direction(search):
+    return [Fraction(x) for x in search.best_direction]
+
+
+# ---- The checker ----
+
+
+class Refused(AssertionError):
+    pass
+
+
+def require(condition, message):
+    if not condition:
+        raise Refused(message)
+
+
+class Checker:
+    """Walks one tree of a proof; the format is stated with the certificates."""
+
+    def __init__(self, rows, sides, pool, linear=None):
+        self.rows, self.sides, self.pool = rows, sides, pool
+        self.linear = linear
+        m = len(rows)
+        for literals in pool:
+            require(len({abs(x) for x in literals}) == len(literals), "repeated row")
+            require(all(abs(x) <= m or x < 0 for x in literals), "a side row with the wrong sign")
+            vectors = [[(1 if x > 0 else -1) * v for v in (rows + sides)[abs(x) - 1]] for x in literals]
+            basis = kernel([list(line) for line in zip(*vectors, strict=True)], len(vectors))
+            require(len(basis) == 1, "not one relation")
+            require(all(x > 0 for x in basis[0]) or all(x < 0 for x in basis[0]), "not positive")
+        self.clauses = [[x for x in literals if abs(x) <= m] for literals in pool]
+
+    def truth(self, x):
+        return None if abs(x) - 1 not in self.state else (self.state[abs(x) - 1] == (x > 0))
+
+    def live(self, c):
+        return [x for x in self.clauses[c] if self.truth(x) is None]
+
+    def usable(self, c):
+        return not any(self.truth(x) for x in self.clauses[c]) and all(x > 0 for x in self.live(c))
+
+    def packing(self, circuits):
+        require(all(self.usable(c) for c in circuits), "not usable")
+        live = [x - 1 for c in circuits for x in self.live(c)]
+        require(len(set(live)) == len(live), "not disjoint")
+        return set(live)
+
+    def walk(self, tree, budgets):
+        """budgets: list of (set of rows, bound); None for a spanning proof."""
+        self.tree, self.at, self.state, self.budgets = [int(x) for x in tree], 0, {}, budgets
+        self.node()
+        require(self.at == len(self.tree), "trailing numbers")
+
+    def take(self, count=1):
+        self.at += count
+        return self.tree[self.at - count : self.at]
+
+    def node(self):
+        trail = []
+
+        def put(row, value):
+            require(row not in self.state, "assigned twice")
+            self.state[row] = value
+            trail.append(row)
+
+        while True:
+            (code,) = self.take()
+            if code == 1:
+                (c,) = self.take()
+                live = self.live(c)
+                require(len(live) == 1 and not any(self.truth(x) for x in self.clauses[c]), "no unit")
+                put(abs(live[0]) - 1, live[0] > 0)
+            elif code in (2, 4):
+                require(self.budgets is not None, "count step in a spanning proof")
+                j, k = self.take(2)
+                live = self.packing(self.take(k))
+                rows, bound = self.budgets[j - 1]
+                require(live <= rows, "live rows outside the budget")
+                need = k + sum(self.state.get(i) is True for i in rows)
+                require(need == bound if code == 2 else need > bound, "budget")
+                if code == 4:
+                    break
+                for i in sorted(rows - live):
+                    if i not in self.state:
+                        put(i, False)
+            elif code == 3:
+                (i,) = self.take()
+                require(0 <= i < len(self.rows), "no such row")
+                for value in (True, False):
+                    put(i, value)
+                    self.node()
+                    del self.state[trail.pop()]
+                break
+            elif code == 5:
+                (c,) = self.take()
+                require(all(self.truth(x) is False for x in self.clauses[c]), "no conflict")
+                break
+            else:
+                require(code == 6 and self.budgets is None, "unknown code")
+                (k,) = self.take()
+                circuits = self.take(k)
+                self.packing(circuits)
+                flat = [self.rows[i][: self.linear] for i, positive in self.state.items() if positive]
+                for choice in product(*(self.live(c) for c in circuits)):
+                    extra = [self.rows[x - 1][: self.linear] for x in choice]
+                    require(rank(flat + extra) == self.linear, "a transversal does not span")
+                break
+        for row in trail:
+            del self.state[row]
+
+
+def check_count(search, rows, sides, blocks, budget):
+    circuits, trees = search.proof()
+    checker = Checker(rows, sides, [[int(x) for x in c if x] for c in circuits])
+    count = max(int(blocks.max()) + 1, 1)
+    assert len(trees) == count
+    for r, tree in enumerate(trees):
+        budgets = []
+        for j in range(1, count + 1):
+            inside = {i for i, b in enumerate(blocks) if b >= 0 and (b - r) % count < j}
+            bound = budget * j // count
+            if count == 2 and r == 1 and j == 1:
+                bound = (budget - 1) // 2
+            budgets.append((inside, bound))
+        checker.walk(tree, budgets)
+
+
+def check_rank(search, rows, sides, linear):
+    circuits, (tree,) = search.proof()
+    Checker(rows, sides, [[int(x) for x in c if x] for c in circuits], linear).walk(tree, None)
+
+
+# ---- Brute force ----
+
+
+def cells(rows, sides):
+    """Interior points of the cells of a central arrangement of integer rows (side rows cut too), by sums of rays.
+
+    A cell of an arrangement that spans is a pointed cone, so it contains the sum of its rays; the closed cones of
+    all sign patterns of rays are found by growing sets of rays that agree in sign.
+    """
+    everything = [row for row in rows + sides if any(row)]
+    n = len(everything[0])
+    rays = set()
+    for subset in combinations(everything, n - 1):
+        basis = kernel([list(row) for row in subset], n)
+        if len(basis) == 1:
+            rays |= {tuple(basis[0]), tuple(-x for x in basis[0])}
+    signs = {ray: tuple((v > 0) - (v < 0) for v in (dot(row, ray) for row in everything)) for ray in rays}
+    found = {(0,) * len(everything): (0,) * n}
+    frontier = list(found)
+    while frontier:
+        face = frontier.pop()
+        for ray, s in signs.items():
+            if all(a * b >= 0 for a, b in zip(face, s, strict=True)):
+                joined = tuple(a or b for a, b in zip(face, s, strict=True))
+                if joined not in found:
+                    found[joined] = tuple(x + y for x, y in zip(found[face], ray, strict=True))
+                    frontier.append(joined)
+    return [z for face, z in found.items() if all(face)]
+
+
+def admissible_counts(rows, sides, linear=None):
+    """(least number of active rows with linear part, least rank of the active rows) over the admissible cells."""
+    n = linear or len(rows[0])
+    count = least = 10**9
+    for z in cells(rows, sides):
+        if all(dot(row, z) > 0 for row in sides):
+            active = [row[:n] for row in rows if any(row[:n]) and dot(row, z) > 0]
+            count, least = min(count, len(active)), min(least, rank(active))
+    return count, least
+
+
+# ---- Tests ----
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(("m", "n"), [(5, 2), (8, 2), (9, 3), (12, 3), (10, 4)])
+def test_count_search_finds_the_depth(m, n, seed):
+    W = gaussian(m, n, seed)
+    depth, _ = admissible_counts(scaled(W)[2], [])
+    for budget in range(depth + 1):
+        for count in (1, 2, 3):
+            status, search, rows, sides = search_count(W, budget, blocks=count)
+            if budget < depth:
+                assert status == EXHAUSTED
+                check_count(search, rows, sides, search.blocks, budget)
+            else:
+                assert status == WITNESS
+                assert sum(dot(row, fraction_direction(search)) >= 0 for row in rows) <= budget
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "seed", "depth"),
+    [
+        *[(35, 5, 0, 7), (35, 5, 1, 5), (35, 5, 2, 7), (54, 6, 0, 9), (54, 6, 1, 9), (54, 6, 2, 10)],
+        *[(48, 8, 0, 10), (48, 8, 1, 7), (48, 8, 2, 9), (56, 8, 0, 12)],
+    ],
+)
+def test_known_depths(m, n, seed, depth):
+    W = gaussian(m, n, seed)
+    assert search_count(W, depth)[0] == WITNESS
+    status, search, rows, sides = search_count(W, depth - 1)
+    assert status == EXHAUSTED
+    if n <= 6:
+        check_count(search, rows, sides, search.blocks, depth - 1)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "seed", "injective"),
+    [
+        *[(72, 12, seed, False) for seed in range(3)],
+        *[(84, 12, seed, True) for seed in range(3)],
+        *[(84, 14, 2, False), (96, 16, 2, False)],
+    ],
+)
+def test_known_verdicts(m, n, seed, injective):
+    walk = WitnessSearch(scaled(gaussian(m, n, seed))[0], seed=0)
+    walk.run(20000, n - 1)
+    if not injective:
+        if walk.best_count >= n:
+            assert search_count(gaussian(m, n, seed), n - 1)[0] == WITNESS
+    else:
+        assert walk.best_count >= n
+        assert search_count(gaussian(m, n, seed), n - 1)[0] == EXHAUSTED
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_integer_matrices(seed):
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 5))
+    m = int(rng.integers(n + 2, 10 if n < 4 else 9))
+    W = rng.integers(-2, 3, (m, n))
+    if np.linalg.matrix_rank(W) < n:
+        return
+    depth, least = admissible_counts(scaled(W)[2], [])
+    status, search, rows, sides = search_count(W, n - 1, blocks=2)
+    assert status == (EXHAUSTED if depth >= n else WITNESS)
+    if status == EXHAUSTED:
+        check_count(search, rows, sides, search.blocks, n - 1)
+    status, search, rows, sides = search_rank(W)
+    assert status == (EXHAUSTED if least == n else WITNESS)
+    if status == EXHAUSTED:
+        check_rank(search, rows, sides, n)
+
+
+def test_a_packing_counts_but_need_not_span():
+    e = np.eye(3, dtype=int)
+    W = np.array([e[0], -e[0], e[1], -e[1], e[0] + e[1], -e[0] - e[1], e[2]])
+    status, search, rows, _ = search_rank(W)
+    assert status == WITNESS
+    z = fraction_direction(search)
+    assert rank([row for row in rows if dot(row, z) >= 0]) < 3
+    status, search, rows, sides = search_rank(np.vstack([W, -e[2]]))
+    assert status == EXHAUSTED
+    check_rank(search, rows, sides, 3)
+
+
+def check_layer(rows, side, linear, blocks_count):
+    n = linear
+    depth, least = admissible_counts(scaled(rows)[2], scaled(side)[2], linear)
+    for budget in {n - 1, depth - 1, depth}:
+        status, search, exact, sides = search_count(rows, budget, side, linear=linear, blocks=blocks_count)
+        assert status == (EXHAUSTED if depth > budget else WITNESS)
+        if status == EXHAUSTED:
+            check_count(search, exact, sides, search.blocks, budget)
+    status, search, exact, sides = search_rank(rows, side, linear)
+    assert status == (EXHAUSTED if least == n else WITNESS)
+    if status == EXHAUSTED:
+        check_rank(search, exact, sides, linear)
+    walk = WitnessSearch(scaled(rows)[0], scaled(side)[0], seed=1, linear=linear)
+    assert walk.run(2000, depth)
+    z = fraction_direction(walk)
+    assert all(dot(row, z) > 0 for row in scaled(side)[2])
+    assert sum(dot(row, z) >= 0 for row in exact if any(row[:n])) == walk.best_count
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_bias_of_a_plane(seed):
+    rng = np.random.default_rng(seed)
+    W = rng.integers(-3, 4, (11, 2)) if seed % 4 == 0 else rng.integers(-999, 1000, (11, 2))
+    bias = rng.integers(-300, 600, (11, 1))
+    rows = np.hstack([W, bias])
+    check_layer(rows, np.eye(3, dtype=int)[2:], 2, 1 + seed % 3)
+    check_layer(rows, np.eye(3, dtype=int), 2, 1 + seed % 3)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_orthant(seed):
+    rng = np.random.default_rng(seed)
+    n = 2 + seed % 2
+    W = rng.integers(-2, 3, (9, n)) if seed % 4 == 0 else rng.integers(-999, 1000, (9, n))
+    check_layer(W, np.eye(n, dtype=int), n, 1 + seed % 3)
+
+
+@pytest.mark.parametrize("n", [4, 5, 6])
+def test_spanning_proofs_of_gaussian_matrices(n):
+    status, search, rows, sides = search_rank(gaussian(8 * n, n, 0))
+    assert status == EXHAUSTED
+    check_rank(search, rows, sides, n)
+
+
+# ---- The circle of blocks ----
+
+
+def pair_sum(rows, blocks):
+    """The sum that the arrangement lowers: inner products of the conditioned rows, 0.7 a block of distance."""
+    count = int(blocks.max()) + 1
+    apart = np.abs(blocks[:, None] - blocks[None, :])
+    products = rows @ rows.T
+    np.fill_diagonal(products, 0)
+    return float((products * 0.7 ** np.minimum(apart, count - apart)).sum()) / 2
+
+
+@pytest.mark.parametrize(("m", "n"), [(30, 4), (42, 6), (61, 8)])
+def test_no_exchange_of_two_rows_lowers_the_sum_over_close_pairs(m, n):
+    W = gaussian(m, n, 0)
+    blocks = CountSearch(W, budget=n - 1).blocks
+    assert sorted(np.bincount(blocks)) == sorted(np.bincount(np.arange(m) * n // m))
+    rows = conditioned(W)[0]
+    least = pair_sum(rows, blocks)
+    for i, j in combinations(range(m), 2):
+        other = blocks.copy()
+        other[i], other[j] = blocks[j], blocks[i]
+        assert pair_sum(rows, other) > least - 2e-4
+
+
+def test_blocks_are_equal_also_where_the_arrangement_is_cut_short():
+    W = gaussian(3_001, 20, 0)
+    search = CountSearch(W, budget=19)
+    assert sorted(np.bincount(search.blocks)) == [150] * 19 + [151]
+    assert search.run(100) == EXHAUSTED
+
+
+def test_zero_rows_stand_in_no_block():
+    W = gaussian(30, 4, 0)
+    W[[3, 17]] = 0
+    blocks = CountSearch(W, budget=3).blocks
+    assert np.flatnonzero(blocks < 0).tolist() == [3, 17]
+    assert np.bincount(blocks[blocks >= 0]).tolist() == [7, 7, 7, 7]
+
+
+def test_the_arrangement_saves_more_than_half_of_the_nodes():
+    nodes = dict.fromkeys(("arranged", "as given"), 0)
+    for seed in range(4):
+        W = gaussian(98, 14, seed)
+        for name, blocks in ("arranged", None), ("as given", np.arange(98) // 7):
+            status, search, _, _ = search_count(W, 13, blocks=blocks, record=False)
+            assert status == EXHAUSTED
+            nodes[name] += search.nodes
+    assert nodes["arranged"] < 0.5 * nodes["as given"]
+
+
+# ---- Proofs, slices and parts ----
+
+
+def test_a_spoiled_proof_is_refused():
+    W = gaussian(30, 4, 3)
+    status, search, rows, sides = search_count(W, 3)
+    assert status == EXHAUSTED
+    check_count(search, rows, sides, search.blocks, 3)
+    with pytest.raises((Refused, IndexError, ValueError)):
+        check_count(search, [[-x for x in rows[0]], *rows[1:]], sides, search.blocks, 3)
+    with pytest.raises((Refused, IndexError, ValueError)):
+        check_count(search, rows, sides, search.blocks, 4)
+
+
+def test_slices_change_nothing():
+    W = gaussian(56, 8, 2)
+    _, whole, rows, _ = search_count(W, 7)
+    sliced = CountSearch(*scaled(W)[:2], budget=7)
+    assert sliced.run(3) == RUNNING
+    assert finish(sliced, rows, 5) == EXHAUSTED
+    assert sliced.nodes == whole.nodes
+    for a, b in zip(whole.proof()[1], sliced.proof()[1], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_memory_limit():
+    assert search_count(gaussian(70, 10, 0), 9, memory_limit=20_000)[0] == MEMORY
+
+
+def test_nothing_recorded_on_request():
+    status, search, _, _ = search_count(gaussian(56, 8, 0), 7, record=False)
+    assert status == EXHAUSTED
+    circuits, trees = search.proof()
+    assert len(circuits) == 0
+    assert not any(len(tree) for tree in trees)
+
+
+@pytest.mark.parametrize("slice_nodes", [1, 3, 8])
+@pytest.mark.parametrize("spanning", [False, True])
+def test_parts_given_away_make_the_same_proof(slice_nodes, spanning):
+    """Every search gives a part away after each slice, and so do those that search the parts."""
+    W, budget = (gaussian(35, 5, 0), 4) if spanning else (gaussian(56, 8, 0), 11)
+    floats, error, rows = scaled(W)
+    n = W.shape[1]
+    blocks = CountSearch(floats, error, budget=budget).blocks
+
+    def fresh():
+        return RankSearch(floats, error) if spanning else CountSearch(floats, error, budget=budget, blocks=blocks)
+
+    root, parts, nodes = fresh(), [], 0
+    open_searches = [(None, 0, root)]
+    while open_searches:
+        number, rotation, search = open_searches.pop(0)
+        while (status := search.run(slice_nodes)) != EXHAUSTED:
+            if status == UNSETTLED:
+                search.settle(settled_signs(search.pending, rows))
+            given = search.give_away(len(parts))
+            if given is not None:
+                part = fresh()
+                part.assume(*given)
+                open_searches.append((len(parts), given[0], part))
+                parts.append(None)
+        nodes += search.nodes
+        if number is not None:
+            circuits, trees = search.proof()
+            parts[number] = circuits, trees[rotation]
+    assert len(parts) > 8 / slice_nodes
+    assert root.give_away(0) is None
+    circuits, trees = splice(*root.proof(), parts)
+
+    class Whole:
+        @staticmethod
+        def proof():
+            return circuits, trees
+
+    if spanning:
+        check_rank(Whole, rows, [], n)
+    else:
+        check_count(Whole, rows, [], blocks, budget)
+    alone = fresh()
+    assert finish(alone, rows) == EXHAUSTED
+    assert nodes < 3 * alone.nodes
+
+
+def test_refused_input():
+    with pytest.raises(ValueError, match="do not span"):
+        RankSearch(np.ones((5, 2)))
+    with pytest.raises(ValueError, match="rows of length"):
+        RankSearch(np.eye(2))
