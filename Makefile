@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/*)
+KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/* polyinj/injectivity/*.pyx polyinj/injectivity/csrc/*)
 
 # What has depended on the kernels that OpenBLAS picks for a processor.
 SUSPECTS := tests/lipschitz/test_interpolate.py tests/injectivity/test_invert.py polyinj/lipschitz
@@ -51,4 +51,5 @@ $(READY): pyproject.toml setup.py $(KERNELS)
 	touch $(READY)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info polyinj/*.so polyinj/_*.c
+	rm -rf $(VENV) build dist *.egg-info
+	find polyinj -name '*.so' -delete -o -name '_*.c' -delete

@@ -23,16 +23,17 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 
-SEARCH = ["search.c", "blocks.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "witness.c", "portable.c"]
+CSRC = ("polyinj/csrc", "polyinj/injectivity/csrc")
 
 
 def extension(name: str, *sources: str) -> Extension:
-    """A kernel polyinj/<name>.pyx with the C files it drives."""
+    """The kernel polyinj/<name>.pyx with the C files of its folder that it drives."""
+    path = Path("polyinj", name)
     return Extension(
-        f"polyinj.{name}",
-        [f"polyinj/{name}.pyx", *(f"polyinj/csrc/{source}" for source in sources)],
-        include_dirs=["polyinj/csrc"],
-        depends=[str(path) for path in Path("polyinj/csrc").glob("*.h")],
+        ".".join(path.parts),
+        [f"{path}.pyx", *(f"{path.parent}/csrc/{source}" for source in sources), "polyinj/csrc/portable.c"],
+        include_dirs=list(CSRC),
+        depends=[str(header) for folder in CSRC for header in Path(folder).glob("*.h")],
         extra_compile_args=FLAGS,
     )
 
@@ -43,9 +44,12 @@ setup(
             extension("_core"),
             extension("_cells"),
             extension("_split"),
-            extension("_spectral"),
-            extension("_descent", "descent.c", "portable.c"),
-            extension("_search", *SEARCH),
+            extension(
+                "injectivity/_branch_and_bound",
+                *("branch_and_bound.c", "blocks.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "local_search.c"),
+            ),
+            extension("injectivity/_annealing", "annealing.c"),
+            extension("injectivity/_spectral"),
         ],
         compiler_directives=DIRECTIVES,
         force=DEBUG,

@@ -10,7 +10,10 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "lanes.h"
+#include "portable.h"
+
+/* Rows of matrices are padded to this many doubles. */
+enum { LANES = 8 };
 
 #define ROUNDOFF 1.1102230246251565e-16
 #define SLACK 1.0001
@@ -25,7 +28,7 @@ INLINE double largest_lane(const double *lane)
 }
 
 /* Largest magnitude in row[0..width); width is a multiple of LANES. */
-MULTIVERSION
+CLONED
 static double largest(const double *row, int64_t width)
 {
     double lane[LANES] = {0};
@@ -75,7 +78,7 @@ typedef struct {
  * Writes the next matrix to `target`; its row `solved` is the new pivot row, divided by the pivot. Returns 0, leaving
  * target unspecified, when the pivot cannot be told from zero. Partial pivoting keeps |a_it / pivot| <= 1 in free rows.
  */
-MULTIVERSION
+CLONED
 static int eliminate(double *restrict target, const double *restrict source, int64_t rows, int64_t width,
                      int64_t solved, int64_t t, bounds before, bounds *after)
 {
@@ -116,7 +119,7 @@ static int eliminate(double *restrict target, const double *restrict source, int
 }
 
 /* Certain signs of the cross products of u = (xt, yt) with the columns lo..hi-1: how many are > bound, < -bound. */
-MULTIVERSION
+CLONED
 static void count_signs(const double *x, const double *y, int64_t lo, int64_t hi, double xt, double yt, double bound,
                         int64_t *positive, int64_t *negative)
 {
@@ -143,7 +146,7 @@ static double cross_bound(double M, double E)
  * whose coefficient in objective = c_chart chart + sum c_i w_i is positive. Tight columns must have been overwritten by
  * the chart's. Returns 0 when a sign is uncertain.
  */
-MULTIVERSION
+CLONED
 static int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t first,
                         bounds known, int32_t *positives, int32_t *ascents)
 {

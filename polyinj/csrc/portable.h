@@ -8,8 +8,9 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* One copy of a hot function for each instruction set; the loader picks. The wheel itself stays baseline x86-64. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+/* One copy of a hot function for each instruction set; the loader picks. The wheel itself stays baseline x86-64, and
+   debug builds have one copy, since sanitizers start after the loader has picked. */
+#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && defined(NDEBUG)
 #define CLONED __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
 #else
 #define CLONED

@@ -5,7 +5,7 @@
 #include "pencil.h"
 
 /* signs[j] = certain sign of (xt, yt) cross column j, for lo <= j < hi; returns how many are certain. */
-MULTIVERSION
+CLONED
 static int64_t write_signs(const double *restrict x, const double *restrict y, int64_t lo, int64_t hi, double xt,
                            double yt, double bound, int8_t *restrict signs)
 {

@@ -10,7 +10,7 @@ typedef struct {
 } ray_bounds;
 
 /* target = b + share (a - b); the largest magnitudes in target and in a - b. width is a multiple of LANES. */
-MULTIVERSION
+CLONED
 static void combine(double *restrict target, const double *restrict a, const double *restrict b, double share,
                     int64_t width, double *size, double *difference)
 {
@@ -30,7 +30,7 @@ static void combine(double *restrict target, const double *restrict a, const dou
 }
 
 /* Bits of the rows with value > error and < -error; words 64-row blocks, the last one may be shorter. */
-MULTIVERSION
+CLONED
 static void sign_bits(const double *restrict values, int64_t rows, double error, uint64_t *restrict positive,
                       uint64_t *restrict negative)
 {
@@ -71,7 +71,7 @@ static inline int64_t count_bits(const uint64_t *set, int64_t words)
 }
 
 /* tally[j] += 1 for every row j of the set. */
-MULTIVERSION
+CLONED
 static void tally_bits(int32_t *restrict tally, const uint64_t *restrict set, int64_t words)
 {
     for (int64_t w = 0; w < words; w++)
@@ -80,7 +80,7 @@ static void tally_bits(int32_t *restrict tally, const uint64_t *restrict set, in
 }
 
 /* Of the listed rays, those on which row t is negative and `common` rows vanish as they do on ray a. */
-MULTIVERSION
+CLONED
 static int64_t adjacent_across(const int32_t *rays, int64_t count, const uint64_t *tight, const uint64_t *negative,
                                int64_t words, int64_t a, int64_t t, int64_t common, int32_t *neighbours)
 {

@@ -17,8 +17,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._descent import STARTS, Descent
-from polyinj._search import conditioned
+from polyinj.injectivity._annealing import STARTS, Descent
+from polyinj.injectivity._branch_and_bound import conditioned
 from polyinj.injectivity.branch_and_bound import Problem
 from polyinj.injectivity.driver import Limits
 

@@ -12,9 +12,16 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._search import RUNNING, STUCK, CountSearch, RankSearch, factored, least_singular_value
 from polyinj.certificates.layer import Layer
 from polyinj.exact import arrays
+from polyinj.injectivity._branch_and_bound import (
+    RUNNING,
+    STUCK,
+    CountSearch,
+    RankSearch,
+    factored,
+    least_singular_value,
+)
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.driver import Accept, Limits, Outcome, run
 from polyinj.injectivity.heuristics import Looks

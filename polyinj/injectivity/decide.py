@@ -25,12 +25,12 @@ from itertools import chain, count
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
 from polyinj.certificates.domain import Ball, Box, Cover
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import Claim, InjectivityProof
 from polyinj.errors import CertificateError, InputError, InternalError
 from polyinj.exact import arrays
+from polyinj.injectivity._branch_and_bound import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
 from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.branch_and_bound import Problem, search_count, search_rank

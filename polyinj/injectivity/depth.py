@@ -11,11 +11,11 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import EXHAUSTED, LARGEST_DIMENSION, RUNNING, STUCK
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
 from polyinj.exact import arrays
+from polyinj.injectivity._branch_and_bound import EXHAUSTED, LARGEST_DIMENSION, RUNNING, STUCK
 from polyinj.injectivity.branch_and_bound import Problem, search_count
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.driver import Limits

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._search import EXHAUSTED, RUNNING, STUCK, UNSETTLED, WITNESS
 from polyinj.certificates.layer import System
 from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
+from polyinj.injectivity._branch_and_bound import EXHAUSTED, RUNNING, STUCK, UNSETTLED, WITNESS
 
 if TYPE_CHECKING:
     from polyinj.injectivity.branch_and_bound import Problem

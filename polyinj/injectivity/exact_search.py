@@ -20,10 +20,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from polyinj._search import EXHAUSTED, RUNNING, WITNESS
 from polyinj.certificates.layer import Layer, System
 from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
+from polyinj.injectivity._branch_and_bound import EXHAUSTED, RUNNING, WITNESS
 from polyinj.injectivity.driver import Limits, Outcome, signed_vector
 
 

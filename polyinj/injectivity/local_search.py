@@ -16,11 +16,11 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj._search import WitnessSearch
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import InputError
 from polyinj.exact import arrays
+from polyinj.injectivity._branch_and_bound import WitnessSearch
 from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.branch_and_bound import Problem

@@ -27,9 +27,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._spectral import CLOSED, OPEN, SpectralTree
 from polyinj.certificates.layer import System
 from polyinj.exact.gordan import alternative
+from polyinj.injectivity._spectral import CLOSED, OPEN, SpectralTree
 from polyinj.injectivity.driver import Limits, signed_vector
 from polyinj.injectivity.spectral_descent import Cell
 

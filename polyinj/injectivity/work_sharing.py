@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Condition
 from typing import TYPE_CHECKING, Any
 
-from polyinj._search import EXHAUSTED, WITNESS, splice
+from polyinj.injectivity._branch_and_bound import EXHAUSTED, WITNESS, splice
 from polyinj.injectivity.driver import Accept, Limits, Outcome, run
 from polyinj.injectivity.heuristics import Looks
 

@@ -111,7 +111,7 @@ def test_the_checker_loads_neither_the_search_nor_the_core():
     code = (
         "import sys, polyinj.certificates.layer_certificate; "
         "print([name for name in sys.modules if name.startswith('polyinj') and "
-        "any(part in name for part in ('_core', '_search', 'decide', 'collide'))])"
+        "any(part in name for part in ('_core', '_branch_and_bound', 'decide', 'collide'))])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

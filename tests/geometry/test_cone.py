@@ -1,6 +1,7 @@
 """Cones: both descriptions, certificates, the checked float path, projections and conic intrinsic volumes."""
 
 import dataclasses
+import doctest
 from fractions import Fraction
 from math import acos, comb, pi
 from pathlib import Path

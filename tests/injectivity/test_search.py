@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from helpers import gaussian
 
-from polyinj._search import (
+from polyinj.exact.arrays import float_rows, integer_rows, kernel, rank, read_matrix
+from polyinj.exact.gordan import alternative
+from polyinj.injectivity._branch_and_bound import (
     EXHAUSTED,
     MEMORY,
     RUNNING,
@@ -22,8 +24,6 @@ from polyinj._search import (
     conditioned,
     splice,
 )
-from polyinj.exact.arrays import float_rows, integer_rows, kernel, rank, read_matrix
-from polyinj.exact.gordan import alternative
 
 # ---- Driving a search ----
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witness
-from polyinj._descent import STARTS, Descent
 from polyinj.certificates.layer import read_layer
 from polyinj.injectivity import annealing
+from polyinj.injectivity._annealing import STARTS, Descent
 from polyinj.injectivity.branch_and_bound import Problem
 from polyinj.injectivity.local_search import closest_to_witness
 from polyinj.simulation.statistics import WitnessFound

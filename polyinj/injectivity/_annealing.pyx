@@ -1,11 +1,11 @@
-"""Descent of a smoothed count of active rows; csrc/descent.c does the work and says how. The contract: _descent.pyi."""
+"""Descent of a smoothed count of active rows; csrc/annealing.c does the work and says how. The contract: _annealing.pyi."""
 
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
 import numpy as np
 
-cdef extern from "descent.h" nogil:
+cdef extern from "annealing.h" nogil:
     enum:
         POINTS
     ctypedef struct descent:

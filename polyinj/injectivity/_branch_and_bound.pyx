@@ -1,6 +1,6 @@
 """Compiled search: branch and bound over circuits, and the walk that looks for witnesses.
 
-The C files under csrc/ do the work and say how; here are the Python objects around them. The contract: _search.pyi.
+The C files under csrc/ do the work and say how; here are the Python objects around them. The contract: _branch_and_bound.pyi.
 """
 
 from functools import lru_cache
@@ -26,7 +26,7 @@ cdef extern from "tableau.h" nogil:
     ctypedef struct tableau:
         int64_t pivots
 
-cdef extern from "search.h" nogil:
+cdef extern from "branch_and_bound.h" nogil:
     enum:
         MAX_DIMENSION
     enum search_status:
@@ -62,7 +62,7 @@ cdef extern from "search.h" nogil:
 cdef extern from "blocks.h" nogil:
     int blocks_arrange(int dimension, int rows, const double *vector, int count, int32_t *block)
 
-cdef extern from "witness.h" nogil:
+cdef extern from "local_search.h" nogil:
     ctypedef struct witness_walk:
         int dimension
         int best_count

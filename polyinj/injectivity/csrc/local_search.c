@@ -1,4 +1,4 @@
-#include "witness.h"
+#include "local_search.h"
 
 #include <math.h>
 #include <stdlib.h>

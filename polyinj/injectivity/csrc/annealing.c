@@ -1,4 +1,4 @@
-#include "descent.h"
+#include "annealing.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "search.h"
+#include "branch_and_bound.h"
 
 #include <stdlib.h>
 #include <string.h>
