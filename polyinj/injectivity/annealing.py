@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from polyinj.injectivity._annealing import STARTS, Descent
 from polyinj.injectivity._branch_and_bound import conditioned
-from polyinj.injectivity.branch_and_bound import Problem
-from polyinj.injectivity.driver import Limits
+from polyinj.injectivity.limits import Limits
+from polyinj.injectivity.problem import Problem
 
 # In units of the spread of w_i.x over the rows at random x; what met the fewest active rows at (n, m) = (200, 1300).
 _FIRST_SCALE, _LAST_SCALE = 0.45, 0.012

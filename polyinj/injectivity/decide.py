@@ -33,14 +33,16 @@ from polyinj.exact import arrays
 from polyinj.injectivity._branch_and_bound import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
 from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
-from polyinj.injectivity.branch_and_bound import Problem, search_count, search_rank
+from polyinj.injectivity.branch_and_bound import search_count, search_rank
 from polyinj.injectivity.collide import collision_at
 from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
-from polyinj.injectivity.driver import Limits, Outcome
+from polyinj.injectivity.driver import Outcome
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.heuristics import Look, Looks
+from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.line import covering_circuit, uncovered_point
 from polyinj.injectivity.local_search import Witness, fewest_active
+from polyinj.injectivity.problem import Problem
 
 # By default the rank is tried for so many nodes: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
 _RANK_NODES = 4_000

@@ -16,11 +16,12 @@ from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
 from polyinj.exact import arrays
 from polyinj.injectivity._branch_and_bound import EXHAUSTED, LARGEST_DIMENSION, RUNNING, STUCK
-from polyinj.injectivity.branch_and_bound import Problem, search_count
+from polyinj.injectivity.branch_and_bound import search_count
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.driver import Limits
 from polyinj.injectivity.exact_search import search_exactly
+from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.local_search import fewest_active
+from polyinj.injectivity.problem import Problem
 
 # Steps of the first walk, times n: its bound is mostly the depth itself.
 _WALK_STEPS = 20

@@ -8,8 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,32 +17,13 @@ from polyinj.certificates.layer import System
 from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
 from polyinj.injectivity._branch_and_bound import EXHAUSTED, RUNNING, STUCK, UNSETTLED, WITNESS
-
-if TYPE_CHECKING:
-    from polyinj.injectivity.branch_and_bound import Problem
+from polyinj.injectivity.limits import Limits
+from polyinj.injectivity.problem import Problem
 
 _SLICE_SECONDS = 0.05
 
 # The direction found in doubles, or one beside it, if it is a witness in exact arithmetic; else None.
 Accept = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
-
-
-@dataclass(slots=True)
-class Limits:
-    """What a search may use; `stop` ends it from another thread, and so does the end of the limits around these."""
-
-    nodes: int | None = None
-    deadline: float | None = None
-    stop: Event = field(default_factory=Event)
-    around: Limits | None = None
-
-    def leave(self, used: int) -> int:
-        """Nodes that may still be visited: 0 when a limit is reached."""
-        if self.stop.is_set() or (self.deadline is not None and time.monotonic() >= self.deadline):
-            return 0
-        if self.around is not None and not self.around.leave(0):
-            return 0
-        return 2**62 if self.nodes is None else max(self.nodes - used, 0)
 
 
 @dataclass(slots=True)

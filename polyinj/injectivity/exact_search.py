@@ -24,7 +24,8 @@ from polyinj.certificates.layer import Layer, System
 from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
 from polyinj.injectivity._branch_and_bound import EXHAUSTED, RUNNING, WITNESS
-from polyinj.injectivity.driver import Limits, Outcome, signed_vector
+from polyinj.injectivity.driver import Outcome, signed_vector
+from polyinj.injectivity.limits import Limits
 
 
 def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple[Outcome, list[Fraction] | None]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from polyinj.injectivity.driver import Limits
+from polyinj.injectivity.limits import Limits
 
 # Within limits that may end it; by True it found what makes the search needless.
-Look = Callable[["Limits"], bool]
+Look = Callable[[Limits], bool]
 
 
 class Looks:

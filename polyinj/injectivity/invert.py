@@ -20,7 +20,7 @@ from polyinj.geometry.arrangement import Arrangement
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Verdict
-from polyinj.injectivity.driver import Limits
+from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.singular import LeastSingularValue
 from polyinj.injectivity.spectral import bound_below
 from polyinj.injectivity.spectral_descent import Cell, descend

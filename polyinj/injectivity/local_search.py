@@ -23,10 +23,10 @@ from polyinj.exact import arrays
 from polyinj.injectivity._branch_and_bound import WitnessSearch
 from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
-from polyinj.injectivity.branch_and_bound import Problem
 from polyinj.injectivity.collide import active_rows
-from polyinj.injectivity.driver import Limits
 from polyinj.injectivity.exact_search import search_exactly
+from polyinj.injectivity.limits import Limits
+from polyinj.injectivity.problem import Problem
 
 _STEPS_A_SLICE = 64
 

@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from polyinj.certificates.layer import System
 from polyinj.exact.gordan import alternative
 from polyinj.injectivity._spectral import CLOSED, OPEN, SpectralTree
-from polyinj.injectivity.driver import Limits, signed_vector
+from polyinj.injectivity.driver import signed_vector
+from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.spectral_descent import Cell
 
 # Shares of the best value known that are proved one after the other: the more, the harder.

@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.injectivity.driver import Limits
+from polyinj.injectivity.limits import Limits
 
 _LINES_WITHOUT_GAIN = 20
 

@@ -11,14 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Condition
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from polyinj.injectivity._branch_and_bound import EXHAUSTED, WITNESS, splice
-from polyinj.injectivity.driver import Accept, Limits, Outcome, run
+from polyinj.injectivity.driver import Accept, Outcome, run
 from polyinj.injectivity.heuristics import Looks
-
-if TYPE_CHECKING:
-    from polyinj.injectivity.branch_and_bound import Problem
+from polyinj.injectivity.limits import Limits
+from polyinj.injectivity.problem import Problem
 
 
 def search_together(

@@ -26,8 +26,8 @@ from polyinj import (
     find_witness,
     tukey_depth,
 )
-from polyinj.injectivity.driver import Limits
 from polyinj.injectivity.heuristics import Looks
+from polyinj.injectivity.limits import Limits
 from polyinj.testing import integer_matrices, nearly_dependent_matrices
 
 
