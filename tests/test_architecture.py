@@ -1,8 +1,9 @@
-"""Imports point down (the table of CONTRIBUTING.md), and the checker loads no finder."""
+"""Imports point down by folder, in no circle, and the checker of certificates loads neither a finder nor a kernel."""
 
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -10,126 +11,120 @@ import pytest
 import polyinj
 
 ROOT = Path(polyinj.__file__).parent
-SHARED = {"polyinj", "polyinj.errors"}
-CHECKER = {"certificate", "certificate_file", "circuit_check", "tree_check", "layer", "domain", "clock"}
-NETWORK_CHECKER = {"certificate", "relu_chain", "region_check"}
-SHARED_BY_CHECKERS = ("certificate", "certificate_file", "clock")
-STRANDS = {"geometry", "injectivity", "theory", "simulation", "networks"}
-KERNELS = {"_core", "_cells", "_split", "_search", "_spectral", "_descent"}
-# What the modules of a room may import, beside SHARED and their own room.
-ALLOWED = {
-    "errors": set(),
+ANYWHERE = {"errors", "_version"}
+ENUMERATION = {"_core", "_cells", "_split"}
+SUBJECTS = {"geometry", "theory", "networks", "injectivity", "deep", "lipschitz", "relaxation", "propagation"}
+# What each folder may import beside itself and ANYWHERE: the table of docs/architecture.md.
+BELOW = {
+    "exact": set(),
     "theory": set(),
-    "geometry": KERNELS | {"theory.intrinsic"},
-    "injectivity": KERNELS | {"geometry"},
-    "simulation": {"injectivity", "geometry", "theory"},
-    "networks": {"injectivity", "geometry", "simulation", "theory"},
+    "fitting": set(),
+    "results": set(),
     "plots": set(),
-    "testing": {"geometry"},
+    "geometry": {"exact"} | ENUMERATION,
+    "certificates": {"exact"},
+    "networks": {"exact"},
+    "injectivity": {"geometry", "certificates", "exact"},
+    "deep": {"injectivity", "geometry", "certificates", "networks", "exact"},
+    "lipschitz": {"networks", "geometry", "certificates", "exact"},
+    "relaxation": {"networks", "geometry", "exact"},
+    "propagation": {"networks", "theory", "exact"},
+    "simulation": {"results"},
+    "studies": SUBJECTS | {"exact", "certificates", "simulation", "fitting", "results"},
+    "cli": SUBJECTS | {"exact", "certificates", "simulation", "fitting", "results", "studies", "plots"},
+    "testing": {"geometry", "exact"},
 }
-# Modules of a room that must stay free of some of it: what runs and keeps trials knows no strand.
-MACHINERY = (
-    "adaptive",
-    "counts",
-    "crossing",
-    "describe",
-    "ensembles",
-    "estimate",
-    "executors",
-    "live",
-    "export",
-    "intervals",
-    "links",
-    "progress",
-    "records",
-    "result_file",
-    "response",
-    "scaling",
-    "schedule",
-    "sqlite_file",
-    "store",
-    "store_reader",
-    "table_result",
-    "trials",
-)
-STRICTER = {
-    **{f"simulation.{name}": set() for name in MACHINERY},
-    **{f"injectivity.{name}": {"geometry.exact"} for name in CHECKER},
-    # A network's checker shares the checker's files, its clock and its rounded collision.
-    **{
-        f"networks.{name}": {"geometry.exact", *(f"injectivity.{part}" for part in SHARED_BY_CHECKERS)}
-        for name in NETWORK_CHECKER
-    },
-}
+# The one place where simulation meets the subjects: functions of a matrix that trials compute.
+MEETING = "simulation.statistics"
 
 
-def imports(path):
-    """Names of polyinj modules imported at run time anywhere in a file (blocks under TYPE_CHECKING left out)."""
-    found = set()
+def folder(name):
+    return name.split(".")[0]
 
-    def visit(node):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            return
-        if isinstance(node, ast.ImportFrom) and node.module:
+
+def imported(path, known):
+    """Modules of polyinj that a file imports, those of types included; and which of them inside functions."""
+    everywhere, in_functions = set(), set()
+
+    def visit(node, inside):
+        inside = inside or isinstance(node, ast.FunctionDef)
+        names = []
+        if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
-            found.add(node.module)
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
+            names = [alias.name for alias in node.names]
+        for name in names:
+            if name.split(".")[0] != "polyinj":
+                continue
+            inner = name.removeprefix("polyinj").removeprefix(".")
+            module = inner if inner in known else inner.rpartition(".")[0]
+            assert module in known, f"{path} imports {name}, which is no module; polyinj itself is for users"
+            everywhere.add(module)
+            if inside:
+                in_functions.add(module)
         for child in ast.iter_child_nodes(node):
-            visit(child)
+            visit(child, inside)
 
-    visit(ast.parse(path.read_text(encoding="utf-8")))
-    return {name for name in found if name.split(".")[0] == "polyinj"} - SHARED
+    visit(ast.parse(path.read_text(encoding="utf-8")), False)
+    return everywhere, in_functions
 
 
 def modules():
-    for path in sorted(ROOT.rglob("*.py")):
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        if not name.startswith("cli") and not name.endswith("__init__"):
-            yield pytest.param(name, path, id=name)
+    """Each module with what it imports."""
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for ending in ("*.py", "*.pyx")
+        for path in sorted(ROOT.rglob(ending))
+        if path.name != "__init__.py"
+    }
+    return {name: imported(path, set(files)) for name, path in files.items() if path.suffix == ".py"}
 
 
-@pytest.mark.parametrize(("name", "path"), list(modules()))
-def test_imports_point_down(name, path):
-    room = name.split(".")[0]
-    allowed = STRICTER.get(name, ALLOWED[room])
-    for target in imports(path):
-        inner = target.removeprefix("polyinj.")
-        own = inner.split(".")[0] == room
-        if own and room == "injectivity" and name.split(".")[1] in CHECKER:
-            own = inner.split(".")[1] in CHECKER
-        if own and room == "networks" and name.split(".")[1] in NETWORK_CHECKER:
-            own = inner.split(".")[1] in NETWORK_CHECKER
+MODULES = modules()
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_imports_point_down(name):
+    allowed = BELOW[folder(name)] | {folder(name)} | ANYWHERE if folder(name) not in ANYWHERE else set()
+    if name == MEETING:
+        allowed |= SUBJECTS
+    everywhere, in_functions = MODULES[name]
+    for target in everywhere:
         # A result draws itself: plots is imported inside its method.
-        drawn = inner.startswith("plots") and room in STRANDS
-        assert own or drawn or any(inner == a or inner.startswith(a + ".") for a in allowed), f"{name} imports {target}"
+        drawn = folder(target) == "plots" and target in in_functions
+        assert drawn or folder(target) in allowed, f"{name} imports {target}"
 
 
-@pytest.mark.parametrize("room", sorted(STRANDS))
-def test_rooms_are_empty_packages(room):
-    assert all(path.read_text() == "" for path in (ROOT / room).rglob("__init__.py"))
+def test_every_folder_has_its_rule():
+    folders = {path.name for path in ROOT.iterdir() if (path / "__init__.py").exists()}
+    assert folders == {name for name in BELOW if name != "testing"}
 
 
-CHECKING = {"polyinj", "polyinj.errors", "polyinj.geometry", "polyinj.exact.arrays", "polyinj.injectivity"} | {
-    f"polyinj.injectivity.{name}" for name in CHECKER
-}
-CHECKING_NETWORKS = CHECKING | {"polyinj.networks", *(f"polyinj.networks.{name}" for name in NETWORK_CHECKER)}
+def test_there_is_no_circle():
+    order = TopologicalSorter({name: everywhere for name, (everywhere, _) in MODULES.items()})
+    order.prepare()
 
 
-@pytest.mark.parametrize(
-    ("reader", "allowed"), [("load_certificate", CHECKING), ("load_network_certificate", CHECKING_NETWORKS)]
-)
-def test_the_checker_loads_no_finder(reader, allowed):
+def test_folders_are_empty_packages():
+    assert all(path.read_text() == "" for path in ROOT.rglob("__init__.py") if path.parent != ROOT)
+
+
+@pytest.mark.parametrize("reader", ["load_certificate", "load_network_certificate"])
+def test_the_checker_loads_no_finder(reader):
     program = (
         f"import sys; import polyinj; from polyinj import {reader};"
-        "print(*(name for name in sys.modules if name.startswith('polyinj')))"
+        "print(*(name for name in sys.modules if name.startswith('polyinj.')))"
     )
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
-    assert set(loaded) <= allowed
+    assert {name.split(".")[1] for name in loaded} <= {"certificates", "exact", *ANYWHERE}
 
 
 def test_public_names_exist():
-    for name in polyinj.__all__:
+    stub = ast.parse((ROOT / "__init__.pyi").read_text(encoding="utf-8"))
+    names = {alias.asname for node in stub.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert set(polyinj.__all__) == set(dir(polyinj)) == names
+    for name in names:
         assert getattr(polyinj, name) is not None
-    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+    with pytest.raises(AttributeError, match="nothing"):
         _ = polyinj.nothing

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import AnotherDomain, Layer, LayerName
 from polyinj.certificates.layer_certificate import Collision, InjectivityProof, verify_certificate

@@ -22,7 +22,7 @@ from rich.progress import track
 from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_matrix
 from polyinj.propagation.initialisation import equiangular_inputs

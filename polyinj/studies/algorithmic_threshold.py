@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.intervals import clopper_pearson, isotonic_crossings

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.certificates.relu_chain import read_chain
 from polyinj.deep.decide import decide_network_injectivity
 from polyinj.deep.linear_regions import Regions

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.deep.decide import decide_network_injectivity
 from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts

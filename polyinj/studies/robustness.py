@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import Interval, median_interval
 from polyinj.lipschitz.baselines import norm_product

@@ -14,7 +14,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.adaptive import Batch, expected_width, next_batches
 from polyinj.fitting.counts import Counts

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.errors import InputError, StoreError
 from polyinj.simulation.store.reader import StoreReader
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj import __version__
+from polyinj._version import __version__
 from polyinj.errors import InputError, StoreError
 from polyinj.simulation.store import records
 from polyinj.simulation.store.fingerprint import Description, readable
