@@ -1,6 +1,7 @@
 """Imports point down by folder, in no circle, and the checker of certificates loads neither a finder nor a kernel."""
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -128,3 +129,13 @@ def test_public_names_exist():
         assert getattr(polyinj, name) is not None
     with pytest.raises(AttributeError, match="nothing"):
         _ = polyinj.nothing
+
+
+def test_the_page_names_files_that_exist():
+    page = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    names = set(re.findall(r"`([\w/]+(?:/|\.pyx?i?))`", page))
+    here = {str(path.relative_to(ROOT.parent)) for path in [*ROOT.rglob("*"), *(ROOT.parent / "tests").rglob("*")]}
+    for name in names:
+        assert any(path.endswith("/" + name.rstrip("/")) for path in here), name
+    for folder_name in BELOW:
+        assert folder_name == "testing" or f"`{folder_name}`" in page, folder_name
