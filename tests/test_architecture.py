@@ -29,7 +29,7 @@ BELOW = {
     "deep": {"injectivity", "geometry", "certificates", "networks", "exact"},
     "lipschitz": {"networks", "geometry", "certificates", "exact"},
     "relaxation": {"networks", "geometry", "exact"},
-    "propagation": {"networks", "theory", "exact"},
+    "propagation": {"networks", "theory", "exact", "results"},
     "simulation": {"results"},
     "studies": SUBJECTS | {"exact", "certificates", "simulation", "fitting", "results"},
     "cli": SUBJECTS | {"exact", "certificates", "simulation", "fitting", "results", "studies", "plots"},
@@ -136,6 +136,6 @@ def test_the_page_names_files_that_exist():
     names = set(re.findall(r"`([\w/]+(?:/|\.pyx?i?))`", page))
     here = {str(path.relative_to(ROOT.parent)) for path in [*ROOT.rglob("*"), *(ROOT.parent / "tests").rglob("*")]}
     for name in names:
-        assert any(path.endswith("/" + name.rstrip("/")) for path in here), name
+        assert any(f"/{path}".endswith("/" + name.rstrip("/")) for path in here), name
     for folder_name in BELOW:
         assert folder_name == "testing" or f"`{folder_name}`" in page, folder_name
