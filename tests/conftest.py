@@ -1,8 +1,12 @@
 """Test settings: every run draws the same examples, and every proof of injectivity that is returned is checked."""
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import settings
 
+from polyinj.cli.app import main
 from polyinj.injectivity import decide
 
 settings.register_profile("polyinj", deadline=None, derandomize=True, print_blob=True)
@@ -23,3 +27,17 @@ def every_proof_is_checked():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decide._Run, "_injective", checked)
         yield
+
+
+@pytest.fixture
+def run_main(monkeypatch, capsys):
+    """Run `polyinj ...` in this process: the same entry point, without the cost of starting Python."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["polyinj", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        printed = capsys.readouterr()
+        return SimpleNamespace(returncode=stop.value.code or 0, stdout=printed.out, stderr=printed.err)
+
+    return run

@@ -4,14 +4,12 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from helpers import gaussian
 
 from polyinj import InputError, __version__, tukey_depth
-from polyinj.cli.app import main
 from polyinj.cli.options import parse_integers, parse_list
 
 POLYINJ = Path(sys.executable).with_name("polyinj")
@@ -19,20 +17,6 @@ POLYINJ = Path(sys.executable).with_name("polyinj")
 
 def shell(*arguments, cwd=None):
     return subprocess.run([POLYINJ, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, check=False)
-
-
-@pytest.fixture
-def run_main(monkeypatch, capsys):
-    """Run the command in this process: the same entry point, without the cost of starting Python."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["polyinj", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        return SimpleNamespace(returncode=stop.value.code or 0, stdout=printed.out, stderr=printed.err)
-
-    return run
 
 
 @pytest.mark.parametrize(

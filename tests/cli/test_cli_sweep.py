@@ -3,14 +3,13 @@
 import csv
 import json
 import sys
-from types import SimpleNamespace
+from functools import partial
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 
 from polyinj import GaussianEnsemble, InputError, Transition, locate_transition, simulate
-from polyinj.cli.app import main
 from polyinj.errors import StoreError
 from polyinj.simulation import statistics
 from polyinj.simulation.estimate import Job, simulate_jobs
@@ -20,24 +19,16 @@ from polyinj.simulation.store.reader import StoreReader
 
 
 @pytest.fixture
-def sweep(monkeypatch, capsys, tmp_path):
-    """`polyinj sweep ...` in this process and in an empty folder."""
+def sweep(run_main, monkeypatch, tmp_path):
+    """`polyinj sweep ...` in an empty folder."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["polyinj", "sweep", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        printed = capsys.readouterr()
-        return SimpleNamespace(code=stop.value.code or 0, out=printed.out, err=printed.err)
-
-    return run
+    return partial(run_main, "sweep")
 
 
 def test_locate_keeps_its_trials_and_repeats_its_table(sweep, tmp_path):
     arguments = ("locate", "--n", "2", "--width", "0.5", "--seed", 1, "--workers", 1, "--store", "a.db")
     ran = sweep(*arguments)
-    assert ran.code == 0, ran.err
+    assert ran.returncode == 0, ran.stderr
     expected = locate_transition([2], width=0.5, max_trials=20_000, seed=1, executor=InProcess(), progress=False)
     tables = [
         [(row.n, row.m, row.trials, row.injective, row.undecided) for row in result.rows]
@@ -45,13 +36,13 @@ def test_locate_keeps_its_trials_and_repeats_its_table(sweep, tmp_path):
     ]
     assert tables[0] == tables[1]
     crossing = expected.crossings[0]
-    assert f"{crossing.half_low:.2f}..{crossing.half_high:.2f}" in ran.out
+    assert f"{crossing.half_low:.2f}..{crossing.half_high:.2f}" in ran.stdout
     assert crossing.half_high - crossing.half_low <= 0.5
-    done = sweep("status", "a.db").out.splitlines()[-1]
+    done = sweep("status", "a.db").stdout.splitlines()[-1]
     assert done.startswith("{0} of {0} trials done".format(sum(row.trials for row in expected.rows)))
     again = sweep(*arguments)
-    assert again.out == ran.out
-    assert sweep("status", "a.db").out.splitlines()[-1] == done
+    assert again.stdout == ran.stdout
+    assert sweep("status", "a.db").stdout.splitlines()[-1] == done
 
 
 @pytest.mark.parametrize(
@@ -61,8 +52,8 @@ def test_locate_keeps_its_trials_and_repeats_its_table(sweep, tmp_path):
 def test_locate_refuses_what_makes_no_sense(sweep, tmp_path, option, value, said):
     given = {"--n": "2", "--width": "0.5"} | {option: value}
     ran = sweep("locate", *(word for pair in given.items() for word in pair), "--workers", 1)
-    assert ran.code == 2
-    assert said in ran.err
+    assert ran.returncode == 2
+    assert said in ran.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -71,27 +62,27 @@ DESIGN = ("--n", "2,3", "--aspect-ratios", "3:4:1", "--seed", 7, "--workers", 1,
 
 def test_run_status_resume_export(sweep, tmp_path):
     ran = sweep("run", *DESIGN, "--trials", 30)
-    assert ran.code == 0, ran.err
-    assert "120/120" in ran.err
+    assert ran.returncode == 0, ran.stderr
+    assert "120/120" in ran.stderr
     alone = simulate(GaussianEnsemble(8, 2), statistics.decision, 30, seed=7, executor=InProcess(), progress=False)
     injective = int(alone.column("injective").sum())
-    assert ["2", "8", "30", str(injective)] in [line.split()[:4] for line in ran.out.splitlines()]
+    assert ["2", "8", "30", str(injective)] in [line.split()[:4] for line in ran.stdout.splitlines()]
 
     status = sweep("status", "a.db")
-    assert "GaussianEnsemble, decision, seed 7" in status.out
-    assert "120 of 120 trials done" in status.out
+    assert "GaussianEnsemble, decision, seed 7" in status.stdout
+    assert "120 of 120 trials done" in status.stdout
 
     more = sweep("run", *DESIGN, "--trials", 40)
-    assert more.code == 0
+    assert more.returncode == 0
     resumed = sweep("resume", "a.db", "--workers", 1)
-    assert resumed.code == 0
-    assert resumed.out == more.out
+    assert resumed.returncode == 0
+    assert resumed.stdout == more.stdout
 
     written = sweep("export", "a.db", "--to", "a.csv")
-    assert written.out == "wrote a.csv: 160 trials\n"
+    assert written.stdout == "wrote a.csv: 160 trials\n"
     rows = list(csv.DictReader((tmp_path / "a.csv").read_text().splitlines()))
     assert [int(row["injective"]) for row in rows if row["m"] == "8"][:30] == alone.column("injective").tolist()
-    assert sweep("export", "a.db", "--to", "a.parquet").code == 0
+    assert sweep("export", "a.db", "--to", "a.parquet").returncode == 0
     table = pyarrow.parquet.read_table("a.parquet")
     assert table["injective"].to_pylist() == [float(row["injective"]) for row in rows]
     assert table["seconds"].to_pylist() == [float(row["seconds"]) for row in rows]
@@ -107,18 +98,18 @@ def test_resume_finishes_what_is_missing(sweep, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         simulate_jobs([Job(GaussianEnsemble(9, 3), statistics.depth, 40)], note=stop, **options)
-    assert "1 of 40 trials done" in sweep("status", "a.db").out
-    assert sweep("resume", "a.db", "--workers", 1).code == 0
-    assert "40 of 40 trials done" in sweep("status", "a.db").out
+    assert "1 of 40 trials done" in sweep("status", "a.db").stdout
+    assert sweep("resume", "a.db", "--workers", 1).returncode == 0
+    assert "40 of 40 trials done" in sweep("status", "a.db").stdout
 
 
 def test_trained_rows_travel_with_the_store(sweep, tmp_path):
     np.save("w.npy", np.random.default_rng(0).standard_normal((20, 3)))
     ran = sweep("run", "--ensemble", "rows", "--weights", "w.npy", "--aspect-ratios", "4", "--trials", 10, *DESIGN[6:])
-    assert ran.code == 0, ran.err
-    assert "ranks are proven (decision-by-rank)" in ran.err
+    assert ran.returncode == 0, ran.stderr
+    assert "ranks are proven (decision-by-rank)" in ran.stderr
     (tmp_path / "w.npy").unlink()
-    assert sweep("resume", "a.db", "--workers", 1).out == ran.out
+    assert sweep("resume", "a.db", "--workers", 1).stdout == ran.stdout
 
 
 @pytest.mark.parametrize(
@@ -135,9 +126,9 @@ def test_trained_rows_travel_with_the_store(sweep, tmp_path):
 )
 def test_ensembles_and_statistics(sweep, options, title):
     ran = sweep("run", *DESIGN, "--trials", 4, *options)
-    assert ran.code == 0, ran.err
-    assert title in ran.out
-    assert sweep("resume", "a.db", "--workers", 1).out == ran.out
+    assert ran.returncode == 0, ran.stderr
+    assert title in ran.stdout
+    assert sweep("resume", "a.db", "--workers", 1).stdout == ran.stdout
 
 
 @pytest.mark.parametrize(
@@ -158,16 +149,16 @@ def test_ensembles_and_statistics(sweep, options, title):
 )
 def test_bad_options(sweep, tmp_path, options, message):
     ran = sweep("run", *DESIGN, "--trials", 4, *options)
-    assert ran.code == 2
-    assert message in ran.err
-    assert ran.err.count("\n") == 1
+    assert ran.returncode == 2
+    assert message in ran.stderr
+    assert ran.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_resume_needs_a_store(sweep):
     ran = sweep("resume", "missing.db")
-    assert ran.code == 2
-    assert "missing.db does not exist" in ran.err
+    assert ran.returncode == 2
+    assert "missing.db does not exist" in ran.stderr
 
 
 def own(matrix):
@@ -182,10 +173,10 @@ def test_a_store_of_ones_own_statistic(sweep, tmp_path):
         with pytest.raises(Exception, match="trials failed"):
             simulate(GaussianEnsemble(*shape), own, 30, **options)
     refused = sweep("resume", "a.db")
-    assert refused.code == 2
-    assert "which is not part of polyinj; resume it by running the program that made it" in refused.err
+    assert refused.returncode == 2
+    assert "which is not part of polyinj; resume it by running the program that made it" in refused.stderr
     status = sweep("status", "a.db", "--failures")
-    assert "ValueError: too large" in status.out
+    assert "ValueError: too large" in status.stdout
     with StoreReader("a.db") as store:
         frame = to_pandas(store)
         assert export(store, "a.csv") == len(frame)
@@ -207,21 +198,21 @@ def test_exports_of_damaged_stores(sweep, tmp_path):
     data[place + 9] ^= 1
     (tmp_path / "a.db").write_bytes(data)
     refused = sweep("export", "a.db", "--to", "a.csv")
-    assert refused.code == 2
-    assert "a.db is damaged: a record of the table batch is not as it was written" in refused.err
+    assert refused.returncode == 2
+    assert "a.db is damaged: a record of the table batch is not as it was written" in refused.stderr
     assert not (tmp_path / "a.csv").exists()
     saved = sweep("export", "a.db", "--to", "a.csv", "--salvage")
-    assert saved.code == 0
-    assert "damaged and are left out" in saved.err
+    assert saved.returncode == 0
+    assert "damaged and are left out" in saved.stderr
     rows = len((tmp_path / "a.csv").read_text().splitlines()) - 1
     assert rows == 120 - len(first.values)
-    assert sweep("resume", "a.db", "--workers", 1).code == 2
+    assert sweep("resume", "a.db", "--workers", 1).returncode == 2
 
 
 def test_bad_exports(sweep, tmp_path, monkeypatch):
     sweep("run", *DESIGN, "--trials", 3)
-    assert "expected .csv or .parquet" in sweep("export", "a.db", "--to", "a.xlsx").err
-    assert "cannot be written" in sweep("export", "a.db", "--to", "no/where.csv").err
+    assert "expected .csv or .parquet" in sweep("export", "a.db", "--to", "a.xlsx").stderr
+    assert "cannot be written" in sweep("export", "a.db", "--to", "no/where.csv").stderr
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with StoreReader("a.db") as store, pytest.raises(InputError, match=r"pip install 'polyinj\[export\]'"):
         export(store, "a.parquet")
@@ -231,10 +222,10 @@ def test_bad_exports(sweep, tmp_path, monkeypatch):
 
 
 def test_plot_draws_a_sweep_and_a_table_of_counts(sweep, tmp_path):
-    assert sweep("run", *DESIGN, "--trials", 30).code == 0
+    assert sweep("run", *DESIGN, "--trials", 30).returncode == 0
     few = sweep("plot", "a.db", "--out", "few")
-    assert (few.code, sorted(path.name for path in (tmp_path / "few").iterdir())) == (0, ["transition.png"])
-    assert "4 are needed to extrapolate" in few.err
+    assert (few.returncode, sorted(path.name for path in (tmp_path / "few").iterdir())) == (0, ["transition.png"])
+    assert "4 are needed to extrapolate" in few.stderr
     lines = ["n,m,trials,injective,not_injective,undecided,seed,version"]
     for n in range(3, 8):
         for step in range(-6, 9, 2):
@@ -242,9 +233,9 @@ def test_plot_draws_a_sweep_and_a_table_of_counts(sweep, tmp_path):
             lines.append(f"{n},{5 * n + step},200,{injective},{200 - injective},0,1,0.1.0")
     (tmp_path / "counts.csv").write_text("\n".join(lines))
     drawn = sweep("plot", "counts.csv", "--out", "figures")
-    assert drawn.code == 0
-    assert "a + b n^(-2/3)" in drawn.out
+    assert drawn.returncode == 0
+    assert "a + b n^(-2/3)" in drawn.stdout
     assert (tmp_path / "figures" / "finite_size.png").read_bytes().startswith(b"\x89PNG")
     refused = sweep("plot", "missing.db", "--out", "other")
-    assert (refused.code, len(refused.err.strip().splitlines())) == (2, 1)
+    assert (refused.returncode, len(refused.stderr.strip().splitlines())) == (2, 1)
     assert not (tmp_path / "other").exists()

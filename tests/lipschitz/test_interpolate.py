@@ -1,30 +1,22 @@
-"""Networks through data on the sphere, the cap network, and the study of their Lipschitz constants."""
+"""Networks through data on the sphere, and the cap network with its constant."""
 
 import math
-import sys
-from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 
 from polyinj import (
     Ball,
     InputError,
-    RobustnessStudy,
     SphereData,
     cap_constant,
-    estimate_robustness,
     interpolate,
     lipschitz_constant,
     random_sphere_data,
 )
-from polyinj.cli.app import main
-from polyinj.fitting.intervals import median_interval
 from polyinj.lipschitz.interpolate import _train, largest_height
-from polyinj.studies.robustness import InterpolantLipschitz, SphereDataEnsemble
 
 
 def data_of(seed, n, d):
@@ -147,80 +139,6 @@ def test_the_constant_of_caps_in_the_ball_and_in_the_plane_exactly():
     assert cap_constant(float(s)) ** 2 < in_ball.power < everywhere.power
 
 
-def test_median_intervals():
-    values = np.arange(20.0)
-    interval = median_interval(values, values + 0.5)
-    assert (interval.low, interval.high) == (5.0, 14.5)
-    # Ranks 6 and 15 of 20: 2 P(Bin(20, 1/2) <= 5) = 0.041 <= 0.05 and not for 6.
-    assert 2 * binom(20, 0.5).cdf(5) <= 0.05 < 2 * binom(20, 0.5).cdf(6)
-    assert median_interval(values[:5], values[:5]).high == np.inf
-    assert np.isnan(median_interval(values[:0], values[:0]).value)
-
-
-def test_the_statistic_is_a_function_of_its_matrix():
-    matrix = SphereDataEnsemble(8, 4).sample(np.random.default_rng(4))
-    statistic = InterpolantLipschitz(8, "trained", 1e-6, 1000)
-    values = statistic(matrix)
-    assert values == statistic(matrix.copy())
-    assert values["fits"]
-    assert values["slope"] <= values["upper"] <= values["product"]
-
-
-@pytest.fixture(scope="module")
-def study():
-    return estimate_robustness([4], [5, 7], [5, 8], 6, methods=["trained"], seed=3, workers=1, progress=False)
-
-
-def test_study(study):
-    assert len(study.rows) == 4
-    for row in study.rows:
-        assert row.fitted <= row.trials == 6
-        assert row.exact <= row.fitted
-        assert row.lipschitz_low <= row.lipschitz <= row.lipschitz_high
-        assert row.ratio == pytest.approx(row.lipschitz * math.sqrt(row.k / row.n))
-        assert row.slope <= row.lipschitz_high
-        assert row.lipschitz <= row.product
-    (fit,) = study.fits
-    assert fit.shapes == 4
-    assert fit.n_low <= fit.n_exponent <= fit.n_high
-    assert fit.k_low <= fit.k_exponent <= fit.k_high
-
-
-def test_regularised_rows_stand_on_the_same_data(study):
-    """The same data and starts; the regularised network is the trained one, or less steep."""
-    run = estimate_robustness([4], [5], [5], 6, methods=["regularised"], seed=3, workers=1, progress=False)
-    (row,), first = run.rows, study.rows[0]
-    assert (row.n, row.k, row.fitted, row.slope) == (first.n, first.k, first.fitted, first.slope)
-    assert row.lipschitz < first.lipschitz
-
-
-def test_the_executor_does_not_matter(study):
-    with ThreadPoolExecutor(2) as threads:
-        other = estimate_robustness(
-            [4], [5, 7], [5, 8], 6, methods=["trained"], seed=3, executor=threads, progress=False
-        )
-    assert other == study
-
-
-def test_shapes_that_do_not_fit_are_counted_and_left_out():
-    run = estimate_robustness([3], [20], [2, 4], 3, methods=["trained"], seed=0, workers=1, progress=False)
-    assert [row.fitted for row in run.rows] == [0, 0]
-    assert all(np.isnan(row.lipschitz) for row in run.rows)
-    assert run.fits[0].shapes == 0
-    assert np.isnan(run.fits[0].n_exponent)
-    run.plot()
-
-
-def test_files(tmp_path, study):
-    paths = study.save(tmp_path)
-    assert [path.name for path in paths] == ["robustness.csv", "robustness.json", "robustness.png"]
-    assert paths[0].read_text().count("\n") == 5
-    assert RobustnessStudy.load(tmp_path) == study
-    paths[1].write_text("{}")
-    with pytest.raises(InputError, match="no saved robustness study"):
-        RobustnessStudy.load(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
@@ -248,36 +166,3 @@ def test_bad_data():
         cap_constant(2)
     with pytest.raises(InputError, match="n, d is"):
         data_of(0, 0, 3)
-
-
-@pytest.mark.parametrize(
-    ("design", "options", "message"),
-    [
-        (([], [5], [5]), {}, "d is"),
-        (([3], [0], [5]), {}, "n is"),
-        (([3], [5], [5]), {"methods": ["caps"]}, "methods is"),
-        (([3], [5], [4]), {"methods": ["random_features"]}, "random features need k >= n"),
-        (([3], [5], [5]), {"tolerance": -1.0}, "tolerance"),
-    ],
-)
-def test_bad_studies(design, options, message):
-    with pytest.raises(InputError, match=message):
-        estimate_robustness(*design, 5, seed=0, progress=False, **options)
-
-
-def test_shell(monkeypatch, capsys, tmp_path, study):
-    design = ["--d", "4", "--n", "5,7", "--k", "5,8", "--trials", "6", "--methods", "trained", "--seed", "3"]
-    monkeypatch.setattr(sys, "argv", ["polyinj", "robustness", *design, "--workers", "1", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert not stop.value.code
-    printed = capsys.readouterr().out
-    assert "Lip ~ n^a / k^b" in printed
-    assert "wrote" in printed
-    assert RobustnessStudy.load(tmp_path) == study
-    monkeypatch.setattr(sys, "argv", ["polyinj", "robustness", "--k", "x", "--out", str(tmp_path / "nothing")])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
-    assert "--k is 'x'" in capsys.readouterr().err
-    assert not (tmp_path / "nothing").exists()

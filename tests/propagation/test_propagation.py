@@ -1,7 +1,6 @@
-"""Propagation: against plain arrays, rationals and theory; scales that no double holds; seeds, files and bad input."""
+"""Propagation: against plain arrays, rationals and theory; scales that no double holds; seeds, files, bad input."""
 
 import math
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,24 +8,16 @@ import pytest
 from reference import propagation
 
 from polyinj import (
-    AngleInjectivity,
     GivenNetwork,
     InputError,
     Propagation,
     RandomNetwork,
-    Verdict,
-    decide_network_injectivity,
-    inverse_lipschitz,
     propagate,
-    relate_angles_to_injectivity,
     small_angle_step,
 )
-from polyinj.cli import propagate as propagate_command
-from polyinj.cli.app import main
 from polyinj.propagation.initialisation import equiangular_inputs, identity, orthogonal
 from polyinj.propagation.observables import LENSES
 from polyinj.propagation.vector_pairs import Pairs, Scaled, log_abs_expm1
-from polyinj.studies.angle_injectivity import singular_values_of_regions
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
 from polyinj.theory.propagation import CENTRED_VARIANCE
 
@@ -360,106 +351,3 @@ def test_files(tmp_path):
     given.save(tmp_path / "given")
     assert repr(Propagation.load(tmp_path / "given")) == repr(given)
     assert given.theory() == {}
-
-
-def shell(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["polyinj", "propagate", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code or 0, capsys.readouterr()
-
-
-def test_shell(monkeypatch, capsys, tmp_path):
-    design = ["--width", "24", "--depth", "6", "--batch", "8", "--networks", "2", "--seed", "3"]
-    laws = [
-        "--sigma-w",
-        "1.2",
-        "--sigma-b",
-        "0.1",
-        "--normalisation",
-        "layer",
-        "--residual",
-        "0.5",
-        "--dtype",
-        "float32",
-    ]
-    code, printed = shell(monkeypatch, capsys, *design, *laws, "--out", str(tmp_path))
-    assert code == 0
-    assert "wrote" in printed.out
-    network = RandomNetwork(24, 6, "gaussian", 1.2, 0.1, "layer", False, 0.5)
-    run = propagate(network, batch=8, networks=2, seed=3, dtype="float32")
-    assert np.array_equal(Propagation.load(tmp_path).values, run.values)
-
-
-def test_shell_compares(monkeypatch, capsys, tmp_path):
-    laws = propagate_command.comparison(16, 4)
-    assert len(laws) == 8
-    chosen = {name: laws[name] for name in ("orthogonal", "residual, batch norm")}
-    monkeypatch.setattr(propagate_command, "comparison", lambda width, depth: chosen)
-    design = ["--width", "16", "--depth", "4", "--batch", "6", "--networks", "2"]
-    code, printed = shell(monkeypatch, capsys, *design, "--compare", "--out", str(tmp_path))
-    assert code == 0
-    assert "batch norm" in printed.out
-    assert (tmp_path / "comparison.png").stat().st_size > 10_000
-    assert Propagation.load(tmp_path / "residual-batch-norm").network.normalisation == "batch"
-
-
-def test_shell_refuses(monkeypatch, capsys, tmp_path):
-    code, printed = shell(monkeypatch, capsys, "--init", "haar", "--out", str(tmp_path / "nothing"))
-    assert code == 2
-    assert "initialisation is 'haar'" in printed.err
-    assert not (tmp_path / "nothing").exists()
-
-
-@pytest.fixture(scope="module")
-def angle_study():
-    return relate_angles_to_injectivity(10, 4, 25, seed=2)
-
-
-def test_singular_values_of_regions_are_those_of_jacobians():
-    """Against finite differences in many directions: every region met has its values, and all angles add up."""
-    weights = [layer.weights for layer in RandomNetwork(9, 3, inputs=2).layers(4, 0)]
-    found = singular_values_of_regions(weights)
-    # First layer: 2 m cells of a central arrangement in the plane.
-    assert len(found[0]) == 18
-    for depth, values in enumerate(found, 1):
-        met = set()
-        for angle in np.random.default_rng(0).uniform(0, 2 * math.pi, 3000):
-            x, jacobian = np.array([math.cos(angle), math.sin(angle)]), np.eye(2)
-            for matrix in weights[:depth]:
-                active = matrix @ x > 0
-                x, jacobian = np.where(active, matrix @ x, 0), active[:, None] * (matrix @ jacobian)
-            met.add(tuple(np.linalg.svd(jacobian, compute_uv=False).round(9)))
-        known = {tuple(row) for row in values.round(9)}
-        assert met <= known
-        # Regions narrower than a thousandth of the circle may be missed.
-        assert len(met) > 0.8 * len(known)
-
-
-def test_injectivity_beside_angles(angle_study):
-    law = RandomNetwork(width=10, depth=4, inputs=2)
-    weights = [
-        [math.exp(layer.log_scale) * layer.weights for layer in law.layers(angle_study.seed, k)] for k in range(25)
-    ]
-    one = [inverse_lipschitz(w[0]).upper for w in weights]
-    first = angle_study.rows[0]
-    assert first.least == pytest.approx(np.median(one))
-    assert first.injective == sum(value > 0 for value in one)
-    for row, after in zip(angle_study.rows, angle_study.rows[1:], strict=False):
-        assert after.injective <= row.injective
-        assert after.regions > row.regions
-    for depth in range(1, 5):
-        decided = [decide_network_injectivity(w[:depth], certificate=False).verdict for w in weights]
-        assert angle_study.rows[depth - 1].injective == decided.count(Verdict.INJECTIVE)
-    cosines = propagate(law, batch=2, networks=25, probes=0, seed=angle_study.seed).lens("cosine")
-    assert angle_study.rows[3].cosine == pytest.approx(np.nanmean(cosines[:, 4]))
-
-
-def test_files_of_the_angle_study(tmp_path, angle_study, monkeypatch, capsys):
-    design = ["--injectivity", "--width", "10", "--depth", "4", "--networks", "25", "--seed", "2"]
-    code, printed = shell(monkeypatch, capsys, *design, "--out", str(tmp_path))
-    assert code == 0
-    assert "P(injective)" in printed.out
-    assert AngleInjectivity.load(tmp_path) == angle_study
-    with pytest.raises(InputError, match="expected at least 2, 1 and 0"):
-        relate_angles_to_injectivity(1, 1, 1, seed=0)

@@ -1,6 +1,5 @@
 """The study of depth: the law of one layer, seeds, budgets, files and the shell."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 from scipy.stats import binom
 
 from polyinj import DeepTransition, InputError, estimate_deep_transition
-from polyinj.cli.app import main
 from polyinj.studies.deep_transition import DeepGaussianEnsemble, InjectiveLayers
 from polyinj.theory.euler import exact_noninjectivity_probability
 
@@ -111,25 +109,18 @@ def test_bad_ensembles():
         DeepGaussianEnsemble(2, 3, 1)
 
 
-def shell(monkeypatch, capsys, *arguments):
-    monkeypatch.setattr(sys, "argv", ["polyinj", "deep", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code or 0, capsys.readouterr()
-
-
-def test_shell(monkeypatch, capsys, tmp_path):
+def test_shell(run_main, tmp_path):
     design = ["--n", "1,2", "--depth", "1..2", "--expansivity", "3,5", "--trials", "5"]
-    code, printed = shell(monkeypatch, capsys, *design, "--seed", "5", "--workers", "1", "--out", str(tmp_path))
-    assert code == 0
-    assert "l = 2" in printed.out
-    assert "wrote" in printed.out
+    ran = run_main("deep", *design, "--seed", 5, "--workers", 1, "--out", tmp_path)
+    assert ran.returncode == 0
+    assert "l = 2" in ran.stdout
+    assert "wrote" in ran.stdout
     run = estimate_deep_transition([1, 2], [1, 2], [3, 5], 5, seed=5, workers=1, progress=False)
     assert DeepTransition.load(tmp_path).rows == run.rows
 
 
-def test_shell_refuses_bad_lists(monkeypatch, capsys, tmp_path):
-    code, printed = shell(monkeypatch, capsys, "--depth", "1:2", "--out", str(tmp_path / "nothing"))
-    assert code == 2
-    assert "--depth is '1:2'" in printed.err
+def test_shell_refuses_bad_lists(run_main, tmp_path):
+    ran = run_main("deep", "--depth", "1:2", "--out", tmp_path / "nothing")
+    assert ran.returncode == 2
+    assert "--depth is '1:2'" in ran.stderr
     assert not (tmp_path / "nothing").exists()
