@@ -41,6 +41,7 @@ def extension(name: str, *sources: str) -> Extension:
 setup(
     ext_modules=cythonize(
         [
+            extension("_status"),
             extension("_core"),
             extension("_cells"),
             extension("_split"),

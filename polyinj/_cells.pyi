@@ -3,6 +3,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from polyinj._core import RaySweep
+from polyinj._status import Status
 
 class FaceWriter(RaySweep):
     """A cursor that writes the faces of one linear dimension with at most max_positive positives."""
@@ -20,4 +21,4 @@ class FaceWriter(RaySweep):
         max_positive: int,
         antipodes: bool,
     ) -> None: ...
-    def fill(self, out: NDArray[Any], pencils: int) -> tuple[int, int]: ...
+    def fill(self, out: NDArray[Any], pencils: int) -> tuple[Status, int]: ...

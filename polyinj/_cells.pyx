@@ -7,9 +7,11 @@ import numpy as np
 
 from libc.stdint cimport int8_t, int64_t
 
-from polyinj._core cimport DONE_, RUNNING_, UNCERTAIN_, RaySweep, Status, bounds
+from polyinj._core cimport RaySweep, bounds
+from polyinj._status cimport DONE, RUNNING, UNCERTAIN, kernel_status
 
 from polyinj._core import apart
+from polyinj._status import Status
 
 
 cdef extern from "signs.h" nogil:
@@ -46,13 +48,13 @@ cdef class FaceWriter(RaySweep):
 
         `out` needs room for 2 C(n-1, floor((n-1)/2)) (m + 1) rows; RUNNING when the next pencil might not fit.
         """
-        cdef Status status
+        cdef kernel_status status
         if out.shape[1] != self.m:
             raise ValueError("out has the wrong width")
         self.out, self.room, self.written = out, out.shape[0], 0
         with nogil:
             status = self.walk(pencils)
-        return <int>status, self.written
+        return Status(status), self.written
 
     cdef bint has_room(self, int64_t rays) noexcept nogil:
         cdef int64_t tight = self.dimension - 1, lift = self.face_dimension - 1 - self.slice, count = 1, i
@@ -60,14 +62,14 @@ cdef class FaceWriter(RaySweep):
             count = count * (tight - i) // (i + 1)
         return self.written + rays * count * (1 + self.antipodes) <= self.room
 
-    cdef Status visit_pencil(self) noexcept nogil:
+    cdef kernel_status visit_pencil(self) noexcept nogil:
         cdef int64_t d = self.dimension, first = self.first_free(), t, k, j, before = self.written
         cdef int64_t lift = self.face_dimension - 1 - self.slice
         cdef int8_t *ray = &self.ray[0, 0]
         if not 0 <= lift <= d - 1:
-            return DONE_
+            return DONE
         if not self.has_room(self.m - first):
-            return RUNNING_
+            return RUNNING
         self.restore_tight_columns()
         for k in range(d - 2):
             self.tight[k] = self.chosen[k]
@@ -78,32 +80,32 @@ cdef class FaceWriter(RaySweep):
             if not sign_ray(&self.levels[d - 2, 0, 0], d, self.width, self.flat + 1, self.m, t, self.known[d - 2],
                             ray, &self.slopes[0]):
                 self.written = before
-                return UNCERTAIN_
+                return UNCERTAIN
             for k in range(d - 2):
                 ray[self.chosen[k]] = 0
             self.tight[d - 2] = t
             self.write_faces(d - 1, lift)
-        return DONE_
+        return DONE
 
-    cdef Status visit_point(self) noexcept nogil:
+    cdef kernel_status visit_point(self) noexcept nogil:
         cdef int64_t j
         cdef int sign
         if self.face_dimension != 1 + self.slice:
-            return DONE_
+            return DONE
         if not self.has_room(1):
-            return RUNNING_
+            return RUNNING
         for j in range(self.m):
             self.ray[0, j] = 0
         if self.point_sign(self.m) == 0:
-            return UNCERTAIN_
+            return UNCERTAIN
         self.ray[0, self.flat] = 1
         for j in range(self.flat + 1, self.m):
             sign = self.point_sign(j)
             if sign == 0:
-                return UNCERTAIN_
+                return UNCERTAIN
             self.ray[0, j] = <int8_t>sign
         self.write_faces(0, 0)
-        return DONE_
+        return DONE
 
     cdef void write_faces(self, int64_t tight, int64_t lift) noexcept nogil:
         """One face for each choice of `lift` tight rows of the ray that leave zero, upwards."""

@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int32_t, int64_t
 
+from polyinj._status cimport kernel_status
+
 
 cdef extern from "pencil.h" nogil:
     ctypedef struct bounds:
@@ -16,13 +18,6 @@ cdef extern from "pencil.h" nogil:
                   bounds before, bounds *after)
     int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t first,
                      bounds known, int32_t *positives, int32_t *ascents)
-
-
-cdef enum Status:
-    DONE_ = 0
-    RUNNING_ = 1
-    UNCERTAIN_ = 2
-    FULL_ = 3
 
 
 cdef inline int64_t padded(int64_t columns) noexcept nogil:
@@ -46,13 +41,13 @@ cdef class RaySweep:
     cdef bounds known[64]
     cdef char after[128]
 
-    cdef Status walk(self, int64_t pencils) noexcept nogil
+    cdef kernel_status walk(self, int64_t pencils) noexcept nogil
     cdef bint open_chart(self) noexcept nogil
-    cdef Status walk_chart(self, int64_t *pencils) noexcept nogil
+    cdef kernel_status walk_chart(self, int64_t *pencils) noexcept nogil
     cdef void restore_tight_columns(self) noexcept nogil
     cdef bint takes_unit(self, int64_t rest) noexcept nogil
     cdef int64_t first_free(self) noexcept nogil
-    cdef Status visit_pencil(self) noexcept nogil
-    cdef Status visit_point(self) noexcept nogil
+    cdef kernel_status visit_pencil(self) noexcept nogil
+    cdef kernel_status visit_point(self) noexcept nogil
     cdef int point_sign(self, int64_t j) noexcept nogil
     cdef void count_ray(self, int64_t positive, int64_t ascents, int64_t t) noexcept nogil

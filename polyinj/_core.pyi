@@ -2,10 +2,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-DONE: int
-RUNNING: int
-UNCERTAIN: int
-FULL: int
+from polyinj._status import Status
 
 class RaySweep:
     """A cursor over all rays of all charts of one matrix.
@@ -29,4 +26,4 @@ class RaySweep:
     def prefix(self) -> tuple[int, ...]: ...
     @property
     def fewest_tight(self) -> tuple[int, ...]: ...
-    def run(self, pencils: int) -> int: ...
+    def run(self, pencils: int) -> Status: ...

@@ -8,7 +8,9 @@ import numpy as np
 from libc.math cimport fabs
 from libc.stdint cimport int32_t, int64_t
 
-DONE, RUNNING, UNCERTAIN, FULL = DONE_, RUNNING_, UNCERTAIN_, FULL_
+from polyinj._status cimport DONE, RUNNING, UNCERTAIN, kernel_status
+
+from polyinj._status import Status
 
 # Two cache lines: processors fetch them in pairs.
 cdef int64_t APART = 128
@@ -69,13 +71,13 @@ cdef class RaySweep:
 
     def run(self, int64_t pencils):
         """Walk on for at most so many pencils; DONE, RUNNING, or UNCERTAIN (the next run goes on behind `prefix`)."""
-        cdef Status status
+        cdef kernel_status status
         with nogil:
             status = self.walk(pencils)
-        return <int>status
+        return Status(status)
 
-    cdef Status walk(self, int64_t pencils) noexcept nogil:
-        cdef Status status
+    cdef kernel_status walk(self, int64_t pencils) noexcept nogil:
+        cdef kernel_status status
         while self.flat < self.flats:
             if not self.chart_is_open:
                 self.chart_is_open = True
@@ -83,17 +85,17 @@ cdef class RaySweep:
                     self.depth = -1
                     self.prefix_length = 0
                     if self.part == 0:
-                        return UNCERTAIN_
+                        return UNCERTAIN
                 if self.dimension <= 2 and self.part != 0:
                     self.depth = -1
             status = self.walk_chart(&pencils)
-            if status != DONE_:
+            if status != DONE:
                 return status
             self.chart_is_open = False
             self.slice += 1
             if self.slice >= min(self.slices, self.n - self.flat):
                 self.flat, self.slice = self.flat + 1, 0
-        return DONE_
+        return DONE
 
     cdef bint open_chart(self) noexcept nogil:
         """Restrict rows, chart and objective to the flat of the chart: level 0 of the elimination."""
@@ -131,22 +133,22 @@ cdef class RaySweep:
         self.known[0] = now
         return True
 
-    cdef Status walk_chart(self, int64_t *pencils) noexcept nogil:
+    cdef kernel_status walk_chart(self, int64_t *pencils) noexcept nogil:
         cdef int64_t d = self.dimension, unit_level = max(d - 4, 0), e
-        cdef Status status
+        cdef kernel_status status
         while self.depth >= 0:
             e = self.depth
             if e >= d - 2:
                 if pencils[0] <= 0:
-                    return RUNNING_
+                    return RUNNING
                 pencils[0] -= 1
                 status = self.visit_pencil() if d > 1 else self.visit_point()
-                if status == RUNNING_:
-                    return RUNNING_
+                if status == RUNNING:
+                    return RUNNING
                 self.depth = e - 1 if d > 1 else -1
-                if status == UNCERTAIN_:
+                if status == UNCERTAIN:
                     self.prefix_length = max(d - 2, 0)
-                    return UNCERTAIN_
+                    return UNCERTAIN
                 continue
             self.chosen[e] += 1
             if self.chosen[e] > self.m - (d - 1 - e):
@@ -161,8 +163,8 @@ cdef class RaySweep:
             elif e >= unit_level or self.part == 0:
                 # Above the units all cursors fail alike; the first one reports it.
                 self.prefix_length = e + 1
-                return UNCERTAIN_
-        return DONE_
+                return UNCERTAIN
+        return DONE
 
     cdef bint takes_unit(self, int64_t rest) noexcept nogil:
         """Whether the next unit, with `rest` rows behind those chosen, is this cursor's."""
@@ -184,15 +186,15 @@ cdef class RaySweep:
             for i in range(d - 2, d):
                 self.levels[e, i, self.chosen[k]] = self.levels[e, i, self.m]
 
-    cdef Status visit_pencil(self) noexcept nogil:
+    cdef kernel_status visit_pencil(self) noexcept nogil:
         cdef int64_t d = self.dimension, t, first = self.first_free()
         self.restore_tight_columns()
         if not sweep_pencil(&self.levels[d - 2, 0, 0], d, self.width, self.flat + 1, self.m, first, self.known[d - 2],
                             &self.positives[0], &self.ascents[0]):
-            return UNCERTAIN_
+            return UNCERTAIN
         for t in range(first, self.m):
             self.count_ray(self.positives[t], self.ascents[t], t)
-        return DONE_
+        return DONE
 
     cdef int point_sign(self, int64_t j) noexcept nogil:
         """In a chart of dimension 1, its one point: certain sign of row j there, or 0; column m is the chart."""
@@ -202,16 +204,16 @@ cdef class RaySweep:
             return 0
         return 1 if (value > 0) == (chart > 0) else -1
 
-    cdef Status visit_point(self) noexcept nogil:
+    cdef kernel_status visit_point(self) noexcept nogil:
         cdef int64_t j, positive = 0
         cdef int sign
         for j in range(self.flat + 1, self.m + 1):
             sign = self.point_sign(j)
             if sign == 0:
-                return UNCERTAIN_
+                return UNCERTAIN
             positive += sign > 0
         self.count_ray(positive - 1, 0, -1)
-        return DONE_
+        return DONE
 
     cdef void count_ray(self, int64_t positive, int64_t ascents, int64_t t) noexcept nogil:
         cdef int64_t k, fewest

@@ -2,6 +2,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from polyinj._status import Status
+
 class ConeSplitter:
     """A cursor over the cells with at most `limit` positives of a simple arrangement whose first n rows are a basis."""
 
@@ -16,4 +18,4 @@ class ConeSplitter:
     @property
     def path(self) -> list[tuple[int, int]]: ...
     def grow(self) -> None: ...
-    def fill(self, out: NDArray[Any], nodes: int) -> tuple[int, int]: ...
+    def fill(self, out: NDArray[Any], nodes: int) -> tuple[Status, int]: ...

@@ -8,7 +8,10 @@ import numpy as np
 from libc.math cimport fabs
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
 
-from polyinj._core cimport DONE_, FULL_, RUNNING_, UNCERTAIN_, Status, bounds, eliminate, largest, padded
+from polyinj._core cimport bounds, eliminate, largest, padded
+from polyinj._status cimport DONE, OUT_OF_MEMORY, RUNNING, UNCERTAIN, kernel_status
+
+from polyinj._status import Status
 
 
 cdef extern from "split.h" nogil:
@@ -97,7 +100,7 @@ cdef class ConeSplitter:
         self.level = -1
 
     def grow(self):
-        """Twice as much room for rays; called after FULL."""
+        """Twice as much room for rays; called after OUT_OF_MEMORY."""
         self.capacity = max(256, 2 * self.capacity)
         self.values = longer(self.values, self.capacity, 0)
         self.sizes = longer(self.sizes, self.capacity, 0)
@@ -114,13 +117,13 @@ cdef class ConeSplitter:
         RUNNING when `out` has no room for the faces of the next cell, or the nodes are spent. After UNCERTAIN nothing
         more can be had here.
         """
-        cdef Status status
+        cdef kernel_status status
         if out.shape[1] != self.m:
             raise ValueError("out has the wrong width")
         self.out, self.room, self.written = out, out.shape[0], 0
         with nogil:
             status = self.walk(nodes)
-        return <int>status, self.written
+        return Status(status), self.written
 
     @property
     def path(self):
@@ -133,25 +136,25 @@ cdef class ConeSplitter:
         orthant = [(i, 1 if current >> i & 1 else -1) for i in reversed(range(self.n))]
         return orthant + [(self.cut[level], 1 if self.side[level] == 2 else -1) for level in range(self.level)]
 
-    cdef Status walk(self, int64_t nodes) noexcept nogil:
-        cdef Status status
+    cdef kernel_status walk(self, int64_t nodes) noexcept nogil:
+        cdef kernel_status status
         if not self.started:
             if not self.solve_basis():
-                return UNCERTAIN_
+                return UNCERTAIN
             self.started = True
         while True:
             if self.level < 0:
                 if self.orthant >> self.n:
-                    return DONE_
+                    return DONE
                 if not self.open_orthant():
-                    return UNCERTAIN_
+                    return UNCERTAIN
                 self.orthant += 1
                 continue
             if nodes <= 0:
-                return RUNNING_
+                return RUNNING
             nodes -= 1
             status = self.advance()
-            if status != DONE_:
+            if status != DONE:
                 return status
 
     cdef bint solve_basis(self) noexcept nogil:
@@ -256,27 +259,27 @@ cdef class ConeSplitter:
         self.level = level
         self.side[level] = -1
 
-    cdef Status advance(self) noexcept nogil:
+    cdef kernel_status advance(self) noexcept nogil:
         """One step from the current level: write a cell, cut it, or enter a side of the cut."""
         cdef int64_t level = self.level
-        cdef Status status
+        cdef kernel_status status
         if self.side[level] < 0:
             if count_bits(&self.cell[level, 2, 0], self.words) == 0:
                 if not self.write_faces(level):
-                    return RUNNING_
+                    return RUNNING
                 self.level -= 1
-                return DONE_
+                return DONE
             status = self.make_cut(level, self.choose_cut(level))
-            if status != DONE_:
+            if status != DONE:
                 return status
             self.side[level] = 0
         if self.side[level] == 2:
             self.level -= 1
-            return DONE_
+            return DONE
         self.side[level] += 1
         self.take_side(level, self.side[level] == 2)
         self.enter(level + 1)
-        return DONE_
+        return DONE
 
     cdef int64_t choose_cut(self, int64_t level) noexcept nogil:
         """Of the rows that change sign here, the one positive on most rays (of four rules, the fewest cones)."""
@@ -293,7 +296,7 @@ cdef class ConeSplitter:
             t = next_bit(undecided, t + 1, words)
         return best
 
-    cdef Status make_cut(self, int64_t level, int64_t t) noexcept nogil:
+    cdef kernel_status make_cut(self, int64_t level, int64_t t) noexcept nogil:
         """Put the rays on the hyperplane of row t on the stack: one for each edge that crosses it.
 
         Two rays of a simple cone share an edge when n - 2 rows are zero on both.
@@ -309,7 +312,7 @@ cdef class ConeSplitter:
             for q in range(neighbours):
                 b = self.neighbours[q]
                 if ray == self.capacity:
-                    return FULL_
+                    return OUT_OF_MEMORY
                 of_a.size, of_a.error = self.sizes[a], self.errors[a]
                 of_b.size, of_b.error = self.sizes[b], self.errors[b]
                 of_new = split_edge(&self.values[ray, 0], &self.values[a, 0], &self.values[b, 0], of_a, of_b, t,
@@ -323,11 +326,11 @@ cdef class ConeSplitter:
                     self.values[ray, j] = 0.0
                     j = next_bit(&self.tight[ray, 0], j + 1, self.words)
                 if (of_new.error > REFRESH * of_new.size or not self.read_signs(ray)) and not self.solve_ray(ray):
-                    return UNCERTAIN_
+                    return UNCERTAIN
                 ray += 1
         self.cut[level] = t
         self.top[level + 1] = ray
-        return DONE_
+        return DONE
 
     cdef void take_side(self, int64_t level, bint positive) noexcept nogil:
         """List the rays of one side of the cut at level + 1."""

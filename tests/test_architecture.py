@@ -13,7 +13,7 @@ import polyinj
 
 ROOT = Path(polyinj.__file__).parent
 ANYWHERE = {"errors", "_version"}
-ENUMERATION = {"_core", "_cells", "_split"}
+ENUMERATION = {"_core", "_cells", "_split", "_status"}
 SUBJECTS = {"geometry", "theory", "networks", "injectivity", "deep", "lipschitz", "relaxation", "propagation"}
 # What each folder may import beside itself and ANYWHERE: the table of docs/architecture.md.
 BELOW = {
@@ -25,7 +25,7 @@ BELOW = {
     "geometry": {"exact"} | ENUMERATION,
     "certificates": {"exact"},
     "networks": {"exact"},
-    "injectivity": {"geometry", "certificates", "exact"},
+    "injectivity": {"geometry", "certificates", "exact", "_status"},
     "deep": {"injectivity", "geometry", "certificates", "networks", "exact"},
     "lipschitz": {"networks", "geometry", "certificates", "exact"},
     "relaxation": {"networks", "geometry", "exact"},

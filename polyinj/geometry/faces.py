@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._cells import FaceWriter
-from polyinj._core import DONE, RUNNING, UNCERTAIN
+from polyinj._status import Status
 from polyinj.errors import PolyinjError
 from polyinj.exact import arrays
 from polyinj.geometry.simplify import SimpleArrangement
@@ -107,14 +107,14 @@ class _WriterPart:
         if not self.is_running:
             return []
         chunk = np.empty((self._rows, len(self._simple.rows)), dtype=np.int8)
-        filled, state = 0, RUNNING
-        while state == RUNNING and filled + self._room <= len(chunk):
+        filled, state = 0, Status.RUNNING
+        while state == Status.RUNNING and filled + self._room <= len(chunk):
             state, written = self._cursor.fill(chunk[filled:], self._pencils)
             filled += written
             if written == 0:
                 break
-        self.is_running = state != DONE
-        chunks = [chunk[:filled], *(self._exact_chunks() if state == UNCERTAIN else ())]
+        self.is_running = state != Status.DONE
+        chunks = [chunk[:filled], *(self._exact_chunks() if state == Status.UNCERTAIN else ())]
         return [self._expand(signs) for signs in chunks]
 
     def _expand(self, signs: Signs) -> Signs:

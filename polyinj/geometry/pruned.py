@@ -26,8 +26,8 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._core import DONE, FULL, UNCERTAIN
 from polyinj._split import ConeSplitter
+from polyinj._status import Status
 from polyinj.exact import arrays
 from polyinj.geometry.faces import Signs, face_chunks
 from polyinj.geometry.simplify import SimpleArrangement
@@ -55,19 +55,19 @@ def pruned_chunks(simple: SimpleArrangement, dimension: int, max_positive: int, 
     limit = max_positive + int(simple.affine)
     cursor = ConeSplitter(floats, error, limit, dimension, simple.affine)
     room = _CHUNK_ROWS
-    count, state = 0, FULL
-    while state != DONE:
+    count, state = 0, Status.OUT_OF_MEMORY
+    while state != Status.DONE:
         chunk = np.empty((room, floats.shape[0]), dtype=np.int8)
         state, written = cursor.fill(chunk, _CONES_A_RUN)
-        if state == FULL:
+        if state == Status.OUT_OF_MEMORY:
             cursor.grow()
-        elif state not in (DONE, UNCERTAIN) and written == 0:
+        elif state not in (Status.DONE, Status.UNCERTAIN) and written == 0:
             room *= 2
         count += written
         walk.report(count)
         if written:
             yield simple.expand(chunk[:written])
-        if state == UNCERTAIN:
+        if state == Status.UNCERTAIN:
             yield from _remaining(simple, dimension, max_positive, walk, cursor.path)
             return
 

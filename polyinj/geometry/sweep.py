@@ -38,7 +38,8 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj._core import DONE, UNCERTAIN, RaySweep
+from polyinj._core import RaySweep
+from polyinj._status import Status
 from polyinj.errors import BudgetExceeded, InputError
 from polyinj.exact import arrays
 from polyinj.geometry.simplify import SimpleArrangement, simplify
@@ -180,7 +181,7 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
                 part, state = running.pop(future), future.result()
                 cursor = cursors[part]
                 counted[part] = int(cursor.histogram[0].sum())
-                for vertex in open_vertices(simple.rows, forms.tolist(), cursor) if state == UNCERTAIN else ():
+                for vertex in open_vertices(simple.rows, forms.tolist(), cursor) if state == Status.UNCERTAIN else ():
                     signs, dimensions = vertex.rising_faces()
                     np.add.at(above, (dimensions, (signs > 0).sum(axis=1)), 1)
                     np.add.at(below, (dimensions, (signs < 0).sum(axis=1)), 1)
@@ -190,7 +191,7 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
                         fewest = min(fewest, (min(positives, m - len(zeros) - positives), vertex.names))
                     if not vertex.is_simple:
                         degenerate = min(degenerate or zeros, zeros)
-                if state != DONE:
+                if state != Status.DONE:
                     running[pool.submit(cursor.run, walk.pencils)] = part
                 # Each ray of flat 0 is the lowest vertex of one cell.
                 walk.report((2 - simple.affine) * (int(above[-1].sum()) + sum(counted)))

@@ -7,11 +7,11 @@ A caller's loop, for both searches:
 
     while True:
         status = search.run(1000)                 # a slice: poll signals, limits and progress between slices
-        if status == UNSETTLED:                   # doubles cannot tell: settle in exact arithmetic
+        if status == Status.UNCERTAIN:            # doubles cannot tell: settle in exact arithmetic
             search.settle(signs or None)
-        elif status == WITNESS and not is_witness(search.best_direction):
+        elif status == Status.WITNESS and not is_witness(search.best_direction):
             continue                              # rejected: the search goes on by itself
-        elif status != RUNNING:
+        elif status != Status.RUNNING:
             break
 
 Objects share nothing and release the interpreter's lock while they run: one thread each.
@@ -23,26 +23,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._status import Status
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
 
-RUNNING: str
-EXHAUSTED: str
-WITNESS: str
-UNSETTLED: str
-MEMORY: str
-STUCK: str
 LARGEST_DIMENSION: int
 
 class _Search:
     blocks: Ints
     """The block of each row for the cycle lemma, -1 for rows that take no part."""
-    status: str
-    """RUNNING: the slice is over. EXHAUSTED: proved. WITNESS: see best_direction. UNSETTLED: see pending. MEMORY:
+    status: Status
+    """RUNNING: the slice is over. DONE: proved. WITNESS: see best_direction. UNCERTAIN: see pending. OUT_OF_MEMORY:
     memory_limit is used up. STUCK: doubles do not suffice (numerically dependent rows, or rejected witnesses all
     the way down)."""
 
-    def run(self, max_nodes: int) -> str:
+    def run(self, max_nodes: int) -> Status:
         """Work for at most max_nodes nodes more and say how it stands; RuntimeError while a circuit is pending."""
 
     @property
@@ -96,7 +92,7 @@ class _Search:
         of the search that gave it away."""
 
 class CountSearch(_Search):
-    """Is some admissible direction active on at most `budget` rows? EXHAUSTED proves that none is.
+    """Is some admissible direction active on at most `budget` rows? DONE proves that none is.
 
     rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading
     entries of a row are its linear part (default all); rows without one take no part. blocks: the block of each
@@ -118,7 +114,7 @@ class CountSearch(_Search):
     ) -> None: ...
 
 class RankSearch(_Search):
-    """Do the linear parts of the active rows fail to span at some admissible direction? EXHAUSTED proves that they
+    """Do the linear parts of the active rows fail to span at some admissible direction? DONE proves that they
     never do.
 
     WITNESS: at best_direction the active rows have rank below `linear`, as far as doubles can tell.

@@ -11,6 +11,10 @@ from libc.string cimport memcmp, memcpy
 
 import numpy as np
 
+from polyinj._status cimport UNCERTAIN, kernel_status
+
+from polyinj._status import Status
+
 cdef extern from "circuits.h" nogil:
     ctypedef struct circuit_pool:
         int words
@@ -29,9 +33,6 @@ cdef extern from "tableau.h" nogil:
 cdef extern from "branch_and_bound.h" nogil:
     enum:
         MAX_DIMENSION
-    enum search_status:
-        UNCERTAIN
-        FOUND_WITNESS
     ctypedef struct recording:
         int32_t *code
         int64_t length
@@ -57,7 +58,7 @@ cdef extern from "branch_and_bound.h" nogil:
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
     int search_give(search *s, int32_t number, int *rotation, int32_t *literal)
     int search_admit(search *s, const int32_t *column, int size)
-    search_status search_run(search *s, int64_t max_nodes)
+    kernel_status search_run(search *s, int64_t max_nodes)
 
 cdef extern from "blocks.h" nogil:
     int blocks_arrange(int dimension, int rows, const double *vector, int count, int32_t *block)
@@ -74,9 +75,6 @@ cdef extern from "local_search.h" nogil:
     int witness_run(witness_walk *w, int64_t max_steps, int target)
 
 LARGEST_DIMENSION = MAX_DIMENSION
-
-RUNNING, EXHAUSTED, WITNESS, UNSETTLED, MEMORY, STUCK = STATUSES = (
-    "running", "exhausted", "witness", "unsettled", "memory", "stuck")
 
 
 cdef _unit(const double[:, ::1] row):
@@ -158,7 +156,7 @@ cdef class _Search:
     cdef object _vector, _back, _row
     cdef readonly object blocks
     cdef bint _unsettled
-    cdef readonly str status
+    cdef readonly object status
 
     def __cinit__(self, rows, double error, side, int budget, int spanning, blocks, int count, bint record,
                   int64_t memory_limit):
@@ -181,7 +179,7 @@ cdef class _Search:
                        count, &block[0], record, memory_limit):
             search_close(&self._s)
             raise ValueError("the rows do not span, or memory is short")
-        self.status = RUNNING
+        self.status = Status.RUNNING
         if count > 1 and self.blocks.max() <= 0 and blocks_arrange(row.shape[1], m, &vector[0, 0], count, &block[0]):
             raise MemoryError
 
@@ -189,13 +187,13 @@ cdef class _Search:
         search_close(&self._s)
 
     def run(self, int64_t max_nodes):
-        cdef search_status status
+        cdef kernel_status status
         if self._unsettled:
             raise RuntimeError("settle the pending circuit first")
         with nogil:
             status = search_run(&self._s, max_nodes)
         self._unsettled = status == UNCERTAIN
-        self.status = STATUSES[<int>status]
+        self.status = Status(status)
         return self.status
 
     @property
@@ -228,7 +226,7 @@ cdef class _Search:
 
     def admit(self, literals):
         cdef int32_t[::1] column = np.array(literals, dtype=np.int32)
-        if self.status != STUCK:
+        if self.status != Status.STUCK:
             raise RuntimeError("only a search that is stuck takes a circuit")
         if not 0 < column.shape[0] <= self._s.dimension + 1:
             raise ValueError(f"{column.shape[0]} literals; expected 1 to {self._s.dimension + 1}")

@@ -2,16 +2,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-RUNNING: int
-CLOSED: int
-OPEN: int
+from polyinj._status import Status
 
 class SpectralTree:
     """A cursor over sign patterns of rows (m, n) of doubles: is the smallest singular value of the positive rows at
     least tau in every cell? Singular values are bounded below for certain, with `share` of the trace for rounding.
 
-        while (status := tree.run(nodes, tau)) != CLOSED:
-            if status == OPEN:       # no clause branches `node`
+        while (status := tree.run(nodes, tau)) != Status.DONE:
+            if status == Status.STUCK:   # no clause branches `node`
                 tree.learn(has, lacks) a clause that does, or tree.close(): its value is known
     """
 
@@ -29,4 +27,4 @@ class SpectralTree:
     @property
     def node(self) -> tuple[NDArray[Any], NDArray[Any]]: ...
     def close(self) -> None: ...
-    def run(self, max_nodes: int, tau: float) -> int: ...
+    def run(self, max_nodes: int, tau: float) -> Status: ...

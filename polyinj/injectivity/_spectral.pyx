@@ -9,6 +9,10 @@ from libc.math cimport sqrt
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy
 
+from polyinj._status cimport DONE, RUNNING, STUCK, kernel_status
+
+from polyinj._status import Status
+
 cdef extern from *:
     """
     #define popcount64(x) __builtin_popcountll(x)
@@ -16,13 +20,6 @@ cdef extern from *:
     """
     int popcount64(uint64_t x) nogil
     int trailing64(uint64_t x) nogil
-
-cdef enum Status:
-    RUNNING_ = 0
-    CLOSED_ = 1
-    OPEN_ = 2
-
-RUNNING, CLOSED, OPEN = RUNNING_, CLOSED_, OPEN_
 
 
 cdef class SpectralTree:
@@ -80,33 +77,33 @@ cdef class SpectralTree:
         self._live[self._depth, :] = 0
 
     def run(self, int64_t max_nodes, double tau):
-        cdef int status
+        cdef kernel_status status
         with nogil:
             status = self._walk(self.nodes + max_nodes, tau * tau)
-        return status
+        return Status(status)
 
-    cdef int _walk(self, int64_t last, double square) noexcept nogil:
+    cdef kernel_status _walk(self, int64_t last, double square) noexcept nogil:
         cdef int64_t d, w, row
         cdef uint64_t bit
-        cdef int found
+        cdef kernel_status found
         while True:
             d = self._depth
             if not self._entered:
                 if self.nodes >= last:
-                    return RUNNING_
+                    return RUNNING
                 self.nodes += 1
                 found = self._enter(d, square)
-                if found == OPEN_:
+                if found == STUCK:
                     self.nodes -= 1
-                    return OPEN_
+                    return STUCK
                 self._entered = True
-                if found == CLOSED_:
+                if found == DONE:
                     for w in range(self.words):
                         self._live[d, w] = 0
             row = self._gains_most(d)
             if row < 0:
                 if d == 0:
-                    return CLOSED_
+                    return DONE
                 self._depth = d - 1
                 continue
             w = row >> 6
@@ -144,8 +141,8 @@ cdef class SpectralTree:
             for j in range(i + 1):
                 self._gram[d, i * self.n + j] += self._rows[row, i] * self._rows[row, j]
 
-    cdef int _enter(self, int64_t d, double square) noexcept nogil:
-        """Propagate; CLOSED if no cell is left or none is below; RUNNING with live rows to branch on; else OPEN."""
+    cdef kernel_status _enter(self, int64_t d, double square) noexcept nogil:
+        """Propagate; DONE if no cell is left or none is below; RUNNING with live rows to branch on; else STUCK."""
         cdef int64_t c, w, count, best, best_count
         cdef uint64_t live, against
         cdef bint true_, usable, changed = True, grown = False
@@ -153,7 +150,7 @@ cdef class SpectralTree:
         cdef uint64_t *negative = &self._negative[d, 0]
         # Most nodes end here, before the clauses are looked at.
         if self._above(d, square):
-            return CLOSED_
+            return DONE
         while changed:
             changed = False
             best, best_count = -1, self.m + 1
@@ -170,7 +167,7 @@ cdef class SpectralTree:
                 if true_:
                     continue
                 if count == 0:
-                    return CLOSED_
+                    return DONE
                 if count == 1:
                     changed = True
                     for w in range(self.words):
@@ -183,12 +180,12 @@ cdef class SpectralTree:
                 elif usable and count < best_count:
                     best, best_count = c, count
         if grown and self._above(d, square):
-            return CLOSED_
+            return DONE
         if best < 0:
-            return OPEN_
+            return STUCK
         for w in range(self.words):
             self._live[d, w] = self._has[best, w] & ~negative[w]
-        return RUNNING_
+        return RUNNING
 
     cdef bint _above(self, int64_t d, double square) noexcept nogil:
         """Whether the Cholesky factorisation of the Gram matrix minus square and the allowance runs to its end."""

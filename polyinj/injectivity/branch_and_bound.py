@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.injectivity._branch_and_bound import RUNNING, STUCK, CountSearch, RankSearch
+from polyinj._status import Status
+from polyinj.injectivity._branch_and_bound import CountSearch, RankSearch
 from polyinj.injectivity.driver import Accept, Outcome, run
 from polyinj.injectivity.heuristics import Looks
 from polyinj.injectivity.limits import Limits
@@ -52,7 +53,7 @@ def search_count(
     try:
         search = start()
     except ValueError:  # In doubles the vectors do not span.
-        return Outcome(STUCK)
+        return Outcome(Status.STUCK)
     outcome = _search(problem, search, lambda: start(search.blocks), limits, accept, record, workers, looks)
     if record:
         outcome.blocks = [[] for _ in range(int(search.blocks.max()) + 1)]
@@ -86,7 +87,7 @@ def search_rank(
     try:
         search = start()
     except ValueError:  # In doubles the vectors do not span.
-        return Outcome(STUCK)
+        return Outcome(Status.STUCK)
     return _search(problem, search, start, limits, problem.witness, record, workers, looks)
 
 
@@ -107,7 +108,7 @@ def _search(
         # Up to the next look exactly, so that nodes do not depend on the time.
         stage = replace(limits, nodes=min(looks.due_at, 2**62 if limits.nodes is None else limits.nodes))
         direction = run(search, problem, stage, accept, pause=lambda: workers > 1 and time.monotonic() > hard)
-        if direction is not None or search.status != RUNNING or not limits.leave(search.nodes):
+        if direction is not None or search.status != Status.RUNNING or not limits.leave(search.nodes):
             break
         look = looks.take(search.nodes)
         if look is None:

@@ -25,12 +25,13 @@ from itertools import chain, count
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyinj._status import Status
 from polyinj.certificates.domain import Ball, Box, Cover
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import Claim, InjectivityProof
 from polyinj.errors import CertificateError, InputError, InternalError
 from polyinj.exact import arrays
-from polyinj.injectivity._branch_and_bound import EXHAUSTED, LARGEST_DIMENSION, MEMORY, STUCK, WITNESS
+from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.branch_and_bound import search_count, search_rank
@@ -178,12 +179,12 @@ class _Run:
             counted = self._count(problem, looks)
             if self.found is not None:
                 return self._by_look(problem)
-            if counted.status == WITNESS:
+            if counted.status == Status.WITNESS:
                 return self.not_injective(problem.point(counted.direction))
-            degenerate = counted.degenerate or counted.status == STUCK
-            if counted.status != EXHAUSTED and not degenerate:
+            degenerate = counted.degenerate or counted.status == Status.STUCK
+            if counted.status != Status.DONE and not degenerate:
                 return self._undecided(problem, self._limit_of(counted))
-            if counted.status == EXHAUSTED:
+            if counted.status == Status.DONE:
                 # No look finds fewer than n active rows any more.
                 looks = Looks()
         if rank_proof is False and counted is not None and not degenerate:
@@ -194,13 +195,13 @@ class _Run:
         ranked = self._rank(problem, tries, looks)
         if self.found is not None:
             return self._by_look(problem)
-        if ranked.status == WITNESS:
+        if ranked.status == Status.WITNESS:
             return self.not_injective(problem.point(ranked.direction))
-        if ranked.status == EXHAUSTED:
+        if ranked.status == Status.DONE:
             return self._injective("spanning", ranked)
-        if counted is not None and counted.status == EXHAUSTED and not degenerate and rank_proof is None:
+        if counted is not None and counted.status == Status.DONE and not degenerate and rank_proof is None:
             return self._injective("depth", counted)
-        if ranked.status == STUCK:
+        if ranked.status == Status.STUCK:
             return self._decide_exactly(problem)
         return self._undecided(problem, self._limit_of(ranked))
 
@@ -231,7 +232,7 @@ class _Run:
         self._add(outcome)
         if direction is not None:
             return self.not_injective(problem.input(direction))
-        if outcome.status == EXHAUSTED:
+        if outcome.status == Status.DONE:
             return self._injective("spanning", outcome)
         return self._undecided(problem, self._limit_of(outcome))
 
@@ -245,7 +246,7 @@ class _Run:
             return self.not_injective(point)
         # One circuit, outside the zero flat: terminal 6 of the proof format.
         tree = np.array([6, 1, 0], dtype=np.int32)
-        return self._injective("spanning", Outcome(EXHAUSTED, circuits=covering_circuit(self.layer), trees=[tree]))
+        return self._injective("spanning", Outcome(Status.DONE, circuits=covering_circuit(self.layer), trees=[tree]))
 
     def _walk(self, problem: Problem, limits: Limits) -> bool:
         """A short walk; it leaves the witness with the fewest active rows."""
@@ -359,7 +360,7 @@ class _Run:
             ) from error
 
     def _limit_of(self, outcome: Outcome) -> Stop:
-        if outcome.status == MEMORY:
+        if outcome.status == Status.OUT_OF_MEMORY:
             return "memory_limit"
         late = self.limits.deadline is not None and time.monotonic() >= self.limits.deadline
         return "time_limit" if late else "node_limit"
@@ -372,7 +373,7 @@ class _Run:
             found = search_count(
                 problem, bound, limits, lambda direction: direction, record=False, memory_limit=self.memory_limit
             )
-            if found.status != EXHAUSTED:
+            if found.status != Status.DONE:
                 break
             bound += 1
         return Decision(Verdict.UNDECIDED, None, False, bound, self.witness, self._stats(), stop, self.layer)

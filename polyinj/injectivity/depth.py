@@ -11,11 +11,12 @@ from math import comb
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from polyinj._status import Status
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
 from polyinj.exact import arrays
-from polyinj.injectivity._branch_and_bound import EXHAUSTED, LARGEST_DIMENSION, RUNNING, STUCK
+from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.branch_and_bound import search_count
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.exact_search import search_exactly
@@ -136,14 +137,14 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
                 problem, depth - zeros - 1, tries, improves, record=True, memory_limit=1 << 30, workers=workers
             )
             better = problem.point(outcome.direction)
-            stuck = outcome.status == STUCK or (tries is not limits and outcome.status == RUNNING)
+            stuck = outcome.status == Status.STUCK or (tries is not limits and outcome.status == Status.RUNNING)
         if not problem.well_conditioned or stuck:
             outcome, better = search_exactly(problem.layer, limits, budget=depth - zeros - 1)
         if better is not None:
             direction = _exact_direction(columns, better, layer)
             depth = len(active_rows(layer, direction))
             continue
-        if outcome.status != EXHAUSTED:
+        if outcome.status != Status.DONE:
             raise BudgetExceeded(f"the depth is at most {depth}; time ran out before less was excluded")
         proof = InjectivityProof.of(
             layer,

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._status import Status
 from polyinj.certificates.layer import System
 from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
-from polyinj.injectivity._branch_and_bound import EXHAUSTED, RUNNING, STUCK, UNSETTLED, WITNESS
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
 
@@ -28,12 +28,12 @@ Accept = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
 
 @dataclass(slots=True)
 class Outcome:
-    """How a search ended: "exhausted", "witness", or a limit ("running", "memory", "stuck").
+    """How a search ended: DONE, WITNESS, or a limit (RUNNING, OUT_OF_MEMORY, STUCK).
 
     `nearest` is the direction with the fewest active rows that it met, `fewest` by its count; None and 2^31 for none.
     """
 
-    status: str
+    status: Status
     direction: NDArray[np.float64] | None = None
     nearest: NDArray[np.float64] | None = None
     fewest: int = 2**31
@@ -47,9 +47,9 @@ class Outcome:
     @classmethod
     def of(cls, search: Any, direction: NDArray[np.float64] | None, record: bool) -> Outcome:
         """How one search ended, with its proof where it is recorded and complete."""
-        outcome = cls(search.status if direction is None else WITNESS, direction)
+        outcome = cls(search.status if direction is None else Status.WITNESS, direction)
         outcome.add(search)
-        if record and search.status == EXHAUSTED:
+        if record and search.status == Status.DONE:
             outcome.circuits, outcome.trees = search.proof()
         return outcome
 
@@ -77,12 +77,12 @@ def run(
     while allowed := limits.leave(search.nodes):
         started = time.monotonic()
         status = search.run(min(nodes, allowed))
-        if status == UNSETTLED:
+        if status == Status.UNCERTAIN:
             search.settle(_relation_signs(search.pending, problem.layer.system()))
-        elif status == WITNESS:
+        elif status == Status.WITNESS:
             if (witness := accept(search.best_direction)) is not None:
                 return witness
-        elif status == STUCK:
+        elif status == Status.STUCK:
             system = problem.layer.system()
             literals = [-literal for literal in search.decided]
             literals += [-(len(system.rows) + k + 1) for k in range(len(system.sides))]
@@ -91,7 +91,7 @@ def run(
                 assert found.direction is not None
                 return accept(problem.direction(found.direction))
             search.admit([literals[place] for place in found.circuit])
-        elif status != RUNNING or pause():
+        elif status != Status.RUNNING or pause():
             return None
         elif time.monotonic() - started < _SLICE_SECONDS / 2:
             nodes *= 2

@@ -20,10 +20,10 @@ from fractions import Fraction
 
 import numpy as np
 
+from polyinj._status import Status
 from polyinj.certificates.layer import Layer, System
 from polyinj.exact import arrays
 from polyinj.exact.gordan import alternative
-from polyinj.injectivity._branch_and_bound import EXHAUSTED, RUNNING, WITNESS
 from polyinj.injectivity.driver import Outcome, signed_vector
 from polyinj.injectivity.limits import Limits
 
@@ -39,7 +39,7 @@ def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple
     search = _Search(layer, limits, budget)
     status = search.refute({})
     outcome = Outcome(status, nodes=search.nodes, degenerate=True)
-    if status == EXHAUSTED:
+    if status == Status.DONE:
         width = max((len(circuit) for circuit in search.circuits), default=1)
         padded = [[*circuit, *[0] * (width - len(circuit))] for circuit in search.circuits]
         outcome.circuits = np.array(padded, dtype=np.int32).reshape(-1, width)
@@ -64,50 +64,50 @@ class _Search:
         self.system = self.layer.system()
         self.named = self.system.spanning_rows
 
-    def refute(self, decided: dict[int, bool]) -> str:
+    def refute(self, decided: dict[int, bool]) -> Status:
         if not self.limits.leave(self.nodes):
-            return RUNNING
+            return Status.RUNNING
         self.nodes += 1
         if self.budget is not None:
             decided = self._propagated(decided)
             if sum(decided.values()) > self.budget:
                 self.tree += [4, 1, 0]
-                return EXHAUSTED
+                return Status.DONE
         positive = [i for i, sign in decided.items() if sign]
         free = [i for i in self.named if i not in decided]
         if self.budget is None:
             rank = self._rank(positive)
             if rank == self.system.columns:
                 self.tree += [6, 0]
-                return EXHAUSTED
+                return Status.DONE
             free = [i for i in free if self._rank([*positive, i]) > rank]
         literals = [i + 1 for i in free] + self._literals(decided)
         found = alternative([signed_vector(self.system, literal) for literal in literals])
         if found.circuit is None:
             assert found.direction is not None
             self.direction = [Fraction(entry) for entry in found.direction]
-            return WITNESS
+            return Status.WITNESS
         clause = [literals[place] for place in found.circuit]
         live = [literal - 1 for literal in clause if literal > 0 and literal - 1 not in decided]
         self.circuits.append(clause)
         name = len(self.circuits) - 1
         if not live:
             self.tree += [5, name]
-            return EXHAUSTED
+            return Status.DONE
         if self.budget is None and rank == self.system.columns - 1:
             self.tree += [6, 1, name]
-            return EXHAUSTED
+            return Status.DONE
         if self.budget is not None:
             packing = self._packed(name, live, free, literals, self.budget - len(positive))
             if len(positive) + len(packing) > self.budget:
                 self.tree += [4, 1, len(packing), *packing]
-                return EXHAUSTED
+                return Status.DONE
         self.tree += [3, live[0]]
         for sign in (True, False):
             status = self.refute({**decided, live[0]: sign})
-            if status != EXHAUSTED:
+            if status != Status.DONE:
                 return status
-        return EXHAUSTED
+        return Status.DONE
 
     def _literals(self, decided: dict[int, bool]) -> list[int]:
         """The literals that a clause may have by the decided rows and the sides: all of them false."""

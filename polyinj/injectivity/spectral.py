@@ -27,9 +27,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._status import Status
 from polyinj.certificates.layer import System
 from polyinj.exact.gordan import alternative
-from polyinj.injectivity._spectral import CLOSED, OPEN, SpectralTree
+from polyinj.injectivity._spectral import SpectralTree
 from polyinj.injectivity.driver import signed_vector
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.spectral_descent import Cell
@@ -75,9 +76,9 @@ def bound_below(
         tau = share * best.value
         while (allowed := limits.leave(nodes + tree.nodes)) and tau > rounding:
             status = tree.run(min(_SLICE, allowed), tau)
-            if status == CLOSED:
+            if status == Status.DONE:
                 break
-            if status == OPEN:
+            if status == Status.STUCK:
                 cell = _branch_or_meet(tree, system, matrix)
                 if cell is not None:
                     best = min(best, cell, key=lambda known: known.value)

@@ -13,7 +13,8 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Condition
 from typing import Any
 
-from polyinj.injectivity._branch_and_bound import EXHAUSTED, WITNESS, splice
+from polyinj._status import Status
+from polyinj.injectivity._branch_and_bound import splice
 from polyinj.injectivity.driver import Accept, Outcome, run
 from polyinj.injectivity.heuristics import Looks
 from polyinj.injectivity.limits import Limits
@@ -63,7 +64,7 @@ class _Team(Limits):
         super().__init__(limits.nodes, limits.deadline)
         self.root = search
         self.start, self.problem, self.accept, self.record = start, problem, accept, record
-        self.outcome = Outcome(EXHAUSTED)
+        self.outcome = Outcome(Status.DONE)
         self.changed = Condition()
         # Searches to take up; under way are those that run.
         self.waiting: deque[tuple[int | None, int, Any]] = deque([(None, 0, search)])
@@ -108,9 +109,9 @@ class _Team(Limits):
         with self.changed:
             self.under_way.remove(search)
             self.outcome.add(search)
-            if search.status != EXHAUSTED:
-                if self.outcome.status == EXHAUSTED:
-                    self.outcome.status = search.status if direction is None else WITNESS
+            if search.status != Status.DONE:
+                if self.outcome.status == Status.DONE:
+                    self.outcome.status = search.status if direction is None else Status.WITNESS
                     self.outcome.direction = direction
                 self.stop.set()
             elif self.record:
@@ -151,6 +152,6 @@ class _Team(Limits):
         if number is not None:
             circuits, trees = search.proof()
             self.proofs[number] = circuits, trees[rotation]
-        if self.outcome.status == EXHAUSTED and not self.under_way and not self.waiting:
+        if self.outcome.status == Status.DONE and not self.under_way and not self.waiting:
             circuits, trees = self.root.proof()
             self.outcome.circuits, self.outcome.trees = splice(circuits, trees, self.proofs)

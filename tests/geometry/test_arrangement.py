@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from reference import face_lattice
 
 from polyinj import Arrangement, BudgetExceeded, InputError, PolyinjError
-from polyinj._core import DONE, RaySweep
+from polyinj._core import RaySweep
 from polyinj._split import ConeSplitter
+from polyinj._status import Status
 from polyinj.exact import arrays
 from polyinj.geometry import faces, pruned, sweep
 from polyinj.testing import integer_matrices
@@ -296,7 +297,7 @@ def test_threads_share_the_rays_evenly(m, n, parts):
     forms = sweep.draw_forms(n, 0) / 2.0**50
     whole = RaySweep(floats, error, forms, n, n, 0, 1)
     shares = [RaySweep(floats, error, forms, n, n, part, parts) for part in range(parts)]
-    assert [cursor.run(10**9) for cursor in (whole, *shares)] == [DONE] * (parts + 1)
+    assert [cursor.run(10**9) for cursor in (whole, *shares)] == [Status.DONE] * (parts + 1)
     assert (sum(cursor.histogram for cursor in shares) == whole.histogram).all()
     rays = [int(cursor.histogram.sum()) for cursor in shares]
     assert max(rays) - min(rays) < 0.05 * max(rays) + n * n * m

@@ -9,21 +9,10 @@ import numpy as np
 import pytest
 from helpers import gaussian
 
+from polyinj._status import Status
 from polyinj.exact.arrays import float_rows, integer_rows, kernel, rank, read_matrix
 from polyinj.exact.gordan import alternative
-from polyinj.injectivity._branch_and_bound import (
-    EXHAUSTED,
-    MEMORY,
-    RUNNING,
-    STUCK,
-    UNSETTLED,
-    WITNESS,
-    CountSearch,
-    RankSearch,
-    WitnessSearch,
-    conditioned,
-    splice,
-)
+from polyinj.injectivity._branch_and_bound import CountSearch, RankSearch, WitnessSearch, conditioned, splice
 
 # ---- Driving a search ----
 
@@ -40,15 +29,15 @@ def settled_signs(pending, rows):
 
 def finish(search, rows, slice_=10**9):
     """Run to the end; exact arithmetic settles what doubles cannot."""
-    while (status := search.run(slice_)) in (RUNNING, UNSETTLED, STUCK):
-        if status == UNSETTLED:
+    while (status := search.run(slice_)) in (Status.RUNNING, Status.UNCERTAIN, Status.STUCK):
+        if status == Status.UNCERTAIN:
             search.settle(settled_signs(search.pending, rows))
-        elif status == STUCK:
+        elif status == Status.STUCK:
             literals = [-literal for literal in search.decided]
             literals += [-(place + 1) for place in range(len(search.blocks), len(rows))]
             found = alternative([[entry * np.sign(p).item() for entry in rows[abs(p) - 1]] for p in literals])
             if found.circuit is None:
-                return WITNESS
+                return Status.WITNESS
             search.admit([literals[place] for place in found.circuit])
     return status
 
@@ -74,7 +63,7 @@ def search_rank(matrix, side=None, linear=None):
     n = linear or len(rows[0])
     while True:
         status = finish(search, rows + sides)
-        if status != WITNESS:
+        if status != Status.WITNESS:
             return status, search, rows, sides
         z = fraction_direction(search)
         if rank([row[:n] for row in rows if dot(row, z) >= 0]) < n and all(dot(row, z) > 0 for row in sides):
@@ -270,10 +259,10 @@ def test_count_search_finds_the_depth(m, n, seed):
         for count in (1, 2, 3):
             status, search, rows, sides = search_count(W, budget, blocks=count)
             if budget < depth:
-                assert status == EXHAUSTED
+                assert status == Status.DONE
                 check_count(search, rows, sides, search.blocks, budget)
             else:
-                assert status == WITNESS
+                assert status == Status.WITNESS
                 assert sum(dot(row, fraction_direction(search)) >= 0 for row in rows) <= budget
 
 
@@ -286,9 +275,9 @@ def test_count_search_finds_the_depth(m, n, seed):
 )
 def test_known_depths(m, n, seed, depth):
     W = gaussian(m, n, seed)
-    assert search_count(W, depth)[0] == WITNESS
+    assert search_count(W, depth)[0] == Status.WITNESS
     status, search, rows, sides = search_count(W, depth - 1)
-    assert status == EXHAUSTED
+    assert status == Status.DONE
     if n <= 6:
         check_count(search, rows, sides, search.blocks, depth - 1)
 
@@ -306,10 +295,10 @@ def test_known_verdicts(m, n, seed, injective):
     walk.run(20000, n - 1)
     if not injective:
         if walk.best_count >= n:
-            assert search_count(gaussian(m, n, seed), n - 1)[0] == WITNESS
+            assert search_count(gaussian(m, n, seed), n - 1)[0] == Status.WITNESS
     else:
         assert walk.best_count >= n
-        assert search_count(gaussian(m, n, seed), n - 1)[0] == EXHAUSTED
+        assert search_count(gaussian(m, n, seed), n - 1)[0] == Status.DONE
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -322,12 +311,12 @@ def test_integer_matrices(seed):
         return
     depth, least = admissible_counts(scaled(W)[2], [])
     status, search, rows, sides = search_count(W, n - 1, blocks=2)
-    assert status == (EXHAUSTED if depth >= n else WITNESS)
-    if status == EXHAUSTED:
+    assert status == (Status.DONE if depth >= n else Status.WITNESS)
+    if status == Status.DONE:
         check_count(search, rows, sides, search.blocks, n - 1)
     status, search, rows, sides = search_rank(W)
-    assert status == (EXHAUSTED if least == n else WITNESS)
-    if status == EXHAUSTED:
+    assert status == (Status.DONE if least == n else Status.WITNESS)
+    if status == Status.DONE:
         check_rank(search, rows, sides, n)
 
 
@@ -335,11 +324,11 @@ def test_a_packing_counts_but_need_not_span():
     e = np.eye(3, dtype=int)
     W = np.array([e[0], -e[0], e[1], -e[1], e[0] + e[1], -e[0] - e[1], e[2]])
     status, search, rows, _ = search_rank(W)
-    assert status == WITNESS
+    assert status == Status.WITNESS
     z = fraction_direction(search)
     assert rank([row for row in rows if dot(row, z) >= 0]) < 3
     status, search, rows, sides = search_rank(np.vstack([W, -e[2]]))
-    assert status == EXHAUSTED
+    assert status == Status.DONE
     check_rank(search, rows, sides, 3)
 
 
@@ -348,12 +337,12 @@ def check_layer(rows, side, linear, blocks_count):
     depth, least = admissible_counts(scaled(rows)[2], scaled(side)[2], linear)
     for budget in {n - 1, depth - 1, depth}:
         status, search, exact, sides = search_count(rows, budget, side, linear=linear, blocks=blocks_count)
-        assert status == (EXHAUSTED if depth > budget else WITNESS)
-        if status == EXHAUSTED:
+        assert status == (Status.DONE if depth > budget else Status.WITNESS)
+        if status == Status.DONE:
             check_count(search, exact, sides, search.blocks, budget)
     status, search, exact, sides = search_rank(rows, side, linear)
-    assert status == (EXHAUSTED if least == n else WITNESS)
-    if status == EXHAUSTED:
+    assert status == (Status.DONE if least == n else Status.WITNESS)
+    if status == Status.DONE:
         check_rank(search, exact, sides, linear)
     walk = WitnessSearch(scaled(rows)[0], scaled(side)[0], seed=1, linear=linear)
     assert walk.run(2000, depth)
@@ -383,7 +372,7 @@ def test_orthant(seed):
 @pytest.mark.parametrize("n", [4, 5, 6])
 def test_spanning_proofs_of_gaussian_matrices(n):
     status, search, rows, sides = search_rank(gaussian(8 * n, n, 0))
-    assert status == EXHAUSTED
+    assert status == Status.DONE
     check_rank(search, rows, sides, n)
 
 
@@ -416,7 +405,7 @@ def test_blocks_are_equal_also_where_the_arrangement_is_cut_short():
     W = gaussian(3_001, 20, 0)
     search = CountSearch(W, budget=19)
     assert sorted(np.bincount(search.blocks)) == [150] * 19 + [151]
-    assert search.run(100) == EXHAUSTED
+    assert search.run(100) == Status.DONE
 
 
 def test_zero_rows_stand_in_no_block():
@@ -433,7 +422,7 @@ def test_the_arrangement_saves_more_than_half_of_the_nodes():
         W = gaussian(98, 14, seed)
         for name, blocks in ("arranged", None), ("as given", np.arange(98) // 7):
             status, search, _, _ = search_count(W, 13, blocks=blocks, record=False)
-            assert status == EXHAUSTED
+            assert status == Status.DONE
             nodes[name] += search.nodes
     assert nodes["arranged"] < 0.5 * nodes["as given"]
 
@@ -444,7 +433,7 @@ def test_the_arrangement_saves_more_than_half_of_the_nodes():
 def test_a_spoiled_proof_is_refused():
     W = gaussian(30, 4, 3)
     status, search, rows, sides = search_count(W, 3)
-    assert status == EXHAUSTED
+    assert status == Status.DONE
     check_count(search, rows, sides, search.blocks, 3)
     with pytest.raises((Refused, IndexError, ValueError)):
         check_count(search, [[-x for x in rows[0]], *rows[1:]], sides, search.blocks, 3)
@@ -456,20 +445,20 @@ def test_slices_change_nothing():
     W = gaussian(56, 8, 2)
     _, whole, rows, _ = search_count(W, 7)
     sliced = CountSearch(*scaled(W)[:2], budget=7)
-    assert sliced.run(3) == RUNNING
-    assert finish(sliced, rows, 5) == EXHAUSTED
+    assert sliced.run(3) == Status.RUNNING
+    assert finish(sliced, rows, 5) == Status.DONE
     assert sliced.nodes == whole.nodes
     for a, b in zip(whole.proof()[1], sliced.proof()[1], strict=True):
         np.testing.assert_array_equal(a, b)
 
 
 def test_memory_limit():
-    assert search_count(gaussian(70, 10, 0), 9, memory_limit=20_000)[0] == MEMORY
+    assert search_count(gaussian(70, 10, 0), 9, memory_limit=20_000)[0] == Status.OUT_OF_MEMORY
 
 
 def test_nothing_recorded_on_request():
     status, search, _, _ = search_count(gaussian(56, 8, 0), 7, record=False)
-    assert status == EXHAUSTED
+    assert status == Status.DONE
     circuits, trees = search.proof()
     assert len(circuits) == 0
     assert not any(len(tree) for tree in trees)
@@ -491,8 +480,8 @@ def test_parts_given_away_make_the_same_proof(slice_nodes, spanning):
     open_searches = [(None, 0, root)]
     while open_searches:
         number, rotation, search = open_searches.pop(0)
-        while (status := search.run(slice_nodes)) != EXHAUSTED:
-            if status == UNSETTLED:
+        while (status := search.run(slice_nodes)) != Status.DONE:
+            if status == Status.UNCERTAIN:
                 search.settle(settled_signs(search.pending, rows))
             given = search.give_away(len(parts))
             if given is not None:
@@ -518,7 +507,7 @@ def test_parts_given_away_make_the_same_proof(slice_nodes, spanning):
     else:
         check_count(Whole, rows, [], blocks, budget)
     alone = fresh()
-    assert finish(alone, rows) == EXHAUSTED
+    assert finish(alone, rows) == Status.DONE
     assert nodes < 3 * alone.nodes
 
 

@@ -715,13 +715,13 @@ static void descend(search *s, int positive)
     assign(s, s->frames[s->depth - 1].branch, positive);
 }
 
-enum search_status search_run(search *s, int64_t max_nodes)
+enum kernel_status search_run(search *s, int64_t max_nodes)
 {
     const int64_t last = s->nodes + max_nodes;
     for (;;) {
         if (s->depth < 0) {
             if (s->rotation == s->last_rotation)
-                return EXHAUSTED;
+                return DONE;
             s->rotation++;
             start_rotation(s);
         }
@@ -734,7 +734,7 @@ enum search_status search_run(search *s, int64_t max_nodes)
             case OPEN: f->stage = POSITIVE_DONE; break;
             case ASK: return UNCERTAIN;
             case NO_ROOM: return OUT_OF_MEMORY;
-            case WITNESSED: return FOUND_WITNESS;
+            case WITNESSED: return WITNESS;
             case HELPLESS: return STUCK;
             }
             s->nodes++;

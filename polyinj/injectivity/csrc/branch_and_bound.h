@@ -21,16 +21,8 @@
 
 #include "circuits.h"
 #include "flat.h"
+#include "status.h"
 #include "tableau.h"
-
-enum search_status {
-    RUNNING,        /* the slice is over; call again (so too after a witness that is none) */
-    EXHAUSTED,      /* proved: more than `budget` rows are positive everywhere */
-    FOUND_WITNESS,  /* `best_direction` is one, as far as doubles can tell */
-    UNCERTAIN,      /* settle pool.pending, then call again */
-    OUT_OF_MEMORY,  /* the allowed memory is used up */
-    STUCK           /* every row is decided, or no basis is well enough conditioned, and doubles do not say more */
-};
 
 /* The code of a subtree given away, behind it the number that its taker knows; the others are those of the proof format. */
 enum { GIVEN_SUBTREE = 9 };
@@ -99,6 +91,9 @@ int search_give(search *s, int32_t number, int *rotation, int32_t *literal);
 /* After STUCK: a circuit, signed columns as in circuits_admit, all of whose literals are false here. -1 when memory is short. */
 int search_admit(search *s, const int32_t *column, int size);
 
-enum search_status search_run(search *s, int64_t max_nodes);
+/* Go on for at most max_nodes nodes. DONE: proved. WITNESS: best_direction is one, as far as doubles can tell; where it is
+   none, run on. UNCERTAIN: settle pool.pending, then run on. STUCK: every row is decided, or no basis is well enough
+   conditioned, and doubles do not say more. */
+enum kernel_status search_run(search *s, int64_t max_nodes);
 
 #endif
