@@ -14,7 +14,7 @@ from hypothesis import assume
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 from polyinj.geometry.cone import Cone
 from polyinj.geometry.orthants import OrthantUnion
 
@@ -73,7 +73,7 @@ def general_position_matrices(
 def _extends(rows: list[list[int]], row: list[int], n: int) -> bool:
     """Whether `row` is in general position to rows that are: independent of any n - 1 of them."""
     size = min(n - 1, len(rows))
-    return all(arrays.rank([*chosen, row]) == size + 1 for chosen in combinations(rows, size))
+    return all(algebra.rank([*chosen, row]) == size + 1 for chosen in combinations(rows, size))
 
 
 @st.composite

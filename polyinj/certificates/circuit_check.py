@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.layer import System
 from polyinj.errors import CertificateError
-from polyinj.exact.arrays import IntegerRows, kernel
+from polyinj.exact.algebra import IntegerRows, kernel
 
 Circuits = NDArray[np.int32]
 

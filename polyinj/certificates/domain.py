@@ -11,7 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from polyinj.errors import InputError
-from polyinj.exact.arrays import IntegerRows, format_ratio, read_number
+from polyinj.exact.algebra import IntegerRows
+from polyinj.exact.arrays import format_ratio, read_number
 
 Side = Fraction | None
 Point = tuple[Fraction, ...]

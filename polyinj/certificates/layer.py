@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.domain import Ball, Box, Cover, Domain, Point, describe_domain
 from polyinj.errors import CertificateError, InputError, printable
-from polyinj.exact.arrays import IntegerRows, digest, integer_rows, read_matrix, read_vector
+from polyinj.exact.algebra import IntegerRows
+from polyinj.exact.arrays import digest, integer_rows, read_matrix, read_vector
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

@@ -32,7 +32,8 @@ from polyinj.certificates.json_format import (
 from polyinj.certificates.layer import Layer, LayerName, System, longest_bits
 from polyinj.certificates.tree_check import check_blocks, check_count_trees, check_rank_tree
 from polyinj.errors import CertificateError, InputError, printable
-from polyinj.exact.arrays import product, read_number
+from polyinj.exact.algebra import product
+from polyinj.exact.arrays import read_number
 
 Claim = Literal["depth", "spanning"]
 

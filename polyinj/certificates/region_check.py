@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from math import comb, gcd
+from math import comb
 
 from flint import fmpz_mat, nmod_mat
 
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.relu_chain import ReluChain, brief
 from polyinj.errors import CertificateError
-from polyinj.exact.arrays import IntegerRows, kernel, pivot_columns, product, rank
+from polyinj.exact.algebra import IntegerRows, coprime, kernel, pivot_columns, product, rank
 
 Ray = tuple[int, ...]
 PartName = tuple[int, tuple[int, ...]]
@@ -180,7 +180,7 @@ class _Check:
                 raise CertificateError(f"a facet of region {number} names a neuron that vanishes there")
             wall = row if region.positive[layer - 1] >> neuron & 1 else [-entry for entry in row]
             self.check_neighbour(number, layers, wall, beyond)
-            wall = _coprime(wall)
+            wall = coprime(wall)
             if tuple(wall) in known:
                 raise CertificateError(f"two facets of region {number} have the same wall")
             known.add(tuple(wall))
@@ -415,7 +415,7 @@ def extreme_rays(walls: IntegerRows, dimension: int, check_time: Callable[[], No
                     steps += len(rays)
                     if sum(held & common == common for held in rays.values()) == 2:
                         cut = [values[high] * a - values[low] * b for a, b in zip(low, high, strict=True)]
-                        kept[tuple(_coprime(cut))] = common | 1 << k
+                        kept[tuple(coprime(cut))] = common | 1 << k
                 if steps > _RAY_STEPS:
                     raise OverflowError(f"finding the extreme rays takes more than {_RAY_STEPS} steps")
         rays = kept
@@ -443,11 +443,6 @@ def _bits(mask: int) -> Iterator[int]:
         if mask >> i & 1:
             yield i
         i += 1
-
-
-def _coprime(row: list[int]) -> list[int]:
-    divisor = gcd(*row)
-    return [entry // divisor for entry in row]
 
 
 def _parallel(row: list[int], wall: list[int]) -> bool:

@@ -15,7 +15,8 @@ from flint import fmpz
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import CertificateError, InputError
-from polyinj.exact.arrays import IntegerRows, digest, product, read_matrix, read_vector
+from polyinj.exact.algebra import IntegerRows, product
+from polyinj.exact.arrays import digest, read_matrix, read_vector
 
 Biases = Sequence[ArrayLike | None]
 

@@ -18,7 +18,7 @@ from polyinj.certificates.circuit_check import Circuits
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.layer import System
 from polyinj.errors import CertificateError, printable
-from polyinj.exact.arrays import IntegerRows
+from polyinj.exact.algebra import IntegerRows
 
 UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
 

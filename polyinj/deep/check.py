@@ -12,7 +12,7 @@ from polyinj.certificates.relu_chain import read_chain
 from polyinj.deep.decide import NetworkDecision, decide_network_injectivity
 from polyinj.deep.flat_region import find_flat_region
 from polyinj.errors import CertificateError, InputError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.networks.network import Network, NetworkLayer
@@ -205,7 +205,7 @@ def _check_affine(layer: NetworkLayer, orthant: bool) -> LayerCheck:
 
 
 def _rank(layer: NetworkLayer) -> int:
-    return arrays.rank(arrays.integer_rows(layer.weights))
+    return algebra.rank(arrays.integer_rows(layer.weights))
 
 
 def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_limit: float | None) -> NetworkCheck:
@@ -242,6 +242,6 @@ def _first_layer_collision(check: LayerCheck) -> tuple[Point, Point] | None:
         return check.decision.certificate.x, check.decision.certificate.y
     if check.rank is not None and check.rank < check.layer.shape[1]:
         columns = check.layer.shape[1]
-        kernel = arrays.kernel(arrays.integer_rows(check.layer.weights), columns)[0]
+        kernel = algebra.kernel(arrays.integer_rows(check.layer.weights), columns)[0]
         return (Fraction(0),) * columns, tuple(map(Fraction, kernel))
     return None

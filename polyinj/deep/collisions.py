@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from polyinj.deep.linear_regions import OutOfBudget, Regions
 from polyinj.deep.pairs import kernel_is_diagonal, largest_support, mix, off_diagonal
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 from polyinj.exact.modular import PRIME, multiply, ranks
 
 Point = list[Fraction]
@@ -130,10 +130,10 @@ class _Comparison:
     def _collapses(self, part: Part) -> bool:
         regions, n = self.regions, self.regions.dimension
         columns = [regions.exact_outputs(ray) for ray in part.rays]
-        if arrays.rank(columns) == n:
+        if algebra.rank(columns) == n:
             return False
         inputs = [regions.exact_input(ray) for ray in part.rays]
-        relations = arrays.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
+        relations = algebra.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
         moved = next(move for k in relations if any(move := mix(k, inputs)))
         x = mix([1] * len(inputs), _leveled(inputs))
         # Behind the kernel nothing changes; half-way to where a coefficient would turn negative stays inside.
@@ -153,7 +153,7 @@ class _Comparison:
         scale = lcm(*(entry.denominator for entry in y))
         image = [int(entry * scale) for entry in y]
         for rows, (positive, negative) in zip(self.regions.layers, self.regions.patterns[part.region], strict=False):
-            values = arrays.product(rows, image)
+            values = algebra.product(rows, image)
             if any(
                 (value < 0 and positive >> i & 1) or (value > 0 and negative >> i & 1) for i, value in enumerate(values)
             ):
@@ -268,11 +268,11 @@ def _bits(mask: int) -> Iterator[int]:
         mask ^= low
 
 
-def _signed(rows: arrays.IntegerRows, signs: list[int]) -> arrays.IntegerRows:
+def _signed(rows: algebra.IntegerRows, signs: list[int]) -> algebra.IntegerRows:
     return [[sign * entry for entry in row] for row, sign in zip(rows, signs, strict=True)]
 
 
-def _leveled(rows: arrays.IntegerRows) -> list[list[Fraction]]:
+def _leveled(rows: algebra.IntegerRows) -> list[list[Fraction]]:
     """The rows with largest entry between 1/2 and 1."""
     return [[Fraction(entry, 1 << max(map(abs, row)).bit_length()) for entry in row] for row in rows]
 

@@ -16,7 +16,7 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 from polyinj.networks.network import Network
 
 _PROBES = 64
@@ -125,7 +125,7 @@ def _homogeneous(weights: NDArray[Any], bias: NDArray[Any] | None, kept: list[in
 def _kernel_vector(rows: list[list[int]], columns: int) -> list[int] | None:
     """A nonzero vector that all rows map to 0, with as few nonzero entries as their number allows."""
     used = min(columns, len(rows) + 1)
-    basis = arrays.kernel([row[:used] for row in rows], used)
+    basis = algebra.kernel([row[:used] for row in rows], used)
     return basis[0] + [0] * (columns - used) if basis else None
 
 

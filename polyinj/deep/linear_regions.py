@@ -26,9 +26,8 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 from polyinj.exact.modular import PRIME, multiply
-from polyinj.geometry.exact_cone import coprime, independent_rows
 
 _UNIT = 2.0**-53
 _TINY = 1e-300
@@ -61,7 +60,7 @@ class Regions:
         Outputs of the last layer modulo PRIME, for a positive integer multiple of each ray.
     """
 
-    def __init__(self, layers: list[arrays.IntegerRows], *, affine: bool) -> None:
+    def __init__(self, layers: list[algebra.IntegerRows], *, affine: bool) -> None:
         self.dimension = len(layers[0][0])
         self.affine = affine
         self.depth = 0
@@ -86,12 +85,12 @@ class Regions:
         """The orthants of a basis, of which with biases only those with t >= 0."""
         rows = self.layers[0]
         ordered = [rows[-1], *rows[:-1]] if self.affine else rows
-        basis = flint.fmpz_mat([ordered[i] for i in independent_rows(ordered)])
+        basis = flint.fmpz_mat([ordered[i] for i in algebra.independent_rows(ordered)])
         inverse, _ = flint.fmpq_mat(basis).inv().numer_denom()
         ends: list[list[int]] = []
         for j in range(self.dimension):
             # The denominator of the inverse is positive: basis row j is positive on column j, zero on the others.
-            ray = coprime([int(inverse[i, j]) for i in range(self.dimension)])
+            ray = algebra.coprime([int(inverse[i, j]) for i in range(self.dimension)])
             rays = [ray] if self.affine and j == 0 else [ray, [-entry for entry in ray]]
             ends.append([self._add_input(ray) for ray in rays])
         cells: list[Cell] = [()]
@@ -290,7 +289,7 @@ class Regions:
     def _lies_inside(self, cell: int, point: tuple[int, ...]) -> bool:
         image: list[int] = list(point)
         for rows, (positive, negative) in zip(self.layers, self.patterns[cell], strict=False):
-            values = arrays.product(rows, image)
+            values = algebra.product(rows, image)
             up, down = (sum(1 << i for i, v in enumerate(values) if sign * v > 0) for sign in (1, -1))
             if (up, down) != (positive, negative):
                 return False
@@ -310,7 +309,7 @@ class Regions:
                 waiting.extend(missing)
                 continue
             a, b = (abs(self.exact_values(end, layer)[neuron]) for end in (v, u))
-            known[waiting.pop()] = coprime([a * x + b * y for x, y in zip(known[u], known[v], strict=True)])
+            known[waiting.pop()] = algebra.coprime([a * x + b * y for x, y in zip(known[u], known[v], strict=True)])
         return known[ray]
 
     def exact_values(self, ray: int, layer: int) -> list[int]:
@@ -318,7 +317,7 @@ class Regions:
         known = self._exact_values.setdefault(ray, [])
         while len(known) < layer:
             before = [max(value, 0) for value in known[-1]] if known else self.exact_input(ray)
-            known.append(arrays.product(self.layers[len(known)], before))
+            known.append(algebra.product(self.layers[len(known)], before))
         return known[layer - 1]
 
     def exact_outputs(self, ray: int) -> list[int]:
@@ -349,7 +348,7 @@ def _masks(flags: NDArray[np.bool_]) -> list[int]:
     return [int.from_bytes(row.tobytes(), "little") for row in packed]
 
 
-def _scaled(rows: arrays.IntegerRows) -> Floats:
+def _scaled(rows: algebra.IntegerRows) -> Floats:
     """The matrix over its largest entry, each quotient rounded once."""
     size = max(max(map(abs, row)) for row in rows) or 1
     return np.array([[entry / size for entry in row] for row in rows])

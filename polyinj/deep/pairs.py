@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fractions import Fraction
 
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 from polyinj.exact.farkas import Combination, farkas
 
 
@@ -18,13 +18,13 @@ def mix(shares: Sequence[Fraction | int], rows: Sequence[Sequence[Fraction | int
     return [sum((Fraction(c) * entry for c, entry in zip(shares, line, strict=True)), Fraction(0)) for line in columns]
 
 
-def kernel_is_diagonal(columns: arrays.IntegerRows, inputs: arrays.IntegerRows) -> bool:
+def kernel_is_diagonal(columns: algebra.IntegerRows, inputs: algebra.IntegerRows) -> bool:
     """Whether coefficients that combine the (signed) outputs to 0 also combine the (signed) inputs to 0."""
     both = [[*output, *point] for output, point in zip(columns, inputs, strict=True)]
-    return arrays.rank(columns) == arrays.rank(both)
+    return algebra.rank(columns) == algebra.rank(both)
 
 
-def largest_support(columns: arrays.IntegerRows) -> tuple[list[Fraction], list[int]]:
+def largest_support(columns: algebra.IntegerRows) -> tuple[list[Fraction], list[int]]:
     """Nonnegative coefficients of a relation of the columns with the largest support, and a row of Farkas' lemma.
 
     The row is >= 0 on all columns, and > 0 on those outside the support.
@@ -32,7 +32,7 @@ def largest_support(columns: arrays.IntegerRows) -> tuple[list[Fraction], list[i
     point = [Fraction(0)] * len(columns)
     row = [0] * len(columns[0])
     for k, column in enumerate(columns):
-        if point[k] or arrays.product([row], column) != [0]:
+        if point[k] or algebra.product([row], column) != [0]:
             continue
         rest = [c for j, c in enumerate(columns) if j != k]
         found = farkas(rest, [-entry for entry in column])
@@ -45,13 +45,13 @@ def largest_support(columns: arrays.IntegerRows) -> tuple[list[Fraction], list[i
 
 
 def off_diagonal(
-    point: list[Fraction], support: list[int], columns: arrays.IntegerRows, inputs: arrays.IntegerRows
+    point: list[Fraction], support: list[int], columns: algebra.IntegerRows, inputs: algebra.IntegerRows
 ) -> list[Fraction]:
     """Coefficients with x != y: the point at hand, or one beside it; columns and inputs are those of its support."""
     shares = list(point)
     if any(mix([shares[k] for k in support], inputs)):
         return shares
-    relations = arrays.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
+    relations = algebra.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
     move = next(k for k in relations if any(mix(k, inputs)))
     step = min(shares[k] / abs(c) for k, c in zip(support, move, strict=True) if c) / 2
     for k, c in zip(support, move, strict=True):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from polyinj.certificates.relu_chain import ReluChain
 from polyinj.deep.collisions import Point, compare_regions
 from polyinj.deep.linear_regions import OutOfBudget, Regions
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 
 _BITS = 20
 _PLANES_A_START = 60
@@ -60,18 +59,18 @@ def search_planes(network: ReluChain, seed: int, deadline: float) -> Found | Non
 
 
 def _search_plane(
-    layers: list[arrays.IntegerRows], basis: list[list[int]], linear: bool, deadline: float
+    layers: list[algebra.IntegerRows], basis: list[list[int]], linear: bool, deadline: float
 ) -> Found | _Arc | None:
     """A collision in the plane, else its best arc; None where the first layer does not see all of it (by chance)."""
-    restricted = [arrays.product(basis, row) for row in layers[0]]
-    if arrays.rank(restricted) < 2:
+    restricted = [algebra.product(basis, row) for row in layers[0]]
+    if algebra.rank(restricted) < 2:
         return None
     regions = Regions([restricted, *layers[1:]], affine=not linear)
     for layer in range(1, len(layers) + 1):
         regions.refine(_ARCS, deadline)
         collision = compare_regions(regions, deadline).collision
         if collision is not None:
-            x, y = ([sum(map(mul, shares, line)) for line in zip(*basis, strict=True)] for shares in collision)
+            x, y = ([algebra.dot(shares, line) for line in zip(*basis, strict=True)] for shares in collision)
             return (_finite(x, linear), _finite(y, linear)), layer
     # The first layer has been searched on its own; it counts only where it is the whole network.
     skipped = min(1, len(layers) - 1)
@@ -87,18 +86,18 @@ def _finite(point: Point, linear: bool) -> Point:
     return point if linear else [entry / point[-1] for entry in point]
 
 
-def _collapse(layers: list[arrays.IntegerRows], point: list[int], linear: bool) -> Found | None:
+def _collapse(layers: list[algebra.IntegerRows], point: list[int], linear: bool) -> Found | None:
     """A pair beside a point at which a layer's map has rank below N; neurons that are zero there count as positive."""
     size, image = len(point), list(point)
     matrix = [[int(i == j) for j in range(size)] for i in range(size)]
     for layer, rows in enumerate(layers, start=1):
-        values = arrays.product(rows, image)
+        values = algebra.product(rows, image)
         columns = [list(column) for column in zip(*matrix, strict=True)]
         matrix = [
-            arrays.product(columns, row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)
+            algebra.product(columns, row) if value >= 0 else [0] * size for row, value in zip(rows, values, strict=True)
         ]
         image = [max(value, 0) for value in values]
-        directions = arrays.kernel(matrix, size)
+        directions = algebra.kernel(matrix, size)
         if directions:
             pair = _beside(layers[:layer], point, directions[0], linear)
             return None if pair is None else (pair, layer)
@@ -106,7 +105,7 @@ def _collapse(layers: list[arrays.IntegerRows], point: list[int], linear: bool) 
 
 
 def _beside(
-    layers: list[arrays.IntegerRows], point: list[int], direction: list[int], linear: bool
+    layers: list[algebra.IntegerRows], point: list[int], direction: list[int], linear: bool
 ) -> tuple[Point, Point] | None:
     """point and point + eps direction, if a small eps gives them one image: always, where no neuron is zero."""
     size = max(map(abs, direction)).bit_length()
@@ -115,7 +114,7 @@ def _beside(
         y = [a + b for a, b in zip(x, direction, strict=True)]
         images = [x, y]
         for rows in layers:
-            images = [[max(value, 0) for value in arrays.product(rows, image)] for image in images]
+            images = [[max(value, 0) for value in algebra.product(rows, image)] for image in images]
         if images[0] == images[1]:
             scale = 1 << halvings if linear else x[-1]
             return [Fraction(entry, scale) for entry in x], [Fraction(entry, scale) for entry in y]

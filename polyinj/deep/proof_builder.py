@@ -12,7 +12,7 @@ from polyinj.certificates.region_check import PartName, Separation
 from polyinj.certificates.relu_chain import NetworkName, ReluChain
 from polyinj.deep.collisions import Part, Verdicts
 from polyinj.deep.linear_regions import Cell, Regions
-from polyinj.geometry.exact_cone import coprime
+from polyinj.exact.algebra import coprime
 
 # Digits of the interior points that are tried, in turn: most regions hold a short one.
 _BITS = (10, 20, 40)

@@ -1,7 +1,6 @@
-"""float64 as the rational it is: exact reading, signs, ranks and kernels (python-flint).
+"""Arrays of numbers, read exactly: floats as the rationals they store, integers and Fractions as they are.
 
-Everything that decides a verdict ends here. Floats are read as the rationals they store; integers and Fractions as
-they are. Nothing in this module rounds, except `float_rows`, which states its error.
+Nothing in this module rounds, except `float_rows`, which states its error.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-
-IntegerRows = list[list[int]]
+from polyinj.exact.algebra import IntegerRows, coprime
 
 _RATIO = re.compile(r"(0|-?[1-9][0-9]*)/[1-9][0-9]*", re.ASCII)
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -107,7 +105,7 @@ def integer_rows(matrix: NDArray[Any]) -> IntegerRows:
 
     Positive scaling of a row changes no sign, no rank and no flat; it keeps the integers short.
     """
-    return [_coprime(row) for row in (_scaled_floats(matrix) if matrix.dtype == np.float64 else map(_scaled, matrix))]
+    return [coprime(row) for row in (_scaled_floats(matrix) if matrix.dtype == np.float64 else map(_scaled, matrix))]
 
 
 def _scaled_floats(matrix: NDArray[np.float64]) -> IntegerRows:
@@ -123,11 +121,6 @@ def _scaled_floats(matrix: NDArray[np.float64]) -> IntegerRows:
 def _scaled(row: Sequence[Fraction]) -> list[int]:
     scale = lcm(*(entry.denominator for entry in row))
     return [int(entry * scale) for entry in row]
-
-
-def _coprime(row: list[int]) -> list[int]:
-    divisor = gcd(*row)
-    return [value // divisor for value in row] if divisor > 1 else row
 
 
 def float_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
@@ -152,35 +145,6 @@ def float_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
         for a, b in zip(row, twin, strict=True)
     )
     return floats, 0.0 if same else 2.0**-53
-
-
-def rank(rows: Sequence[Sequence[int]]) -> int:
-    """Rank of an integer matrix; 0 for no rows."""
-    return int(flint.fmpz_mat([list(row) for row in rows]).rank()) if rows else 0
-
-
-def determinant(rows: Sequence[Sequence[int]]) -> int:
-    """Determinant of a square integer matrix."""
-    return int(flint.fmpz_mat([list(row) for row in rows]).det())
-
-
-def kernel(rows: Sequence[Sequence[int]], columns: int) -> list[list[int]]:
-    """A basis of {x : rows x = 0} in coprime integers; columns is the length of x (rows may be none)."""
-    if not rows:
-        return [[int(i == j) for j in range(columns)] for i in range(columns)]
-    basis, nullity = flint.fmpz_mat([list(row) for row in rows]).nullspace()
-    return [_coprime([int(basis[i, j]) for i in range(columns)]) for j in range(nullity)]
-
-
-def pivot_columns(rows: Sequence[Sequence[int]]) -> list[int]:
-    """The lexicographically first independent columns of an integer matrix."""
-    reduced, _, rank = flint.fmpz_mat([list(row) for row in rows]).rref()
-    return [next(j for j in range(reduced.ncols()) if reduced[i, j] != 0) for i in range(rank)]
-
-
-def product(rows: Sequence[Sequence[int]], x: Sequence[int]) -> list[int]:
-    """The integers rows x."""
-    return [sum(a * b for a, b in zip(row, x, strict=True)) for row in rows]
 
 
 def digest(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str = "") -> str:

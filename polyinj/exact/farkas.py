@@ -15,14 +15,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import mul
 
 import numpy as np
 from flint import fmpq_mat, fmpz_mat
 from scipy.optimize import nnls
 
-from polyinj.exact import arrays
-from polyinj.geometry.exact_cone import coprime
+from polyinj.exact import algebra
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +74,13 @@ def solve_strictly(positive: Sequence[Sequence[int]], zero: Sequence[Sequence[in
     >>> solve_strictly([[1, 0], [-1, 0]], [], 2) is None
     True
     """
-    space = arrays.kernel(zero, columns)
+    space = algebra.kernel(zero, columns)
     if not positive:
         return [0] * columns
-    found = farkas([[*arrays.product(space, row), 1] for row in positive], [0] * len(space) + [1])
+    found = farkas([[*algebra.product(space, row), 1] for row in positive], [0] * len(space) + [1])
     if isinstance(found, Combination):
         return None
-    return coprime([sum(map(mul, found.row, entries)) for entries in zip(*space, strict=True)])
+    return algebra.coprime([algebra.dot(found.row, entries) for entries in zip(*space, strict=True)])
 
 
 def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation | None:
@@ -103,9 +101,9 @@ def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combi
     if not any(row):
         multipliers = {i: Fraction(share, scale) for i, share in zip(support, shares, strict=True)}
         return Combination(tuple(multipliers.get(i, Fraction(0)) for i in range(len(generators))))
-    if min(arrays.product(generators, row), default=0) < 0:
+    if min(algebra.product(generators, row), default=0) < 0:
         return None
-    return Separation(tuple(coprime(row)))
+    return Separation(tuple(algebra.coprime(row)))
 
 
 def _support(generators: Sequence[Sequence[int]], target: Sequence[int]) -> list[int]:
@@ -154,7 +152,7 @@ def simplex(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combi
         basis[leaving] = entering
     if objective:
         return Separation(
-            tuple(coprime([-sign * int(entry) for sign, entry in zip(flip, dual.entries(), strict=True)]))
+            tuple(algebra.coprime([-sign * int(entry) for sign, entry in zip(flip, dual.entries(), strict=True)]))
         )
     weights = fmpq_mat(matrix.transpose()).solve(fmpq_mat(fmpz_mat([[value] for value in right])))
     multipliers = [Fraction(0)] * count

@@ -21,13 +21,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf, nextafter
-from operator import mul
 
 from flint import arb, ctx, fmpq, fmpq_mat, fmpz_mat
 
 from polyinj.errors import InputError
-from polyinj.exact import arrays
-from polyinj.geometry.exact_cone import DoubleDescription, Vectors, coprime
+from polyinj.exact import algebra
+from polyinj.geometry.exact_cone import DoubleDescription
 
 _BITS = 160
 _HALF = Fraction(1, 2)
@@ -78,7 +77,7 @@ def intrinsic_volumes(cone: DoubleDescription) -> IntrinsicVolumes:
     return IntrinsicVolumes(values, nextafter(max(errors), inf), rational)
 
 
-def orthogonal_part(vector: Vector, subspace: Vectors) -> list[int]:
+def orthogonal_part(vector: Vector, subspace: algebra.Vectors) -> list[int]:
     """A positive multiple of the component of a vector orthogonal to a subspace, given by independent rows; coprime."""
     if not subspace:
         return list(vector)
@@ -87,14 +86,14 @@ def orthogonal_part(vector: Vector, subspace: Vectors) -> list[int]:
     right = basis * fmpz_mat([[value] for value in vector])
     share, scale = fmpq_mat(gram).solve(fmpq_mat(right)).numer_denom()
     along = [sum(int(share[i, 0]) * row[j] for i, row in enumerate(subspace)) for j in range(len(vector))]
-    return coprime([int(scale) * value - part for value, part in zip(vector, along, strict=True)])
+    return algebra.coprime([int(scale) * value - part for value, part in zip(vector, along, strict=True)])
 
 
 def _orthogonal_factors(rays: list[list[int]]) -> list[list[list[int]]]:
     """The rays in groups: the finest partition with orthogonal groups."""
     groups: list[list[list[int]]] = []
     for ray in rays:
-        touched = [group for group in groups if any(_dot(ray, other) for other in group)]
+        touched = [group for group in groups if any(algebra.dot(ray, other) for other in group)]
         groups = [group for group in groups if group not in touched]
         groups.append([ray, *(other for group in touched for other in group)])
     return groups
@@ -102,7 +101,7 @@ def _orthogonal_factors(rays: list[list[int]]) -> list[list[list[int]]]:
 
 def _factor_volumes(rays: list[list[int]], facets: list[list[int]]) -> list[Number]:
     """Volumes v_0, ..., v_d of a pointed cone of dimension d <= 3 in its span."""
-    dimension = arrays.rank(rays)
+    dimension = algebra.rank(rays)
     if dimension == 1:
         return [_HALF, _HALF]
     if dimension == 2:
@@ -113,7 +112,7 @@ def _factor_volumes(rays: list[list[int]], facets: list[list[int]]) -> list[Numb
             f"the cone has an irreducible factor of {dimension} dimensions modulo its lines; closed forms end at 3; "
             "try estimate_conic_intrinsic_volumes"
         )
-    sides = [(facet, edges) for facet in facets if len(edges := [r for r in rays if not _dot(facet, r)]) == 2]
+    sides = [(facet, edges) for facet in facets if len(edges := [r for r in rays if not algebra.dot(facet, r)]) == 2]
     facet_angles: Number = Fraction(0)
     for _, edges in sides:
         facet_angles = _sum(facet_angles, _turns(*edges))
@@ -128,7 +127,7 @@ def _factor_volumes(rays: list[list[int]], facets: list[list[int]]) -> list[Numb
 
 def _turns(u: Vector, v: Vector) -> Number:
     """The angle between two nonzero vectors, in turns: in [0, 1/2]."""
-    product, squares = _dot(u, v), _dot(u, u) * _dot(v, v)
+    product, squares = algebra.dot(u, v), algebra.dot(u, u) * algebra.dot(v, v)
     acute = _RATIONAL_ANGLES.get(Fraction(product * product, squares))
     if acute is not None:
         return acute if product >= 0 else _HALF - acute
@@ -157,7 +156,3 @@ def _times(a: Number | int, b: Number) -> Number:
 
 def _ball(value: Number | int) -> arb:
     return arb(fmpq(value.numerator, value.denominator)) if isinstance(value, Fraction) else arb(value)
-
-
-def _dot(u: Vector, v: Vector) -> int:
-    return sum(map(mul, u, v))

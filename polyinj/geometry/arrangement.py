@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.geometry.cell import Cell
 from polyinj.geometry.faces import face_chunks
 from polyinj.geometry.pruned import is_worthwhile, pruned_chunks
@@ -105,7 +105,7 @@ class Arrangement:
 
     def lineality_space(self) -> list[list[int]]:
         """A basis, in coprime integers, of the translations that keep every face; shape (lineality, n)."""
-        return arrays.kernel(arrays.integer_rows(self._matrix), self.dimension)
+        return algebra.kernel(arrays.integer_rows(self._matrix), self.dimension)
 
     @cached_property
     def in_general_position(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.exact.farkas import solve_strictly
 from polyinj.geometry.cone import Cone
 
@@ -57,7 +57,7 @@ class Cell:
         return len(self._rows[0])
 
     @property
-    def _infinity(self) -> arrays.IntegerRows:
+    def _infinity(self) -> algebra.IntegerRows:
         """Affine: the homogenising coordinate, which is positive."""
         return [] if self._offsets is None else [[0] * (self._columns - 1) + [1]]
 
@@ -86,17 +86,17 @@ class Cell:
         """The rows that vanish on a facet of the closure; parallel rows that share a facet are all named."""
         signs = self._signs.tolist()
         zero = [row for s, row in zip(signs, self._rows, strict=True) if not s]
-        flat = arrays.rank(zero)
+        flat = algebra.rank(zero)
         found = []
         for i in (i for i, s in enumerate(signs) if s):
             tight = [*zero, self._rows[i]]
-            if arrays.rank(tight) == flat:
+            if algebra.rank(tight) == flat:
                 continue
-            directions = arrays.kernel(tight, self._columns)
+            directions = algebra.kernel(tight, self._columns)
             strict = [
                 [s * c for c in row]
                 for s, row in zip(signs, self._rows, strict=True)
-                if s and any(any(arrays.product([row], x)) for x in directions)
+                if s and any(any(algebra.product([row], x)) for x in directions)
             ]
             if solve_strictly([*strict, *self._infinity], tight, self._columns) is not None:
                 found.append(i)

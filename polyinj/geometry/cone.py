@@ -18,13 +18,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
 from polyinj.exact import arrays
-from polyinj.exact.arrays import IntegerRows
+from polyinj.exact.algebra import IntegerRows, Vectors
 from polyinj.geometry.angles import IntrinsicVolumes, intrinsic_volumes
 from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, ExactProjection, PointInside, PointOutside
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.cone_definition import ConeDefinition, orthant_definition, read_definition
 from polyinj.geometry.containment import decide_cone, decide_point
-from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, Vectors, extreme_rays, signs
+from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, extreme_rays, signs
 from polyinj.geometry.exact_projection import project_exactly
 from polyinj.geometry.projection import (
     IntrinsicVolumeEstimate,

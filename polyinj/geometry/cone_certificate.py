@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import mul
 
 from polyinj.errors import CertificateError
+from polyinj.exact.algebra import dot
 from polyinj.geometry.cone_definition import ConeDefinition
 
 Point = tuple[Fraction, ...]
@@ -47,9 +47,9 @@ class PointInside:
         _length(self.point, cone.dimension, "point")
         if cone.kind == "inequalities":
             for i, row in enumerate(cone.rows):
-                _require(_dot(row, self.point) >= 0, f"the point violates inequality {i}")
+                _require(dot(row, self.point) >= 0, f"the point violates inequality {i}")
             for i, row in enumerate(cone.equalities):
-                _require(_dot(row, self.point) == 0, f"the point violates equation {i}")
+                _require(dot(row, self.point) == 0, f"the point violates equation {i}")
             return
         _length(self.multipliers, len(cone.rows), "multipliers")
         _length(self.line_multipliers, len(cone.equalities), "line_multipliers")
@@ -85,14 +85,14 @@ class PointOutside:
         _same(self.cone, cone)
         _length(self.point, cone.dimension, "point")
         _length(self.row, cone.dimension, "row")
-        _require(_dot(self.row, self.point) < 0, "the row is not negative at the point")
+        _require(dot(self.row, self.point) < 0, "the row is not negative at the point")
         if cone.kind == "inequalities":
             _require(self.row in cone.generators, "the row is not one of the inequalities and equations of the cone")
             return
         for i, ray in enumerate(cone.rows):
-            _require(_dot(self.row, ray) >= 0, f"the row is negative at ray {i}")
+            _require(dot(self.row, ray) >= 0, f"the row is negative at ray {i}")
         for i, line in enumerate(cone.equalities):
-            _require(_dot(self.row, line) == 0, f"the row is not zero on line {i}")
+            _require(dot(self.row, line) == 0, f"the row is not zero on line {i}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +196,9 @@ class ExactProjection:
         # The multipliers give one of the two; the other has to be >= 0 on the rows, and orthogonal to the first.
         expected, other = (self.projection, step) if cone.kind == "rays" else (step, self.projection)
         _require(combined == expected, "the multipliers do not give the projection")
-        satisfied = all(_dot(row, other) >= 0 for row in cone.rows) and not any(_dot(r, other) for r in cone.equalities)
+        satisfied = all(dot(row, other) >= 0 for row in cone.rows) and not any(dot(r, other) for r in cone.equalities)
         _require(satisfied, "the projection is not in the cone, or point - projection not in its polar")
-        _require(_dot(combined, other) == 0, "the projection and point - projection are not orthogonal")
+        _require(dot(combined, other) == 0, "the projection and point - projection are not orthogonal")
 
 
 def _same(ours: ConeDefinition, theirs: ConeDefinition) -> None:
@@ -216,8 +216,4 @@ def _require(condition: bool, message: str) -> None:
 
 def _combine(cone: ConeDefinition, multipliers: Point, line_multipliers: Point) -> Point:
     weights, vectors = multipliers + line_multipliers, cone.rows + cone.equalities
-    return tuple(_dot([vector[j] for vector in vectors], weights) for j in range(cone.dimension))
-
-
-def _dot(a: Sequence[int] | Sequence[Fraction], b: Sequence[int] | Sequence[Fraction]) -> Fraction:
-    return sum(map(mul, a, b), Fraction(0))
+    return tuple(dot([vector[j] for vector in vectors], weights) for j in range(cone.dimension))

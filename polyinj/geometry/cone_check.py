@@ -21,16 +21,17 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.exact import arrays
-from polyinj.exact.arrays import IntegerRows
+from polyinj.exact import algebra
 from polyinj.exact.farkas import Combination, farkas
-from polyinj.geometry.exact_cone import extreme_rays, pivot, signs
+from polyinj.geometry.exact_cone import extreme_rays, signs
 
 # Bounds the memory of one comparison of rays with rays.
 _RAYS_AT_A_TIME = 512
 
 
-def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterable[int]]) -> list[list[int]] | None:
+def certified_rays(
+    rows: algebra.IntegerRows, columns: int, tight_sets: Iterable[Iterable[int]]
+) -> list[list[int]] | None:
     """All extreme rays of {t in R^columns : rows t >= 0} from proposed tight sets, or None if the check fails.
 
     Parameters
@@ -48,7 +49,7 @@ def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterabl
         Exact rays. None says that the proposal is incomplete, repeated or wrong.
     """
     proposals = [sorted(proposed) for proposed in tight_sets]
-    kernels = [arrays.kernel([rows[i] for i in proposed], columns) for proposed in proposals]
+    kernels = [algebra.kernel([rows[i] for i in proposed], columns) for proposed in proposals]
     if not kernels:
         return [] if _only_origin(rows) else None
     if any(len(basis) != 1 for basis in kernels):
@@ -67,7 +68,9 @@ def certified_rays(rows: IntegerRows, columns: int, tight_sets: Iterable[Iterabl
     return rays if _is_complete(rows, columns, rays, incidence) else None
 
 
-def _is_complete(rows: IntegerRows, columns: int, rays: IntegerRows, incidence: NDArray[np.float32]) -> bool:
+def _is_complete(
+    rows: algebra.IntegerRows, columns: int, rays: algebra.IntegerRows, incidence: NDArray[np.float32]
+) -> bool:
     """Whether every edge is walked; incidence[ray, row] is 1 where the row is tight."""
     if columns == 1:
         return len(rays) == 1
@@ -81,12 +84,12 @@ def _is_complete(rows: IntegerRows, columns: int, rays: IntegerRows, incidence: 
     return all(_all_edges_walked(rows, columns, rays[i], i, incidence) for i in np.flatnonzero(~simple).tolist())
 
 
-def _only_origin(rows: IntegerRows) -> bool:
+def _only_origin(rows: algebra.IntegerRows) -> bool:
     return isinstance(farkas(rows, [-sum(column) for column in zip(*rows, strict=True)]), Combination)
 
 
 def _all_edges_walked(
-    rows: IntegerRows, columns: int, ray: Sequence[int], index: int, incidence: NDArray[np.float32]
+    rows: algebra.IntegerRows, columns: int, ray: Sequence[int], index: int, incidence: NDArray[np.float32]
 ) -> bool:
     """For a ray where more than columns - 1 >= 1 rows are tight."""
     tight = np.flatnonzero(incidence[index])
@@ -95,8 +98,8 @@ def _all_edges_walked(
     neighbours = 0
     for other in np.flatnonzero(shared >= columns - 2):
         common = np.flatnonzero(incidence[index] * incidence[other])
-        neighbours += arrays.rank([rows[i] for i in common]) == columns - 2
+        neighbours += algebra.rank([rows[i] for i in common]) == columns - 2
     # Modulo the ray: set the coordinate of its pivot to zero.
-    at = pivot(ray)
+    at = algebra.pivot(ray)
     local = [[v for j, v in enumerate(rows[i]) if j != at] for i in tight]
     return neighbours == len(extreme_rays(local, columns - 1))

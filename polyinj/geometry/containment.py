@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from math import lcm
-from operator import mul
 
+from polyinj.exact.algebra import dot
 from polyinj.exact.farkas import Separation, farkas
 from polyinj.geometry.cone_certificate import (
     ConeInside,
@@ -39,7 +39,7 @@ def decide_point(cone: ConeDefinition, point: Sequence[Fraction]) -> PointInside
 
 def _evaluate(cone: ConeDefinition, point: Point) -> PointInside | PointOutside:
     for row in cone.generators:
-        if sum(map(mul, row, point), Fraction(0)) < 0:
+        if dot(row, point) < 0:
             return PointOutside(cone, point, row)
     return PointInside(cone, point)
 

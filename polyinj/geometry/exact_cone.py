@@ -18,17 +18,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import gcd
-from operator import mul
 
-import flint
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.exact import arrays
-from polyinj.exact.arrays import IntegerRows
-
-Vectors = tuple[tuple[int, ...], ...]
+from polyinj.exact.algebra import (
+    IntegerRows,
+    Vectors,
+    coprime,
+    dot,
+    echelon,
+    independent_rows,
+    kernel,
+    pivot,
+    product,
+    reduce_modulo,
+)
 
 # Pairs of rays that are compared at a time: bounds the memory of one insertion to some tens of megabytes.
 _PAIRS_AT_A_TIME = 1 << 21
@@ -78,11 +83,11 @@ class PointedRows:
     def __init__(self, inequalities: IntegerRows, equations: IntegerRows, dimension: int) -> None:
         self._inequalities = inequalities
         self._dimension = dimension
-        self._basis = arrays.kernel(equations, dimension) if equations else None
+        self._basis = kernel(equations, dimension) if equations else None
         width = dimension if self._basis is None else len(self._basis)
-        restricted = inequalities if self._basis is None else [arrays.product(self._basis, a) for a in inequalities]
+        restricted = inequalities if self._basis is None else [product(self._basis, a) for a in inequalities]
         self._width = width
-        self._lines = echelon(arrays.kernel(restricted, width)) if width else ()
+        self._lines = echelon(kernel(restricted, width)) if width else ()
         pivots = set(map(pivot, self._lines))
         self._kept = [j for j in range(width) if j not in pivots]
         self.columns = len(self._kept)
@@ -93,7 +98,7 @@ class PointedRows:
         """The canonical description of the cone, given all extreme rays of {t : rows t >= 0}."""
         lines = echelon([self._lift(line) for line in self._lines])
         lifted = sorted(reduce_modulo(lines, self._lift(self._widen(ray))) for ray in rays)
-        equations = echelon(arrays.kernel([*map(list, lines), *map(list, lifted)], self._dimension))
+        equations = echelon(kernel([*map(list, lines), *map(list, lifted)], self._dimension))
         return DoubleDescription(self._dimension, lines, tuple(lifted), equations, self._facets(lifted, equations))
 
     def _widen(self, ray: Sequence[int]) -> list[int]:
@@ -105,7 +110,7 @@ class PointedRows:
     def _lift(self, wide: Sequence[int]) -> list[int]:
         if self._basis is None:
             return list(wide)
-        return [sum(map(mul, wide, column)) for column in zip(*self._basis, strict=True)]
+        return [dot(wide, column) for column in zip(*self._basis, strict=True)]
 
     def _facets(self, rays: list[tuple[int, ...]], equations: Vectors) -> Vectors:
         """Inequalities whose set of tight rays is maximal among those that are not tight everywhere."""
@@ -171,7 +176,7 @@ class _Walk:
         self._tight[:, : self._columns] = 1 - np.eye(self._columns, dtype=np.float32)
 
     def insert(self, row: Sequence[int]) -> None:
-        values = [sum(map(mul, row, ray)) for ray in self.rays]
+        values = [dot(row, ray) for ray in self.rays]
         signs = np.array([(value > 0) - (value < 0) for value in values])
         self._tight[:, self._inserted] = signs == 0
         positive, negative = np.flatnonzero(signs > 0), np.flatnonzero(signs < 0)
@@ -211,8 +216,8 @@ def _direction(row: Sequence[int]) -> list[float]:
 
 def _edge(basis: IntegerRows, i: int) -> list[int]:
     """The edge of the simplicial cone {basis t >= 0} along which only row i is not tight."""
-    [ray] = arrays.kernel(basis[:i] + basis[i + 1 :], len(basis))
-    return ray if sum(map(mul, basis[i], ray)) > 0 else [-value for value in ray]
+    [ray] = kernel(basis[:i] + basis[i + 1 :], len(basis))
+    return ray if dot(basis[i], ray) > 0 else [-value for value in ray]
 
 
 def signs(
@@ -231,46 +236,10 @@ def signs(
         result[zero] = 0
         doubtful &= ~zero
     for i, j in np.argwhere(doubtful).tolist():
-        value = sum(map(mul, rows[i], vectors[j]))
+        value = dot(rows[i], vectors[j])
         result[i, j] = (value > 0) - (value < 0)
     return result
 
 
 def _rounded(vectors: Sequence[Sequence[int]]) -> NDArray[np.float64]:
     return np.array([[value / size for value in v] for v in vectors for size in [max(map(abs, v)) or 1]])
-
-
-def coprime(row: list[int]) -> list[int]:
-    """The row divided by the gcd of its entries."""
-    divisor = gcd(*row)
-    return [value // divisor for value in row] if divisor > 1 else row
-
-
-def independent_rows(rows: Sequence[Sequence[int]]) -> list[int]:
-    """Indices of the rows that are no combination of those before them."""
-    return [pivot(row) for row in echelon(list(zip(*rows, strict=True)))]
-
-
-def echelon(rows: Sequence[Sequence[int]]) -> Vectors:
-    """Reduced echelon form of the row space: coprime integers, positive pivots, zero rows dropped."""
-    if not rows:
-        return ()
-    form, _, rank = flint.fmpz_mat([list(row) for row in rows]).rref()
-    columns = len(rows[0])
-    basis = [coprime([int(form[i, j]) for j in range(columns)]) for i in range(rank)]
-    return tuple(tuple(row) if row[pivot(row)] > 0 else tuple(-v for v in row) for row in basis)
-
-
-def pivot(row: Sequence[int]) -> int:
-    """Index of the first nonzero entry."""
-    return next(j for j, value in enumerate(row) if value)
-
-
-def reduce_modulo(lines: Vectors, vector: Sequence[int]) -> tuple[int, ...]:
-    """The representative of a vector modulo lines in reduced echelon form: zero at their pivots, coprime."""
-    reduced = list(vector)
-    for line in lines:
-        at = pivot(line)
-        if factor := reduced[at]:
-            reduced = [line[at] * value - factor * along for value, along in zip(reduced, line, strict=True)]
-    return tuple(coprime(reduced))

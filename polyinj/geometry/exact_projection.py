@@ -15,13 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from operator import mul
 
 from flint import fmpq, fmpq_mat, fmpz_mat
 
+from polyinj.exact.algebra import dot, independent_rows
 from polyinj.geometry.cone_certificate import ExactProjection, Point
 from polyinj.geometry.cone_definition import ConeDefinition
-from polyinj.geometry.exact_cone import independent_rows
 
 
 def project_exactly(cone: ConeDefinition, point: Sequence[Fraction]) -> ExactProjection:
@@ -52,7 +51,7 @@ def _active_set(
             weights = trial
             near = _sum([*lines, *(generators[i] for i in passive)], solved, len(target))
             far = [a - b for a, b in zip(target, near, strict=True)]
-            products = [_dot(generator, far) for generator in generators]
+            products = [dot(generator, far) for generator in generators]
             if max(products, default=0) <= 0:
                 return weights, solved[: len(lines)]
             weights[products.index(max(products))] = Fraction(0)
@@ -67,7 +66,7 @@ def _nearest(vectors: list[tuple[int, ...]], target: Point) -> list[Fraction]:
     if not vectors:
         return []
     matrix = fmpz_mat([list(vector) for vector in vectors])
-    right = [[fmpq(value.numerator, value.denominator)] for value in (_dot(v, target) for v in vectors)]
+    right = [[fmpq(value.numerator, value.denominator)] for value in (dot(v, target) for v in vectors)]
     weights = fmpq_mat(matrix * matrix.transpose()).solve(fmpq_mat(right))
     return [Fraction(int(weights[i, 0].p), int(weights[i, 0].q)) for i in range(len(vectors))]
 
@@ -75,7 +74,3 @@ def _nearest(vectors: list[tuple[int, ...]], target: Point) -> list[Fraction]:
 def _sum(vectors: Sequence[Sequence[int]], weights: Sequence[Fraction], length: int) -> list[Fraction]:
     used = [(weight, vector) for weight, vector in zip(weights, vectors, strict=True) if weight]
     return [sum((weight * vector[j] for weight, vector in used), Fraction(0)) for j in range(length)]
-
-
-def _dot(a: Sequence[int] | Sequence[Fraction], b: Sequence[Fraction]) -> Fraction:
-    return sum(map(mul, a, b), Fraction(0))

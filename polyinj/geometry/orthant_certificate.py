@@ -15,12 +15,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import mul
 
 from numpy.typing import ArrayLike
 
 from polyinj.errors import CertificateError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 
 Rows = tuple[tuple[int, ...], ...]
 
@@ -55,7 +54,7 @@ class OrthantWitness:
         rows = rows_of(subspace)
         _require((self.rows, self.max_positive) == (rows, max_positive), "the certificate is for another problem")
         _require(len(self.x) == len(rows[0]), f"x has {len(self.x)} entries; the matrix has {len(rows[0])} columns")
-        values = [_dot(row, self.x) for row in rows]
+        values = [algebra.dot(row, self.x) for row in rows]
         _require(any(values), "the point is the origin")
         positives = sum(value > 0 for value in values)
         _require(positives <= max_positive, f"{positives} coordinates are positive; at most {max_positive} are allowed")
@@ -126,7 +125,7 @@ class OrthantProof:
         """
         rows = rows_of(subspace)
         _require((self.rows, self.max_positive) == (rows, max_positive), "the certificate is for another problem")
-        rank = arrays.rank(rows)
+        rank = algebra.rank(rows)
         if rank == 0:
             return
         for number, positive_set in enumerate(self.sets):
@@ -154,9 +153,9 @@ class OrthantProof:
             all(value > 0 for value in multipliers), f"positive set {number} has a multiplier that is not positive"
         )
         rows = [self.rows[i] for i in indices]
-        sums = [sum(map(mul, multipliers, column)) for column in zip(*rows, strict=True)]
+        sums = [algebra.dot(multipliers, column) for column in zip(*rows, strict=True)]
         _require(not any(sums), f"the combination of positive set {number} is not 0")
-        _require(arrays.rank(rows) == rank, f"positive set {number} has a smaller rank than the matrix")
+        _require(algebra.rank(rows) == rank, f"positive set {number} has a smaller rank than the matrix")
 
     def _check_leaf(self, leaf: Leaf, positive: frozenset[int], negative: frozenset[int]) -> None:
         left = self._undecided(leaf.sets, positive, negative)
@@ -184,7 +183,3 @@ def rows_of(subspace: ArrayLike) -> Rows:
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise CertificateError(message)
-
-
-def _dot(a: Iterable[int], b: Iterable[int]) -> int:
-    return sum(map(mul, a, b))

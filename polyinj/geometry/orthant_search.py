@@ -16,8 +16,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from polyinj.errors import BudgetExceeded
-from polyinj.exact import arrays
-from polyinj.exact.arrays import IntegerRows
+from polyinj.exact import algebra
 from polyinj.exact.farkas import Combination, Separation, farkas
 from polyinj.geometry.orthant_certificate import Branch, Leaf, PositiveSet
 
@@ -39,7 +38,7 @@ class Search:
         All that were found so far; the tree names them by index.
     """
 
-    def __init__(self, rows: IntegerRows, max_positive: int, node_limit: int | None) -> None:
+    def __init__(self, rows: algebra.IntegerRows, max_positive: int, node_limit: int | None) -> None:
         self._rows = rows
         self._columns = len(rows[0])
         self._limit = max_positive
@@ -118,8 +117,8 @@ class Search:
         rows = [i for i in range(len(self._rows)) if allowed >> i & 1]
         chosen: list[int] = []
         multipliers: Iterable[Fraction] = ()
-        while basis := arrays.kernel([self._rows[i] for i in chosen], self._columns):
-            seen = [(i, arrays.product(basis, self._rows[i])) for i in rows]
+        while basis := algebra.kernel([self._rows[i] for i in chosen], self._columns):
+            seen = [(i, algebra.product(basis, self._rows[i])) for i in rows]
             outside = [(i, values) for i, values in seen if any(values)]
             if not outside:
                 return basis[0]

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
 from polyinj.exact import arrays
-from polyinj.geometry.exact_cone import echelon, pivot
+from polyinj.exact.algebra import echelon, pivot
 from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, Rows, rows_of
 from polyinj.geometry.orthant_search import Search, Witness
 from polyinj.geometry.sweep import sweep

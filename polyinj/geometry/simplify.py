@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class SimpleArrangement:
     """
 
     matrix: NDArray[Any]
-    rows: arrays.IntegerRows
+    rows: algebra.IntegerRows
     row_of: NDArray[np.int64]
     sign_of: NDArray[np.int8]
     columns: tuple[int, ...]
@@ -105,7 +105,7 @@ def _homogenise(matrix: NDArray[Any], offsets: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([infinity, np.concatenate([matrix, offsets[:, None]], axis=1)])
 
 
-def _merge_parallel(rows: arrays.IntegerRows) -> tuple[list[int], NDArray[np.int64], NDArray[np.int8]]:
+def _merge_parallel(rows: algebra.IntegerRows) -> tuple[list[int], NDArray[np.int64], NDArray[np.int8]]:
     """The first row of each class of parallel rows; for each row its class (-1: zero row) and sign in it."""
     classes: list[int] = []
     known: dict[tuple[int, ...], int] = {}
@@ -125,8 +125,8 @@ def _merge_parallel(rows: arrays.IntegerRows) -> tuple[list[int], NDArray[np.int
     return classes, row_of, sign_of
 
 
-def _pivots(rows: arrays.IntegerRows, columns: int) -> tuple[list[int], list[int]]:
+def _pivots(rows: algebra.IntegerRows, columns: int) -> tuple[list[int], list[int]]:
     """The lexicographically first basis of the rows, and of the columns."""
     if not rows:
         return [], []
-    return arrays.pivot_columns(list(zip(*rows, strict=True))), arrays.pivot_columns(rows)
+    return algebra.pivot_columns(list(zip(*rows, strict=True))), algebra.pivot_columns(rows)

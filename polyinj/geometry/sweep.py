@@ -31,7 +31,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
 from math import comb, lcm
-from operator import mul
 from typing import Any
 
 import flint
@@ -41,7 +40,7 @@ from numpy.typing import NDArray
 from polyinj._core import RaySweep
 from polyinj._status import Status
 from polyinj.errors import BudgetExceeded, InputError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.geometry.simplify import SimpleArrangement, simplify
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
 
@@ -130,7 +129,7 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
             _refuse(rows, [j] if line < 0 else [lines.index(line), j])
     if simple.lineality:
         _refuse(rows, list(range(n)))
-    if arrays.rank(rows[:n]) < n:
+    if algebra.rank(rows[:n]) < n:
         _refuse(rows, list(range(n)))
     count = count_faces(simple, Walk())
     if count.degenerate:
@@ -205,9 +204,9 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
     return RayCount(counts, degenerate, fewest, histogram)
 
 
-def _refuse(rows: arrays.IntegerRows, suspects: list[int]) -> None:
+def _refuse(rows: algebra.IntegerRows, suspects: list[int]) -> None:
     """Name a dependent set among the suspects, or blame the random forms."""
-    relations = arrays.kernel(
+    relations = algebra.kernel(
         [list(column) for column in zip(*(rows[s] for s in suspects), strict=True)], len(suspects)
     )
     if not relations:
@@ -225,29 +224,29 @@ def _refuse(rows: arrays.IntegerRows, suspects: list[int]) -> None:
     raise InputError(f"{what}; expected rows in general position (any n of them independent)")
 
 
-def _drop_one(rows: arrays.IntegerRows, dependent: list[int]) -> list[int] | None:
+def _drop_one(rows: algebra.IntegerRows, dependent: list[int]) -> list[int] | None:
     for s in dependent:
         rest = [r for r in dependent if r != s]
-        if arrays.rank([rows[r] for r in rest]) < len(rest):
+        if algebra.rank([rows[r] for r in rest]) < len(rest):
             return rest
     return None
 
 
-def direction_beside_ray(rows: arrays.IntegerRows, tight: tuple[int, ...], depth: int) -> list[int]:
+def direction_beside_ray(rows: algebra.IntegerRows, tight: tuple[int, ...], depth: int) -> list[int]:
     """A short integer direction in an open cell where `depth` rows are active, beside a ray with tight rows `tight`.
 
     The ray v is left towards u with w_t.u = -1 on all tight rows, by a step that changes no other sign.
     """
     n = len(rows[0])
-    (v,) = arrays.kernel([rows[t] for t in tight], n)
-    if sum(value > 0 for value in arrays.product(rows, v)) != depth:
+    (v,) = algebra.kernel([rows[t] for t in tight], n)
+    if sum(value > 0 for value in algebra.product(rows, v)) != depth:
         v = [-entry for entry in v]
     if tight:
         solved = flint.fmpq_mat(flint.fmpz_mat([*(rows[t] for t in tight), v])).solve(
             flint.fmpq_mat(n, 1, [-1] * len(tight) + [0])
         )
         u = [Fraction(int(solved[i, 0].p), int(solved[i, 0].q)) for i in range(n)]
-        pairs = [(sum(map(mul, row, v)), sum(map(mul, row, u))) for j, row in enumerate(rows) if j not in tight]
+        pairs = [(algebra.dot(row, v), algebra.dot(row, u)) for j, row in enumerate(rows) if j not in tight]
         step = min((abs(Fraction(a) / b) for a, b in pairs if b), default=Fraction(1)) / 2
         x = [a + step * b for a, b in zip(v, u, strict=True)]
     else:
@@ -255,7 +254,7 @@ def direction_beside_ray(rows: arrays.IntegerRows, tight: tuple[int, ...], depth
     largest = max(map(abs, x))
     for bits in (8, 16, 32, 64, 128):
         short = [round(entry / largest * 2**bits) for entry in x]
-        values = arrays.product(rows, short)
+        values = algebra.product(rows, short)
         if sum(value >= 0 for value in values) == depth:
             return short
     scale = lcm(*(entry.denominator for entry in x))

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._core import RaySweep
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 
 
 class UnluckyForms(Exception):
@@ -55,7 +55,7 @@ class Vertex:
     tight: tuple[int, ...]
     signs: NDArray[np.int8]
     zero: tuple[int, ...]
-    local: arrays.IntegerRows
+    local: algebra.IntegerRows
     slopes: list[int]
 
     @property
@@ -76,7 +76,7 @@ class Vertex:
         return signs, dimensions + 1 + self.slice
 
 
-def open_vertices(rows: arrays.IntegerRows, forms: arrays.IntegerRows, cursor: RaySweep) -> Iterator[Vertex]:
+def open_vertices(rows: algebra.IntegerRows, forms: algebra.IntegerRows, cursor: RaySweep) -> Iterator[Vertex]:
     """The vertices that the cursor, stopped with UNCERTAIN, leaves to its caller.
 
     Parameters
@@ -91,7 +91,7 @@ def open_vertices(rows: arrays.IntegerRows, forms: arrays.IntegerRows, cursor: R
     UnluckyForms
     """
     m, n, i, k, prefix = cursor.m, cursor.n, cursor.flat, cursor.slice, cursor.prefix
-    if arrays.rank([*rows[: i + 1], *(rows[t] for t in prefix)]) < i + 1 + len(prefix):
+    if algebra.rank([*rows[: i + 1], *(rows[t] for t in prefix)]) < i + 1 + len(prefix):
         return
     levels = [*([-c for c in forms[j]] for j in reversed(range(k))), rows[i]]
     size = n - i - k - 1
@@ -103,7 +103,7 @@ def open_vertices(rows: arrays.IntegerRows, forms: arrays.IntegerRows, cursor: R
         try:
             inverse, _ = flint.fmpq_mat(basis).inv().numer_denom()
         except ZeroDivisionError:
-            if arrays.rank([*rows[: i + 1], *(rows[t] for t in tight)]) == i + 1 + size:
+            if algebra.rank([*rows[: i + 1], *(rows[t] for t in tight)]) == i + 1 + size:
                 raise UnluckyForms from None
             continue
         vertex = _vertex(cursor, tight, (expressed * inverse).tolist())
@@ -132,7 +132,7 @@ def _vertex(cursor: RaySweep, tight: tuple[int, ...], coefficients: list[list[An
     return Vertex(i, k, tight, signs, tuple(zero), local, slopes)
 
 
-def _rising_faces(local: arrays.IntegerRows, slopes: list[int]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
+def _rising_faces(local: algebra.IntegerRows, slopes: list[int]) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """Faces of the central arrangement `local` on whose closure the objective is positive off the origin.
 
     A face qualifies when all its rays do, and is the composition X o Y o ... of them, every partial composition being
@@ -159,7 +159,7 @@ def _rising_faces(local: arrays.IntegerRows, slopes: list[int]) -> tuple[NDArray
     for row in faces:
         flat = tuple(j for j, sign in enumerate(row) if sign == 0)
         if flat not in dimension_of_flat:
-            dimension_of_flat[flat] = len(slopes) - arrays.rank([local[j] for j in flat])
+            dimension_of_flat[flat] = len(slopes) - algebra.rank([local[j] for j in flat])
         dimensions.append(dimension_of_flat[flat])
     return np.array(faces, dtype=np.int8), np.array(dimensions, dtype=np.int64)
 
@@ -169,16 +169,16 @@ def _has_bad_ray(row: tuple[int, ...], good: NDArray[np.int8]) -> bool:
     return bool(((good == 0) | (good == -np.array(row, dtype=np.int8))).all(axis=1).any())
 
 
-def _good_rays(local: arrays.IntegerRows, slopes: list[int]) -> NDArray[np.int8]:
+def _good_rays(local: algebra.IntegerRows, slopes: list[int]) -> NDArray[np.int8]:
     """The sign vectors of the rays along which the objective grows; each line of the arrangement has one."""
     size = len(slopes)
     found = set()
     for tight in combinations(local, size - 1):
-        line = arrays.kernel(tight, size)
+        line = algebra.kernel(tight, size)
         if len(line) > 1:
             continue
-        (growth,) = arrays.product([slopes], line[0])
+        (growth,) = algebra.product([slopes], line[0])
         if growth == 0:
             raise UnluckyForms
-        found.add(tuple((value > 0) - (value < 0) for value in arrays.product(local, [growth * c for c in line[0]])))
+        found.add(tuple((value > 0) - (value < 0) for value in algebra.product(local, [growth * c for c in line[0]])))
     return np.array(sorted(found), dtype=np.int8)

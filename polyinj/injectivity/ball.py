@@ -30,7 +30,7 @@ from scipy.optimize import nnls
 from polyinj.certificates.domain import Ball, Point, squared_length
 from polyinj.certificates.layer import Layer, LayerName, read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_projection import project_exactly
 from polyinj.injectivity.collide import active_rows
@@ -55,8 +55,8 @@ class BallCover:
     scale: Fraction = field(init=False)
     local: Layer = field(init=False)
     radius: Fraction = field(init=False)
-    rows: arrays.IntegerRows = field(init=False)
-    lifted: arrays.IntegerRows = field(init=False)
+    rows: algebra.IntegerRows = field(init=False)
+    lifted: algebra.IntegerRows = field(init=False)
     sizes: list[Fraction] = field(init=False)
     normals: Floats = field(init=False)
     heights: Floats = field(init=False)
@@ -75,7 +75,7 @@ class BallCover:
         bias = (
             [Fraction(0)] * len(weights) if self.original.bias is None else map(Fraction, self.original.bias.tolist())
         )
-        moved = [b + _dot(row, ball.centre) for row, b in zip(weights, bias, strict=True)]
+        moved = [b + algebra.dot(row, ball.centre) for row, b in zip(weights, bias, strict=True)]
         scaled = [[entry * self.scale for entry in row] for row in weights]
         self.local = read_layer(_array(scaled), _array(moved), Ball.at_origin(n, self.radius))
         self.rows = arrays.integer_rows(self.original.weights)
@@ -118,7 +118,7 @@ class BallCover:
             if cut is None and (found := self._inside(outside)) is not None:
                 return self._input(found)
             # The cell that is left for a nearer one comes again, unless the cut takes this point of it too.
-            if cut is not None and (outside is first or _dot(cut, point) >= squared_length(cut)):
+            if cut is not None and (outside is first or algebra.dot(cut, point) >= squared_length(cut)):
                 self.cuts.append(cut)
                 return None
         return self._settle(first, point)
@@ -133,10 +133,10 @@ class BallCover:
 
         A row in the flat may be active too without any loss, so it need not bound the cell.
         """
-        normals = arrays.kernel([self.rows[i] for i in active], self.local.weights.shape[1])
+        normals = algebra.kernel([self.rows[i] for i in active], self.local.weights.shape[1])
         if not normals:
             return None
-        return [i for i, row in enumerate(self.rows) if any(arrays.product(normals, row))]
+        return [i for i, row in enumerate(self.rows) if any(algebra.product(normals, row))]
 
     def _nearest(self, outside: list[int], depth: float = 0.0) -> tuple[Floats, Floats]:
         """(y, u), in floats: the point nearest to 0 where these rows are <= -depth, and its multipliers: y = -u @ w.
@@ -239,10 +239,6 @@ def _ratio(row: Sequence[int], unit: Sequence[float]) -> Fraction:
     """How many times longer a row is than the vector in doubles along it."""
     place = max(range(len(row)), key=lambda j: abs(row[j]))
     return row[place] / Fraction(unit[place]) if row[place] else Fraction(1)
-
-
-def _dot(row: Sequence[Fraction], point: Sequence[Fraction]) -> Fraction:
-    return sum((a * b for a, b in zip(row, point, strict=True)), Fraction(0))
 
 
 def _array(entries: Sequence[Any]) -> NDArray[Any]:

@@ -19,7 +19,7 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer
 from polyinj.certificates.layer_certificate import Collision
 from polyinj.errors import CertificateError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 
 _PULL = Fraction(1, 16)
 _BITS = (6, 10, 16, 24, 40, 64, 128)
@@ -66,7 +66,7 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int]) -> Collision | N
     columns = layer.weights.shape[1]
     active = active_rows(layer, point)
     rows = arrays.integer_rows(layer.weights)
-    directions = arrays.kernel([rows[i] for i in active], columns)
+    directions = algebra.kernel([rows[i] for i in active], columns)
     if not directions:
         return None
     z = [Fraction(entry) for entry in point]

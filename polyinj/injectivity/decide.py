@@ -30,7 +30,7 @@ from polyinj.certificates.domain import Ball, Box, Cover
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import Claim, InjectivityProof
 from polyinj.errors import CertificateError, InputError, InternalError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
@@ -388,7 +388,7 @@ def _rank_is_short(layer: Layer) -> bool:
     singular = np.linalg.svd(rows, compute_uv=False)
     # The backward error of the values is a small multiple of m n u: 1e-8 is far above it.
     far_from_zero = bool(singular[-1] > 1e-8 * singular[0])
-    return not far_from_zero and arrays.rank(arrays.integer_rows(layer.weights)) < n
+    return not far_from_zero and algebra.rank(arrays.integer_rows(layer.weights)) < n
 
 
 def _has_parallel_rows(problem: Problem) -> bool:

@@ -15,7 +15,7 @@ from polyinj._status import Status
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.branch_and_bound import search_count
 from polyinj.injectivity.collide import active_rows
@@ -172,11 +172,11 @@ def _check(result: DepthResult) -> None:
         ) from error
 
 
-def _independent_columns(rows: arrays.IntegerRows) -> list[int]:
+def _independent_columns(rows: algebra.IntegerRows) -> list[int]:
     """Columns that form a basis of the column space: the same relations among the rows, no kernel."""
     chosen: list[int] = []
     for j in range(len(rows[0])):
-        if arrays.rank([[row[k] for k in (*chosen, j)] for row in rows]) > len(chosen):
+        if algebra.rank([[row[k] for k in (*chosen, j)] for row in rows]) > len(chosen):
             chosen.append(j)
     return chosen
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from polyinj._status import Status
 from polyinj.certificates.layer import System
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 from polyinj.exact.gordan import alternative
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
@@ -103,7 +103,7 @@ def run(
 def _relation_signs(pending: Sequence[int], system: System) -> list[int] | None:
     """The signs of the multipliers of signed columns (rows, then sides); None if there is not one relation."""
     columns = [signed_vector(system, literal) for literal in pending]
-    relations = arrays.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
+    relations = algebra.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
     if len(relations) != 1:
         return None
     signs = [(x > 0) - (x < 0) for x in relations[0]]

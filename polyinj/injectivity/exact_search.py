@@ -22,7 +22,7 @@ import numpy as np
 
 from polyinj._status import Status
 from polyinj.certificates.layer import Layer, System
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 from polyinj.exact.gordan import alternative
 from polyinj.injectivity.driver import Outcome, signed_vector
 from polyinj.injectivity.limits import Limits
@@ -142,4 +142,4 @@ class _Search:
         return packing
 
     def _rank(self, rows: list[int]) -> int:
-        return arrays.rank([self.system.rows[i][: self.system.columns] for i in rows])
+        return algebra.rank([self.system.rows[i][: self.system.columns] for i in rows])

@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
 from polyinj.errors import InputError
-from polyinj.exact.arrays import integer_rows, rank, read_matrix, read_vector
+from polyinj.exact.algebra import rank
+from polyinj.exact.arrays import integer_rows, read_matrix, read_vector
 from polyinj.geometry.arrangement import Arrangement
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.decide import decide_injectivity

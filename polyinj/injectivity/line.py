@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.certificates.layer import Layer
-from polyinj.exact import arrays
+from polyinj.exact import algebra
 
 
 def uncovered_point(layer: Layer) -> list[Fraction] | None:
@@ -43,7 +43,7 @@ def covering_circuit(layer: Layer) -> NDArray[np.int32]:
     vectors |= {-(len(system.rows) + k + 1): [-entry for entry in side] for k, side in enumerate(system.sides)}
     for size in range(2, system.dimension + 2):
         for literals in combinations(sorted(vectors, reverse=True), size):
-            relations = arrays.kernel(list(zip(*(vectors[a] for a in literals), strict=True)), size)
+            relations = algebra.kernel(list(zip(*(vectors[a] for a in literals), strict=True)), size)
             signs = {(entry > 0) - (entry < 0) for entry in relations[0]} if len(relations) == 1 else set()
             if literals[0] > 0 and signs in ({1}, {-1}):
                 return np.array([literals], dtype=np.int32)

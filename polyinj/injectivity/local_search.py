@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import InputError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import WitnessSearch
 from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
@@ -160,7 +160,7 @@ def _search(problem: Problem, limits: Limits, seed: int, steps: int | None, work
 
 
 def _check_rank(layer: Layer) -> None:
-    n, found = layer.weights.shape[1], arrays.rank(arrays.integer_rows(layer.weights))
+    n, found = layer.weights.shape[1], algebra.rank(arrays.integer_rows(layer.weights))
     if found < n:
         raise InputError(
             f"weights has rank {found}; expected rank {n}, as many as columns; decide_injectivity answers for any rank"

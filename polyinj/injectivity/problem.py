@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.certificates.layer import Layer
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import factored, least_singular_value
 from polyinj.injectivity.collide import active_rows
 
@@ -119,7 +119,7 @@ class Problem:
         point = self.point(direction)
         if point is not None:
             rows = arrays.integer_rows(self.layer.weights)
-            if arrays.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns:
+            if algebra.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns:
                 return True
         return False if certain else None
 

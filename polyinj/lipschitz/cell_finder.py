@@ -25,7 +25,7 @@ from scipy.optimize import nnls
 
 from polyinj.certificates.domain import Ball
 from polyinj.certificates.layer import Layer
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.exact.farkas import solve_strictly
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_projection import project_exactly
@@ -48,8 +48,8 @@ class CellFinder:
     """Cells of the neurons of a layer that meet the interior of its domain."""
 
     layer: Layer
-    rows: arrays.IntegerRows = field(init=False)
-    sides: arrays.IntegerRows = field(init=False)
+    rows: algebra.IntegerRows = field(init=False)
+    sides: algebra.IntegerRows = field(init=False)
     floats: Floats = field(init=False)
     side_floats: Floats = field(init=False)
     ball: Ball | None = field(init=False)
@@ -94,7 +94,7 @@ class CellFinder:
     def _input(self, z: Sequence[Fraction]) -> list[Fraction]:
         return self.layer.input(z)
 
-    def _signed(self, neurons: Sequence[int], signs: Sequence[int]) -> arrays.IntegerRows:
+    def _signed(self, neurons: Sequence[int], signs: Sequence[int]) -> algebra.IntegerRows:
         signed = [[s * entry for entry in self.rows[i]] for i, s in zip(neurons, signs, strict=True)]
         return [*signed, *self.sides]
 
@@ -114,7 +114,7 @@ class CellFinder:
                 return Found(point)
         support = np.flatnonzero(weights).tolist()
         signed = self._signed(neurons, signs)
-        for combination in arrays.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support)):
+        for combination in algebra.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support)):
             if min(combination) >= 0 or max(combination) <= 0:
                 return None
         return self._settle(neurons, signs)
@@ -198,7 +198,7 @@ def _error(length: int) -> float:
     return (length + 8) * 2 * _UNIT
 
 
-def _unit_rows(rows: arrays.IntegerRows, columns: int) -> Floats:
+def _unit_rows(rows: algebra.IntegerRows, columns: int) -> Floats:
     """Integer rows over their largest entry: each entry is right to one half-ulp, and one more where it is scaled."""
     if not rows:
         return np.zeros((0, columns))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import mul
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +13,7 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import CertificateError, InputError
 from polyinj.exact import arrays
+from polyinj.exact.algebra import dot
 from polyinj.lipschitz.ascent import ascend
 from polyinj.lipschitz.branch_and_bound import SearchEnd, search_signs
 from polyinj.lipschitz.cell_finder import CellFinder, ever_smaller_steps
@@ -285,7 +285,7 @@ def _leave_hyperplanes(layer: Layer, point: list[Fraction]) -> list[Fraction]:
     base = 1
     while True:
         direction = [Fraction(base) ** j for j in range(len(point))]
-        if all(sum(map(mul, row, direction)) for row in flat):
+        if all(dot(row, direction) for row in flat):
             break
         base += 1
     signs = _signs(layer, point)

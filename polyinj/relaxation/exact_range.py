@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from operator import mul
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from polyinj.errors import BudgetExceeded, InputError
-from polyinj.exact.arrays import IntegerRows
-from polyinj.geometry.exact_cone import coprime, extreme_rays
+from polyinj.exact.algebra import IntegerRows, coprime, dot
+from polyinj.geometry.exact_cone import extreme_rays
 from polyinj.networks.network import Network
 from polyinj.relaxation.network_bounds import read_box, read_layers
 
@@ -103,7 +102,7 @@ def _start(lower: Row, upper: Row) -> _Region:
 
 
 def _combine(weights: Row, outputs: list[Row], shift: Fraction) -> Row:
-    form = [sum(map(mul, weights, column), Fraction(0)) for column in zip(*outputs, strict=True)]
+    form = [dot(weights, column) for column in zip(*outputs, strict=True)]
     form[-1] += shift
     return form
 
@@ -114,7 +113,7 @@ def _integers(form: Row) -> list[int]:
 
 
 def _at(form: Row, ray: tuple[int, ...]) -> Fraction:
-    return sum(map(mul, form, ray), Fraction(0))
+    return dot(ray, form)
 
 
 def _cut(region: _Region, forms: list[Row]) -> list[_Region]:

@@ -30,7 +30,7 @@ from polyinj.deep import collisions
 from polyinj.deep.collisions import Verdicts, compare_regions
 from polyinj.deep.linear_regions import Regions
 from polyinj.deep.proof_builder import prove
-from polyinj.exact.arrays import kernel, product, rank
+from polyinj.exact.algebra import kernel, product, rank
 
 # Injective, with a fold along a ray: one pair of its parts needs a separating row.
 SEPARATED = [[[1, 0], [0, 1], [-1, 0], [0, -1]], [[0, 1, -1, 1], [1, 1, 1, 1], [1, 2, 1, 0], [2, 0, 0, 0]]]

@@ -19,7 +19,7 @@ from polyinj import Arrangement, BudgetExceeded, InputError, PolyinjError
 from polyinj._core import RaySweep
 from polyinj._split import ConeSplitter
 from polyinj._status import Status
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.geometry import faces, pruned, sweep
 from polyinj.testing import integer_matrices
 from polyinj.theory.euler import expected_face_counts
@@ -247,11 +247,11 @@ def count_by_restriction(rows):
     if not rows:
         return 1
     last, rest = rows[-1], rows[:-1]
-    parallel = any(arrays.rank([last, row]) < 2 for row in rest)
+    parallel = any(algebra.rank([last, row]) < 2 for row in rest)
     if parallel:
         return count_by_restriction(rest)
-    plane = arrays.kernel([last], len(last))
-    return count_by_restriction(rest) + count_by_restriction([arrays.product(plane, row) for row in rest])
+    plane = algebra.kernel([last], len(last))
+    return count_by_restriction(rest) + count_by_restriction([algebra.product(plane, row) for row in rest])
 
 
 @pytest.mark.parametrize(("m", "n"), [(7, 2), (7, 3), (8, 4)])
@@ -345,7 +345,7 @@ def test_budget_and_progress():
 def test_small_cases(rows, cells):
     arrangement = Arrangement(rows)
     assert arrangement.count_cells() == cells == len(all_faces(arrangement, arrangement.dimension))
-    assert arrangement.lineality == len(rows[0]) - arrays.rank(rows)
+    assert arrangement.lineality == len(rows[0]) - algebra.rank(rows)
     assert len(arrangement.lineality_space()) == arrangement.lineality
 
 
@@ -358,7 +358,7 @@ def test_depth_and_shallowest_direction_of_any_rows():
         n = len(rows[0])
         depth = min(sum(sign >= 0 for sign in x) for x, d in faces.items() if d == n)
         assert arrangement.depth == depth
-        values = arrays.product(rows, arrangement.shallowest_direction())
+        values = algebra.product(rows, arrangement.shallowest_direction())
         assert sum(value >= 0 for value in values) == depth
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.exact import farkas as farkas_module
 from polyinj.exact.farkas import Combination, Separation, farkas, simplex
 from polyinj.geometry.cone_check import certified_rays
-from polyinj.geometry.exact_cone import PointedRows, double_description, echelon, extreme_rays, reduce_modulo, signs
+from polyinj.geometry.exact_cone import PointedRows, double_description, extreme_rays, signs
 from polyinj.testing import integer_matrices, positive_scalings, rational_rotations
 
 
@@ -27,10 +27,10 @@ def naive_rays(rows, columns):
     """Rays of a pointed cone: kernels of all subsets of columns - 1 rows, in the direction that satisfies all rows."""
     found = set()
     for chosen in combinations(rows, columns - 1):
-        basis = arrays.kernel(list(chosen), columns)
+        basis = algebra.kernel(list(chosen), columns)
         if len(basis) == 1:
             for ray in (basis[0], [-v for v in basis[0]]):
-                if all(value >= 0 for value in arrays.product(rows, ray)):
+                if all(value >= 0 for value in algebra.product(rows, ray)):
                     found.add(tuple(ray))
     return found
 
@@ -139,13 +139,13 @@ def test_signs_are_exact(matrix, data):
     rows = [[v << 200 for v in row] for row in matrix.tolist()]
     for row in rows:
         row[data.draw(st.integers(0, n - 1))] += data.draw(st.integers(-1, 1))
-    expected = [[(value > 0) - (value < 0) for value in arrays.product(vectors, row)] for row in rows]
+    expected = [[(value > 0) - (value < 0) for value in algebra.product(vectors, row)] for row in rows]
     assert signs(rows, vectors).tolist() == expected
 
 
 def test_echelon_is_canonical():
-    assert echelon([[0, 2, 4], [0, -1, -2]]) == ((0, 1, 2),)
-    assert reduce_modulo(((0, 1, 2),), [3, 3, 0]) == (1, 0, -2)
+    assert algebra.echelon([[0, 2, 4], [0, -1, -2]]) == ((0, 1, 2),)
+    assert algebra.reduce_modulo(((0, 1, 2),), [3, 3, 0]) == (1, 0, -2)
 
 
 @given(integer_matrices(8, 4), st.data())
@@ -187,10 +187,10 @@ def test_farkas_gives_one_proof_or_the_other(decide, matrix, data):
         assert min(solution.multipliers) >= 0
         assert [_dot(solution.multipliers, column) for column in zip(*rows, strict=True)] == target
         support = [row for row, c in zip(rows, solution.multipliers, strict=True) if c]
-        assert arrays.rank(support) == len(support)
+        assert algebra.rank(support) == len(support)
     else:
         assert isinstance(solution, Separation)
-        assert min(arrays.product(rows, solution.row)) >= 0
+        assert min(algebra.product(rows, solution.row)) >= 0
         assert _dot(solution.row, target) < 0
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reference import face_lattice, injectivity
 
 from polyinj import Arrangement, InputError
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.geometry.sweep import sweep
 from polyinj.testing import (
     general_position_matrices,
@@ -79,7 +79,7 @@ def test_whole_sphere_and_empty_complex(rows):
 @given(general_position_matrices(max_rows=9, max_columns=4))
 def test_depth_is_attained_beside_the_shallowest_ray(rows):
     arrangement = Arrangement(rows)
-    values = arrays.product(rows.tolist(), arrangement.shallowest_direction())
+    values = algebra.product(rows.tolist(), arrangement.shallowest_direction())
     assert 0 not in values
     assert sum(value > 0 for value in values) == arrangement.depth
     assert arrangement.depth == np.flatnonzero(arrangement.face_counts()[-1])[0]

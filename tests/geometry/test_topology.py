@@ -9,7 +9,7 @@ import pytest
 from reference import face_lattice
 
 from polyinj import Arrangement
-from polyinj.exact import arrays
+from polyinj.exact import algebra, arrays
 from polyinj.geometry import homology
 from polyinj.geometry.simplify import simplify
 from polyinj.geometry.sweep import Walk, count_faces
@@ -90,7 +90,7 @@ def test_representatives_lie_in_their_components():
         limit = int(rng.integers(0, m + 1))
         for component in Arrangement(rows).components(limit):
             assert any(component.point)
-            values = arrays.product(rows, component.point)
+            values = algebra.product(rows, component.point)
             assert [(v > 0) - (v < 0) for v in values] == component.signs.tolist()
             assert component.fewest_positives <= sum(v > 0 for v in values) <= limit
 
@@ -119,7 +119,7 @@ def test_betti_numbers_equal_brute_force():
         m = int(rng.integers(n, 8))
         rows = rng.integers(-2, 3, (m, n)).tolist() if rng.random() < 0.7 else rng.standard_normal((m, n)).tolist()
         fractions = arrays.fractions(arrays.read_matrix(rows))
-        if arrays.rank(arrays.integer_rows(arrays.read_matrix(rows))) < n:
+        if algebra.rank(arrays.integer_rows(arrays.read_matrix(rows))) < n:
             continue
         limit = int(rng.integers(0, m + 1))
         betti = Arrangement(rows).betti_numbers(limit)
@@ -177,7 +177,7 @@ def test_lineality_is_a_suspension():
         rows = rng.integers(-2, 3, (6, 2))
         limit = int(rng.integers(0, 5))
         base = Arrangement(rows).betti_numbers(limit)
-        if arrays.rank(rows.tolist()) < 2 or not any(base):
+        if algebra.rank(rows.tolist()) < 2 or not any(base):
             continue
         wide = Arrangement(np.concatenate([rows, np.zeros((6, 2), dtype=int)], axis=1))
         assert wide.betti_numbers(limit) == [1, 0, base[0] - 1, base[1]]

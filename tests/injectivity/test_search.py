@@ -10,7 +10,8 @@ import pytest
 from helpers import gaussian
 
 from polyinj._status import Status
-from polyinj.exact.arrays import float_rows, integer_rows, kernel, rank, read_matrix
+from polyinj.exact.algebra import kernel, rank
+from polyinj.exact.arrays import float_rows, integer_rows, read_matrix
 from polyinj.exact.gordan import alternative
 from polyinj.injectivity._branch_and_bound import CountSearch, RankSearch, WitnessSearch, conditioned, splice
 

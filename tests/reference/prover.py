@@ -7,7 +7,7 @@ from itertools import combinations, product
 from polyinj.certificates.json_format import padded
 from polyinj.certificates.layer import read_layer
 from polyinj.certificates.layer_certificate import InjectivityProof
-from polyinj.exact.arrays import kernel, rank
+from polyinj.exact.algebra import kernel, rank
 
 UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
 
