@@ -15,8 +15,7 @@ from pathlib import Path
 from polyinj import GaussianEnsemble, Transition, __version__
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.statistics import decision
-from polyinj.studies.transition import Row
-from polyinj.studies.transition_file import save_counts
+from polyinj.studies.transition_row import Row
 
 SEED = 1
 # n: (first m, last m, step, trials of each shape).
@@ -60,7 +59,7 @@ def main():
     rows = [Row.of_trials(n, m, run.columns, run.values) for (n, m, _), run in zip(wanted, done, strict=True)]
     result = Transition.of_rows(rows, SEED, __version__)
     print(result)
-    print(f"wrote {save_counts(result, RESULTS / 'gaussian_transition.csv')}")
+    print(f"wrote {result.save_counts(RESULTS / 'gaussian_transition.csv')}")
 
 
 if __name__ == "__main__":

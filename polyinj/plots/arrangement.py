@@ -1,6 +1,6 @@
 """A figure of an arrangement in R^3: the sphere, its great circles, and the cells with few positives.
 
-Imports no strand: rows come in as an array, and signs are read off in floating point, as befits a picture.
+Rows come in as an array; their signs are read off in floating point, as befits a picture.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""The figure of a study of depth. Imports no strand: what is drawn is handed in."""
+"""The figure of a study of depth, drawn from its rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,11 +11,53 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-if TYPE_CHECKING:
-    from polyinj.studies.deep_transition import DeepHalfPoint, DeepTransition
+
+class DepthRow(Protocol):
+    """P(injective through layer `layer`), with an interval, at one expansivity."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def layer(self) -> int: ...
+    @property
+    def expansivity(self) -> float: ...
+    @property
+    def p_injective(self) -> float: ...
+    @property
+    def p_low(self) -> float: ...
+    @property
+    def p_high(self) -> float: ...
 
 
-def plot_deep_transition(study: DeepTransition) -> Figure:
+class HalfPoint(Protocol):
+    """Where P(injective through layer `layer`) is 1/2, and where theory says that it is more."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def layer(self) -> int: ...
+    @property
+    def half(self) -> float: ...
+    @property
+    def half_low(self) -> float: ...
+    @property
+    def half_high(self) -> float: ...
+    @property
+    def sufficient(self) -> float: ...
+    @property
+    def limit(self) -> float: ...
+
+
+class DepthTable(Protocol):
+    """What is drawn."""
+
+    @property
+    def rows(self) -> Sequence[DepthRow]: ...
+    @property
+    def half_points(self) -> Sequence[HalfPoint]: ...
+
+
+def plot_deep_transition(study: DepthTable) -> Figure:
     """P(injective through layer l) against C, a panel an n and a colour a layer; below, C_1/2 against l."""
     ns = sorted({row.n for row in study.rows})
     layers = sorted({row.layer for row in study.rows})
@@ -35,7 +78,7 @@ def plot_deep_transition(study: DeepTransition) -> Figure:
     return figure
 
 
-def _draw_probabilities(axes: Axes, study: DeepTransition, n: int, colours: dict[int, Any]) -> None:
+def _draw_probabilities(axes: Axes, study: DepthTable, n: int, colours: dict[int, Any]) -> None:
     for layer, colour in colours.items():
         rows = [row for row in study.rows if (row.n, row.layer) == (n, layer)]
         ratio = [row.expansivity for row in rows]
@@ -46,7 +89,7 @@ def _draw_probabilities(axes: Axes, study: DeepTransition, n: int, colours: dict
     axes.set(xlabel="expansivity C = m/n", title=f"n = {n}")
 
 
-def _draw_half_points(axes: Axes, study: DeepTransition, ns: list[int]) -> None:
+def _draw_half_points(axes: Axes, study: DepthTable, ns: list[int]) -> None:
     colours = dict(zip(ns, colormaps["tab10"].colors, strict=False))  # type: ignore[attr-defined]
     for n in ns:
         points = [point for point in study.half_points if point.n == n]
@@ -62,7 +105,7 @@ def _draw_half_points(axes: Axes, study: DeepTransition, ns: list[int]) -> None:
     axes.set_ylim(0, 1.3 * axes.get_ylim()[1])
 
 
-def _draw_interval(axes: Axes, points: list[DeepHalfPoint], colour: Any, label: str) -> None:
+def _draw_interval(axes: Axes, points: list[HalfPoint], colour: Any, label: str) -> None:
     half = np.array([point.half for point in points])
     ends = np.array([[point.half_low for point in points], [point.half_high for point in points]])
     # An end of an interval beyond the grid is infinite: draw no bar there.

@@ -1,19 +1,55 @@
-"""Figures of signal propagation. Imports no strand: what is drawn is handed in."""
+"""Figures of signal propagation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from polyinj.propagation.propagate import Propagation
-    from polyinj.studies.angle_injectivity import AngleInjectivity
+
+class Run(Protocol):
+    """Observables of networks, layer by layer."""
+
+    @property
+    def batch(self) -> int: ...
+    @property
+    def layers(self) -> Sequence[int]: ...
+    @property
+    def values(self) -> NDArray[np.float64]: ...
+    def lens(self, name: str) -> NDArray[np.float64]: ...
+    def summary(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
+    def theory(self) -> Mapping[str, NDArray[np.float64]]: ...
+
+
+class AngleRow(Protocol):
+    """One layer: of each also least, typical and condition, singular values of regions."""
+
+    @property
+    def layer(self) -> int: ...
+    @property
+    def cosine(self) -> float: ...
+    @property
+    def log_sin2(self) -> float: ...
+    @property
+    def p_injective(self) -> float: ...
+    @property
+    def p_low(self) -> float: ...
+    @property
+    def p_high(self) -> float: ...
+
+
+class AngleTable(Protocol):
+    """What is drawn of a study of angles."""
+
+    @property
+    def rows(self) -> Sequence[AngleRow]: ...
+
 
 _COLOURS = colormaps["tab10"].colors  # type: ignore[attr-defined]
 _PANELS = (
@@ -27,7 +63,7 @@ _PANELS = (
 _LENGTH = ("log_length", "mean of ln(|x|² / width)")
 
 
-def plot_propagation(run: Propagation) -> Figure:
+def plot_propagation(run: Run) -> Figure:
     """All lenses on the same networks against depth, with 95 % intervals and theory; the last panel: lens against lens.
 
     Solid: mean over networks. Dashed: infinite width. Dotted: theory of the stated width.
@@ -51,7 +87,7 @@ def plot_propagation(run: Propagation) -> Figure:
     return figure
 
 
-def plot_comparison(runs: Mapping[str, Propagation]) -> Figure:
+def plot_comparison(runs: Mapping[str, Run]) -> Figure:
     """The same lenses for several laws of networks, one colour each; dashed: infinite width, where it is known."""
     figure = Figure(figsize=(10.5, 9), layout="constrained")
     grid = figure.subplots(3, 2)
@@ -76,7 +112,7 @@ def plot_comparison(runs: Mapping[str, Propagation]) -> Figure:
 
 def _draw(
     axes: Axes,
-    run: Propagation,
+    run: Run,
     lens: str,
     theory: Mapping[str, Any],
     colour: Any,
@@ -95,12 +131,12 @@ def _draw(
         axes.plot(at, theory[f"finite_{lens}"], color=line, lw=1.2, ls=":")
 
 
-def _depth_axis(axes: Axes, run: Propagation) -> None:
+def _depth_axis(axes: Axes, run: Run) -> None:
     axes.set(xscale="log", xlabel="layer (input at the left end)")
     axes.set_xlim(0.5, run.layers[-1])
 
 
-def _draw_spread(axes: Axes, run: Propagation, theory: Mapping[str, Any]) -> None:
+def _draw_spread(axes: Axes, run: Run, theory: Mapping[str, Any]) -> None:
     """The standard deviation over networks of ln sin^2 of one pair."""
     layers = np.array(run.layers)
     if len(run.values) > 1:
@@ -110,7 +146,7 @@ def _draw_spread(axes: Axes, run: Propagation, theory: Mapping[str, Any]) -> Non
     axes.set_ylabel(r"std of ln sin$^2$, one pair")
 
 
-def _draw_lens_against_cosine(axes: Axes, run: Propagation) -> None:
+def _draw_lens_against_cosine(axes: Axes, run: Run) -> None:
     """Every lens, as a share of its greatest value, against the mean cosine: what is no function of it scatters."""
     batch = run.batch
     cosine = run.lens("cosine").ravel()
@@ -134,7 +170,7 @@ def _draw_lens_against_cosine(axes: Axes, run: Propagation) -> None:
             handle.set_alpha(1)
 
 
-def plot_angle_injectivity(study: AngleInjectivity) -> Figure:
+def plot_angle_injectivity(study: AngleTable) -> Figure:
     """P(injective through layer l) against the mean cosine, layers as labels; singular values of regions against l."""
     rows = study.rows
     figure = Figure(figsize=(9, 4), layout="constrained")

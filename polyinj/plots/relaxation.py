@@ -1,18 +1,68 @@
-"""Figures of relaxations. Imports no strand: what is drawn is handed in."""
+"""Figures of relaxations: bounds along lines of weights, and a study of many lines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-if TYPE_CHECKING:
-    from polyinj.relaxation.profile import RelaxationProfile
-    from polyinj.studies.relaxation import RelaxationRow, RelaxationStudy
+
+class Jump(Protocol):
+    """A discontinuity of a bound: its place, also as a rational `low` just before it, and the limits on both sides."""
+
+    @property
+    def low(self) -> Any: ...
+    @property
+    def position(self) -> float: ...
+    @property
+    def left(self) -> float: ...
+    @property
+    def right(self) -> float: ...
+
+
+class Profile(Protocol):
+    """A bound along a line of weights, in pieces."""
+
+    @property
+    def relaxation(self) -> object: ...
+    @property
+    def pieces(self) -> Sequence[Any]: ...
+    @property
+    def jumps(self) -> Sequence[Jump]: ...
+    def curve(self, piece: Any, samples: int) -> list[tuple[float, float]]: ...
+
+
+class RelaxationRow(Protocol):
+    """Means of one relaxation over lines of one kind."""
+
+    @property
+    def relaxation(self) -> str: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def lines(self) -> int: ...
+    @property
+    def jumping(self) -> int: ...
+    @property
+    def jumps(self) -> float: ...
+    @property
+    def largest(self) -> float: ...
+    @property
+    def tightness(self) -> float: ...
+    @property
+    def gradient_change(self) -> float: ...
+
+
+class RelaxationTable(Protocol):
+    """What is drawn of a study."""
+
+    @property
+    def rows(self) -> Sequence[RelaxationRow]: ...
+
 
 _MARKERS = "osD^vP*X<>hd"
 # Where parameters of a family run from one named rule to another.
@@ -20,13 +70,13 @@ _PATHS = (("crown", "ramp:4", "ramp:2", "deepz"), ("crown", "blend:1/2", "deepz"
 
 
 def plot_relaxation_profiles(
-    profiles: Sequence[RelaxationProfile], *, samples: int = 24, exact: tuple[Any, Any] | None = None
+    profiles: Sequence[Profile], *, samples: int = 24, exact: tuple[Any, Any] | None = None
 ) -> Figure:
     """Lower bounds along a line of weights: a curve broken at every jump, rings at its limits.
 
     Parameters
     ----------
-    profiles : sequence of RelaxationProfile
+    profiles : sequence of Profile
         On one line.
     samples : int
         Points in each piece.
@@ -58,7 +108,7 @@ def plot_relaxation_profiles(
     return figure
 
 
-def plot_relaxation_study(study: RelaxationStudy) -> Figure:
+def plot_relaxation_study(study: RelaxationTable) -> Figure:
     """A column for each number of training steps: jumps and gradients against tightness, a marker a relaxation."""
     steps = sorted({row.steps for row in study.rows})
     names = list(dict.fromkeys(row.relaxation for row in study.rows))

@@ -1,8 +1,9 @@
-"""The figure of a study of robustness. Imports no strand: what is drawn is handed in."""
+"""The figure of a study of robustness, drawn from its rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
@@ -11,13 +12,37 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-if TYPE_CHECKING:
-    from polyinj.studies.robustness import RobustnessRow, RobustnessStudy
+
+class RobustnessRow(Protocol):
+    """Medians over the data sets of one (d, n), for networks of k neurons found by one method."""
+
+    @property
+    def d(self) -> int: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def k(self) -> int: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def trials(self) -> int: ...
+    @property
+    def fitted(self) -> int: ...
+    @property
+    def slope(self) -> float: ...
+
+
+class RobustnessTable(Protocol):
+    """What is drawn; of each row also lipschitz and ratio, with _low and _high."""
+
+    @property
+    def rows(self) -> Sequence[RobustnessRow]: ...
+
 
 _MARKERS = {"trained": "o", "regularised": "s", "random_features": "^"}
 
 
-def plot_robustness(study: RobustnessStudy) -> Figure:
+def plot_robustness(study: RobustnessTable) -> Figure:
     """Above Lip, below Lip / sqrt(n / k), against k; a column a dimension d, a colour an n, a marker a method."""
     dimensions = sorted({row.d for row in study.rows})
     points = sorted({row.n for row in study.rows})

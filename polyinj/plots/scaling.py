@@ -1,9 +1,9 @@
-"""The figure of finite-size scaling. Imports no strand: what is drawn is handed in."""
+"""The figure of finite-size scaling."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,9 +13,50 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.plots.theory import ThresholdRow
 
-if TYPE_CHECKING:
-    from polyinj.fitting.scaling import Scaling
-    from polyinj.studies.transition import Transition
+
+class Crossing(Protocol):
+    """Of one n; also half, tenth and nine_tenths with _low and _high."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def half(self) -> float: ...
+    @property
+    def width(self) -> float: ...
+    @property
+    def width_low(self) -> float: ...
+    @property
+    def width_high(self) -> float: ...
+    @property
+    def unit_chi(self) -> float: ...
+
+
+class CrossingTable(Protocol):
+    """The crossings that are drawn."""
+
+    @property
+    def crossings(self) -> Sequence[Crossing]: ...
+
+
+class Fit(Protocol):
+    """An ansatz fitted to the crossings from smallest_n on."""
+
+    @property
+    def ansatz(self) -> str: ...
+    @property
+    def smallest_n(self) -> int: ...
+    @property
+    def limit(self) -> float: ...
+    @property
+    def stderr(self) -> float: ...
+    def at(self, n: ArrayLike) -> NDArray[np.float64]: ...
+
+
+class Fits(Protocol):
+    """Several ansatz fitted to the same crossings."""
+
+    def accepted(self) -> Sequence[Fit]: ...
+
 
 _COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#7fb3d5", "#e8a0a8", "#9ccb9f")
 # Least distance of labelled n, on the scale n^(-2/3) and of log10(n).
@@ -24,13 +65,13 @@ _LABEL_GAP, _LOG_LABEL_GAP = 0.022, 0.036
 _LADDER = {"full-rsb": "full RSB", "gordon": "Gordon", "euler": "Euler"}
 
 
-def plot_scaling(transition: Transition, scaling: Scaling, thresholds: Sequence[ThresholdRow]) -> Figure:
+def plot_scaling(transition: CrossingTable, scaling: Fits, thresholds: Sequence[ThresholdRow]) -> Figure:
     """Crossings against n^(-2/3) with what each ansatz makes of them, beside the thresholds; below, the window's width.
 
     Parameters
     ----------
-    transition : Transition
-    scaling : Scaling
+    transition : CrossingTable
+    scaling : Fits
         Its extrapolation; the accepted fits are drawn, from the first point that they use on, with bars of two
         standard errors beside the limit.
     thresholds : sequence of Threshold
@@ -72,7 +113,7 @@ def _place(n: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.asarray(n, dtype=np.float64) ** (-2 / 3))
 
 
-def _draw_fits(axes: Axes, scaling: Scaling) -> None:
+def _draw_fits(axes: Axes, scaling: Fits) -> None:
     accepted = scaling.accepted()
     for place, fit in enumerate(accepted):
         colour = _COLOURS[place % len(_COLOURS)]
@@ -94,7 +135,7 @@ def _draw_fits(axes: Axes, scaling: Scaling) -> None:
     axes.axvline(0, color="0.6", lw=0.8)
 
 
-def _draw_crossings(axes: Axes, transition: Transition) -> None:
+def _draw_crossings(axes: Axes, transition: CrossingTable) -> None:
     for name, colour, label in (
         ("nine_tenths", "0.72", "P(injective) = 9/10"),
         ("half", "black", "P(injective) = 1/2"),
@@ -126,7 +167,7 @@ def _draw_crossings(axes: Axes, transition: Transition) -> None:
     axes.plot(*zip(*chi, strict=True), color="0.45", marker="x", ms=4, lw=0.6, label="E χ = 1 (exact)", zorder=1)
 
 
-def _draw_width(axes: Axes, transition: Transition) -> None:
+def _draw_width(axes: Axes, transition: CrossingTable) -> None:
     points = np.array([[c.n, c.width, c.width_low, c.width_high] for c in transition.crossings])
     points = points[np.isfinite(points).all(axis=1)]
     if len(points):

@@ -1,26 +1,42 @@
-"""The figure of a phase transition. Imports no strand: what is drawn is handed in."""
+"""The figure of a phase transition, drawn from its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
 from polyinj.plots.theory import ThresholdRow
 
-if TYPE_CHECKING:
-    from polyinj.studies.transition import Transition
+
+class TransitionRow(Protocol):
+    """One shape; of each row also p_injective, p_low, p_high, mean_chi, stderr_chi, expected_chi."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def aspect_ratio(self) -> float: ...
+
+
+class TransitionTable(Protocol):
+    """What is drawn."""
+
+    @property
+    def rows(self) -> Sequence[TransitionRow]: ...
+    def column(self, name: str) -> NDArray[Any]: ...
+
 
 # A legend of so many lines is split into columns.
 _LEGEND_ROWS = 14
 
 
-def plot_transition(transition: Transition, thresholds: Sequence[ThresholdRow]) -> Figure:
+def plot_transition(transition: TransitionTable, thresholds: Sequence[ThresholdRow]) -> Figure:
     """P(injective) and, below it, chi against m/n, one colour an n; vertical lines at the known thresholds."""
     figure = Figure(figsize=(7.2, 7.6), layout="constrained")
     strip, top, bottom = figure.subplots(3, 1, sharex=True, height_ratios=(0.95, 2.2, 2))
@@ -48,18 +64,18 @@ def plot_transition(transition: Transition, thresholds: Sequence[ThresholdRow]) 
     return figure
 
 
-def _rows(transition: Transition, n: int, *names: str) -> list[Any]:
+def _rows(transition: TransitionTable, n: int, *names: str) -> list[Any]:
     rows = [row for row in transition.rows if row.n == n]
     return [np.array([getattr(row, name) for row in rows]) for name in names]
 
 
-def _draw_probability(axes: Axes, transition: Transition, n: int, colour: Any) -> None:
+def _draw_probability(axes: Axes, transition: TransitionTable, n: int, colour: Any) -> None:
     ratio, p, low, high = _rows(transition, n, "aspect_ratio", "p_injective", "p_low", "p_high")
     axes.fill_between(ratio, low, high, color=colour, alpha=0.18, lw=0)
     axes.plot(ratio, p, color=colour, lw=1.2, marker="o", ms=3, label=f"n = {n}")
 
 
-def _draw_chi(axes: Axes, transition: Transition, n: int, colour: Any) -> None:
+def _draw_chi(axes: Axes, transition: TransitionTable, n: int, colour: Any) -> None:
     ratio, mean, error, expected = _rows(transition, n, "aspect_ratio", "mean_chi", "stderr_chi", "expected_chi")
     axes.plot(ratio, expected, color=colour, lw=1)
     if np.isfinite(mean).any():

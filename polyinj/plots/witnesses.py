@@ -1,9 +1,9 @@
-"""The figure of the algorithmic threshold. Imports no strand: what is drawn is handed in."""
+"""The figure of the algorithmic threshold, drawn from its rows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from matplotlib import colormaps
@@ -12,14 +12,38 @@ from numpy.typing import ArrayLike
 
 from polyinj.plots.theory import ThresholdRow
 
-if TYPE_CHECKING:
-    from polyinj.studies.algorithmic_threshold import WitnessSweep
+
+class WitnessRow(Protocol):
+    """One shape: the share of layers with a witness found, and the fewest active rows over n."""
+
+    @property
+    def n(self) -> int: ...
+    @property
+    def aspect_ratio(self) -> float: ...
+    @property
+    def p_found(self) -> float: ...
+    @property
+    def p_low(self) -> float: ...
+    @property
+    def p_high(self) -> float: ...
+    @property
+    def mean_active(self) -> float: ...
+
+
+class WitnessTable(Protocol):
+    """What is drawn."""
+
+    @property
+    def rows(self) -> Sequence[WitnessRow]: ...
+    @property
+    def steps(self) -> int: ...
+
 
 _NAMES = {"mean-direction": "mean direction", "full-rsb": "full RSB", "gordon": "Gordon"}
 
 
 def plot_witnesses(
-    sweep: WitnessSweep, thresholds: Sequence[ThresholdRow], ratios: ArrayLike, energies: ArrayLike
+    sweep: WitnessTable, thresholds: Sequence[ThresholdRow], ratios: ArrayLike, energies: ArrayLike
 ) -> Figure:
     """The share of layers with a witness found and, below it, the fewest active rows met, against m/n; one colour an n.
 

@@ -30,6 +30,11 @@ class TableResult(ABC):
         The dataclass of each field that is a table.
     HEAD : mapping of str to str
         What else the JSON file tells its reader.
+    FIELDS : tuple of str
+        Order of the fields in the JSON file; by default as declared, tables last, so that a reader of the file finds
+        what they are before them.
+    ORIGIN : tuple of str
+        Fields that stand in every line of the CSV file too, so that a table alone can be read back.
     """
 
     __slots__ = ()
@@ -37,6 +42,8 @@ class TableResult(ABC):
     KIND: ClassVar[str]
     TABLES: ClassVar[Mapping[str, type]]
     HEAD: ClassVar[Mapping[str, str]] = {}
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    ORIGIN: ClassVar[tuple[str, ...]] = ()
 
     if TYPE_CHECKING:
         rows: tuple[Any, ...]
@@ -60,12 +67,12 @@ class TableResult(ABC):
 
     def save(self, directory: str | os.PathLike[str]) -> list[Path]:
         """Write NAME.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
-        # Tables last: a reader of the file finds what they are before them.
-        names.sort(key=self.TABLES.__contains__)
+        names = self.FIELDS or sorted((field.name for field in fields(self)), key=self.TABLES.__contains__)  # type: ignore[arg-type]
         document = {"format": f"polyinj {self.KIND}", **self.HEAD, **{name: getattr(self, name) for name in names}}
-        columns = [field.name for field in fields(self.TABLES["rows"])]
-        return save_result(directory, self.NAME, columns, map(astuple, self.rows), document, self.plot())
+        columns = [*(field.name for field in fields(self.TABLES["rows"])), *self.ORIGIN]
+        origin = tuple(getattr(self, name) for name in self.ORIGIN)
+        table = [astuple(row) + origin for row in self.rows]
+        return save_result(directory, self.NAME, columns, table, document, self.plot())
 
     @classmethod
     def load(cls, directory: str | os.PathLike[str]) -> Self:

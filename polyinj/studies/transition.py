@@ -3,80 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.crossing import estimate_crossings
-from polyinj.fitting.intervals import clopper_pearson
 from polyinj.fitting.scaling import Scaling, extrapolate
+from polyinj.results.table import TableResult
+from polyinj.studies.transition_file import read_counts, read_store, write_counts
+from polyinj.studies.transition_row import Row
 from polyinj.theory.crossing import euler_crossing
-from polyinj.theory.euler import expected_euler_characteristic, noninjectivity_bound
 from polyinj.theory.thresholds import known_thresholds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TWO_SIDED_95 = 1.959963984540054
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One cell of the design: `trials` Gaussian matrices of shape (m, n); nan where chi was not computed."""
-
-    n: int
-    m: int
-    aspect_ratio: float
-    trials: int
-    injective: int
-    not_injective: int
-    undecided: int
-    p_injective: float
-    p_low: float
-    p_high: float
-    mean_chi: float
-    stderr_chi: float
-    expected_chi: float
-    bound: float
-
-    @classmethod
-    def of_counts(
-        cls, n: int, m: int, trials: int, injective: int, undecided: int, chi: tuple[float, float] | None = None
-    ) -> Row:
-        """The row of these counts; `chi` is the mean and its standard error."""
-        decided = trials - undecided
-        mean_chi, stderr_chi = chi or (float("nan"), float("nan"))
-        return cls(
-            n=n,
-            m=m,
-            aspect_ratio=m / n,
-            trials=trials,
-            injective=injective,
-            not_injective=decided - injective,
-            undecided=undecided,
-            p_injective=injective / decided if decided else float("nan"),
-            p_low=clopper_pearson(injective, trials)[0],
-            p_high=clopper_pearson(injective + undecided, trials)[1],
-            mean_chi=mean_chi,
-            stderr_chi=stderr_chi,
-            expected_chi=float(expected_euler_characteristic(m, n)),
-            bound=noninjectivity_bound(m, n),
-        )
-
-    @classmethod
-    def of_trials(cls, n: int, m: int, columns: tuple[str, ...], values: NDArray[np.float64]) -> Row:
-        """The row of the trials of one shape, shape (trials, columns), of a statistic that decides."""
-        by_name = dict(zip(columns, values.T, strict=True))
-        chi = by_name.get("chi", np.array([]))
-        error = float(chi.std(ddof=1) / np.sqrt(len(chi))) if len(chi) > 1 else float("nan")
-        injective, undecided = (int(by_name[name].sum()) for name in ("injective", "undecided"))
-        return cls.of_counts(n, m, len(values), injective, undecided, (float(chi.mean()), error) if len(chi) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +68,7 @@ class Crossing:
 
 
 @dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(TableResult):
     """Result of `estimate_transition` and `locate_transition`.
 
     Attributes
@@ -137,6 +83,12 @@ class Transition:
     version : str
         The version of polyinj that made it.
     """
+
+    NAME: ClassVar[str] = "transition"
+    KIND: ClassVar[str] = "transition"
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": Row, "crossings": Crossing}
+    FIELDS: ClassVar[tuple[str, ...]] = ("version", "seed", "rows", "crossings")
+    ORIGIN: ClassVar[tuple[str, ...]] = ("seed", "version")
 
     rows: tuple[Row, ...]
     crossings: tuple[Crossing, ...]
@@ -156,19 +108,6 @@ class Transition:
         ns = sorted({row.n for row in self.rows})
         trials = sum(row.trials for row in self.rows)
         return f"Transition(n={ns}, {len(self.rows)} shapes, {trials} matrices; seed={self.seed})"
-
-    def column(self, name: str) -> NDArray[Any]:
-        """One column of the table, shape (rows,)."""
-        names = [field.name for field in fields(Row)]
-        if name not in names:
-            raise InputError(f"column is {name!r}; allowed are {', '.join(names)}")
-        return np.array([getattr(row, name) for row in self.rows])
-
-    def to_pandas(self) -> Any:
-        """The table as a pandas DataFrame; needs pandas."""
-        import pandas as pd
-
-        return pd.DataFrame([asdict(row) for row in self.rows])
 
     def extrapolate(self, smallest_n: int = 2) -> Scaling:
         """What several ansatz make of the ratios m/n at P = 1/2 as n grows.
@@ -212,11 +151,9 @@ class Transition:
 
         return plot_scaling(self, self.extrapolate(), known_thresholds())
 
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write transition.csv, .json and .png; each appears whole or not at all. Returns the paths."""
-        from polyinj.studies.transition_file import save_transition
-
-        return save_transition(self, directory)
+    def save_counts(self, path: str | os.PathLike[str]) -> Path:
+        """Write the counts alone to a .csv file, with seed and version in each line: the smallest form that loads."""
+        return write_counts(Path(path), self.rows, self.seed, self.version)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Transition:
@@ -233,9 +170,13 @@ class Transition:
         StoreError
             The store is damaged.
         """
-        from polyinj.studies.transition_file import load_transition
-
-        return load_transition(path)
+        source = Path(path)
+        if source.suffix.lower() == ".csv":
+            return cls.of_rows(*read_counts(source))
+        if source.is_file():
+            return cls.of_rows(*read_store(source))
+        # A dataclass with slots is made anew, so that super() without arguments would not find its base.
+        return super(Transition, cls).load(source)
 
 
 def _crossing(n: int, rows: list[Row], seed: int) -> Crossing:

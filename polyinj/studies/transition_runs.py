@@ -25,7 +25,8 @@ from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision_and_euler_characteristic, decision_and_nodes
 from polyinj.simulation.store.store import Store
-from polyinj.studies.transition import Row, Transition
+from polyinj.studies.transition import Transition
+from polyinj.studies.transition_row import Row
 
 # A matrix costs about as much as so many nodes of the proof search before the search starts.
 _NODES_BEFORE = 30

@@ -14,8 +14,7 @@ from polyinj.fitting.adaptive import next_batches
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision
-from polyinj.studies import transition_file
-from polyinj.studies.transition import Row
+from polyinj.studies.transition_row import Row
 from polyinj.theory.euler import expected_euler_characteristic
 
 # Where the probability, linear between integers m, is 1/2: at n = 1 it is 1 - 2^(1-m), at n = 2 1 - m(m-2)/2^(m-1).
@@ -175,7 +174,7 @@ def table_of(counts, seed=1):
 
 def test_counts_load_as_they_were_saved(tmp_path):
     run = table_of([(2, m, 40, m) for m in range(4, 12)])
-    path = transition_file.save_counts(run, tmp_path / "counts.csv")
+    path = run.save_counts(tmp_path / "counts.csv")
     assert path.read_text().splitlines()[0] == "n,m,trials,injective,not_injective,undecided,seed,version"
     assert repr(Transition.load(path)) == repr(run)
     assert repr(Transition.load(path).rows) == repr(run.rows)
