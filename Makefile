@@ -8,15 +8,22 @@ KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/* polyinj/injectivity/*.pyx pol
 # What has depended on the kernels that OpenBLAS picks for a processor.
 SUSPECTS := tests/lipschitz/test_interpolate.py tests/injectivity/test_invert.py polyinj/lipschitz
 
-.PHONY: run test test-kernels test-debug fuzz lint bench clean
+.PHONY: run test test-quick test-kernels test-debug fuzz lint bench clean
 
 run: $(READY)
 	$(BIN)/polyinj transition --out results
 	$(BIN)/python examples/trained_layers.py iris --save results
 	$(BIN)/polyinj check results/iris-8n.npz --key weights --bias-key bias || test $$? -eq 1
 
+# Tests run on all processors, each with one thread of OpenBLAS.
+PARALLEL := OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal
+
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(PARALLEL)
+
+# Without the tests marked slow: under a minute on two processors, for the way of working.
+test-quick: $(READY)
+	$(PARALLEL) -m "not slow"
 
 # No result depends on the kernels of OpenBLAS: the oldest ones on two threads, and what this processor takes on one.
 test-kernels: $(READY)
@@ -33,12 +40,11 @@ test-debug: $(READY)
 CASES ?= 100000
 SEED ?= 1000000
 fuzz: $(READY)
-	POLYINJ_FUZZ_CASES=$(CASES) POLYINJ_FUZZ_SEED=$(SEED) $(BIN)/python -m pytest tests/fuzz
+	POLYINJ_FUZZ_CASES=$(CASES) POLYINJ_FUZZ_SEED=$(SEED) $(PARALLEL) tests/fuzz
 
+# What a tool can mend it mends, and the run fails all the same: look at it and commit it.
 lint: $(READY)
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/pre-commit run --all-files --show-diff-on-failure
 
 bench: $(READY)
 	for case in benchmarks/*.py; do $(BIN)/python $$case || exit 1; done

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import os
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from polyinj import Ball, Box
 
 TINY = 5e-324
 
 
-def cases(small):
-    """How many cases to try: the number given, unless the environment variable POLYINJ_FUZZ_CASES says another."""
-    return int(os.environ.get("POLYINJ_FUZZ_CASES", small))
+def budget(cases):
+    """(number of cases to try, first seed): the number given and 0, unless the environment says others."""
+    return int(os.environ.get("POLYINJ_FUZZ_CASES", cases)), int(os.environ.get("POLYINJ_FUZZ_SEED", 0))
 
 
-def first_seed():
-    """Where the seeds begin: 0, unless the environment variable POLYINJ_FUZZ_SEED says another."""
-    return int(os.environ.get("POLYINJ_FUZZ_SEED", 0))
+def in_parts(cases, size):
+    """Parametrises a test by `seeds`, one for each case, in parts of at least this size that workers share."""
+    number, first = budget(cases)
+    parts = max(1, min(number // size, 200))
+    ends = [first + number * part // parts for part in range(parts + 1)]
+    return pytest.mark.parametrize("seeds", [range(*pair) for pair in pairwise(ends)], ids="{0.start}-{0.stop}".format)
 
 
 def small_integers(rng, m, n):

@@ -38,9 +38,9 @@ def test_nearly_opposite_rows(rows):
     result.verify()
 
 
-def test_depths_of_every_family():
-    start = families.first_seed()
-    for seed in range(start, start + families.cases(300)):
+@families.in_parts(300, 50)
+def test_depths_of_every_family(seeds):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
         name, rows = families.draw_matrix(rng)
         expected = depth_by_cells(rows)
