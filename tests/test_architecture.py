@@ -18,7 +18,7 @@ SUBJECTS = {"geometry", "theory", "networks", "injectivity", "deep", "lipschitz"
 # What each folder may import beside itself and ANYWHERE: the table of docs/architecture.md.
 BELOW = {
     "exact": set(),
-    "theory": set(),
+    "theory": {"exact"},
     "fitting": set(),
     "results": set(),
     "plots": set(),

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from polyinj.certificates.circuit_check import Circuits
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.layer import System
+from polyinj.certificates.opcodes import BRANCH, CONTRADICTION, FILL, FLAT, PACKING, SPANNING, UNIT
 from polyinj.errors import CertificateError, printable
 from polyinj.exact.algebra import IntegerRows
 
-UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
-
-# Transversals of one node; those of all nodes together may be so many, and some more for each integer of the tree.
+# The most transversals of one node; all nodes together may have this many and some more for each integer of the tree.
 TRANSVERSAL_LIMIT = 10**6
 _TRANSVERSALS_AN_ENTRY = 20
 

@@ -265,7 +265,8 @@ class Arrangement:
         >>> Arrangement([[1, 0, 0], [-1, 0, 0]]).betti_numbers(0)
         [1, 1, 0]
         """
-        return betti_numbers(self, self._topology_limit(max_positive))
+        limit = self._topology_limit(max_positive)
+        return [0] * self.dimension if limit < 0 else betti_numbers(self._faces(limit), self.lineality)
 
     def components(self, max_positive: int | None = None) -> list[Component]:
         """The connected components of the set of `euler_characteristic`, each with a representative.
@@ -275,7 +276,16 @@ class Arrangement:
         InputError
             Affine arrangement.
         """
-        return components(self, self._topology_limit(max_positive))
+        limit = self._topology_limit(max_positive)
+        if limit < 0:
+            return []
+        return components(self._faces(limit), self.lineality_space(), lambda signs: self.cell(signs).integer_point())
+
+    def _faces(self, limit: int) -> list[NDArray[np.int8]]:
+        """The faces with at most `limit` positives of dimension lineality, where it is one, to n."""
+        origin = np.zeros((1, self.row_count), dtype=np.int8)
+        higher = range(self.lineality + 1, self.dimension + 1)
+        return [origin, *(np.concatenate([origin[:0], *self.iter_faces(d, limit)]) for d in higher)]
 
     def _topology_limit(self, max_positive: int | None) -> int:
         if self.is_affine:

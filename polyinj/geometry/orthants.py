@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike
 from polyinj.errors import InputError
 from polyinj.exact import arrays
 from polyinj.exact.algebra import echelon, pivot
+from polyinj.exact.orthant_volumes import orthant_union_intrinsic_volumes
 from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, Rows, rows_of
 from polyinj.geometry.orthant_search import Search, Witness
 from polyinj.geometry.sweep import sweep
-from polyinj.theory.intrinsic import orthant_union_intrinsic_volumes
 
 # Rays that the compiled sweep visits in about a second.
 _RAYS_TO_SWEEP = 10_000_000

@@ -2,25 +2,25 @@
 
 Let l be the lineality. A face of linear dimension d > l is an open ball of dimension d - 1 on the sphere, and the
 closed set is the l-fold suspension of the complex in the essential arrangement: its Betti numbers move up by l.
+
+The set comes as the list of its faces of linear dimension l, l + 1, ..., n, each an array of sign vectors; the first
+holds one, that of the lineality space.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from math import comb
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from polyinj.geometry import homology
 from polyinj.geometry.incidence import Pairs, Signs, incidences
-
-if TYPE_CHECKING:
-    from polyinj.geometry.arrangement import Arrangement
-    from polyinj.geometry.sweep import RayCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Component:
     point: tuple[int, ...]
 
 
-def euler_characteristic_from_rays(count: RayCount, max_positive: int) -> int:
+def euler_characteristic_from_rays(histogram: NDArray[np.int64], max_positive: int) -> int:
     """Euler characteristic of {x on the unit sphere : at most max_positive rows positive} in general position.
 
     The faces whose lowest vertex is a ray with p positives and r tight rows, `a` of which turn positive upwards, add
@@ -59,12 +59,12 @@ def euler_characteristic_from_rays(count: RayCount, max_positive: int) -> int:
 
     Parameters
     ----------
-    count : RayCount
-        From `sweep.count_faces` of a central arrangement in general position whose rays were all certain in floating
-        point (others are not in its histogram).
+    histogram : ndarray of int64, shape (n, n, m + 1, n)
+        Of `sweep.count_faces` of a central arrangement in general position whose rays were all certain in floating
+        point (others are not in it).
     max_positive : int
     """
-    n, _, width, _ = count.histogram.shape
+    n, _, width, _ = histogram.shape
     m = width - 1
     total = 0
     for flat in range(n):
@@ -73,7 +73,7 @@ def euler_characteristic_from_rays(count: RayCount, max_positive: int) -> int:
             nonzero = m - flat - r
             for p in range(m):
                 # The histogram leaves out the row of the chart, which is positive.
-                up, down = (int(count.histogram[flat, k, p, a]) for a in (r, 0))
+                up, down = (int(histogram[flat, k, p, a]) for a in (r, 0))
                 rising, falling = max_positive - p - 1, max_positive - (nonzero - p - 1)
                 total += (-1) ** k * (up * _alternating(r, rising) + down * _alternating(r, falling))
     return total
@@ -86,13 +86,9 @@ def _alternating(r: int, top: int) -> int:
     return (-1) ** top * comb(r - 1, top) if r else 1
 
 
-def betti_numbers(arrangement: Arrangement, max_positive: int) -> list[int]:
-    """b_0, ..., b_{n-1} over GF(2) of {x on the unit sphere : at most max_positive rows positive}."""
-    n, lineality = arrangement.dimension, arrangement.lineality
-    if max_positive < 0:
-        return [0] * n
-    faces = _faces(arrangement, max_positive)
-    essential = homology.betti_numbers([len(signs) for signs in faces], _boundaries(faces))
+def betti_numbers(faces: list[Signs], lineality: int) -> list[int]:
+    """b_0, ..., b_{n-1} over GF(2) of the set with these faces."""
+    essential = homology.betti_numbers([len(signs) for signs in faces[1:]], _boundaries(faces[1:]))
     # Reduced homology moves up by one with each suspension; that of the empty set is 1 in degree -1.
     reduced = [0] * lineality + [int(not any(essential)), *essential]
     if any(essential):
@@ -103,15 +99,23 @@ def betti_numbers(arrangement: Arrangement, max_positive: int) -> list[int]:
     return betti
 
 
-def components(arrangement: Arrangement, max_positive: int) -> list[Component]:
-    """The connected components, those with the fewest positives first."""
-    lineality = arrangement.lineality
-    if max_positive < 0:
-        return []
-    faces = _faces(arrangement, max_positive)
+def components(
+    faces: list[Signs], lineality_space: list[list[int]], inner_point: Callable[[Signs], Sequence[int]]
+) -> list[Component]:
+    """The connected components of the set with these faces, those with the fewest positives first.
+
+    Parameters
+    ----------
+    faces : list of ndarray of int8
+    lineality_space : list of lists of int
+        A basis of the lineality space.
+    inner_point : callable
+        An integer point in the relative interior of the face with these signs.
+    """
+    if lineality_space:
+        return _suspended(faces, lineality_space, inner_point)
+    faces = faces[1:]
     sizes = [len(signs) for signs in faces]
-    if lineality:
-        return _suspended(arrangement, faces)
     starts = np.cumsum([0, *sizes])
     links = np.concatenate(
         [
@@ -123,26 +127,17 @@ def components(arrangement: Arrangement, max_positive: int) -> list[Component]:
     number, labels = connected_components(graph, directed=False)
     by_dimension = np.split(labels, starts[1:-1])
     found = [
-        _component(arrangement, [signs[label == c] for signs, label in zip(faces, by_dimension, strict=True)])
+        _component([signs[label == c] for signs, label in zip(faces, by_dimension, strict=True)], inner_point)
         for c in range(number)
     ]
     return sorted(found, key=lambda component: (component.fewest_positives, component.signs.tolist()))
-
-
-def _faces(arrangement: Arrangement, max_positive: int) -> list[Signs]:
-    """The faces with few positives of linear dimension lineality + 1, ..., n."""
-    empty = np.zeros((0, arrangement.row_count), dtype=np.int8)
-    return [
-        np.concatenate([empty, *arrangement.iter_faces(d, max_positive)])
-        for d in range(arrangement.lineality + 1, arrangement.dimension + 1)
-    ]
 
 
 def _boundaries(faces: list[Signs]) -> list[Pairs]:
     return [incidences(lower, upper) for lower, upper in pairwise(faces)]
 
 
-def _component(arrangement: Arrangement, faces: list[Signs]) -> Component:
+def _component(faces: list[Signs], inner_point: Callable[[Signs], Sequence[int]]) -> Component:
     top = next(signs for signs in reversed(faces) if len(signs))
     signs = top[np.argmin((top > 0).sum(axis=1))]
     return Component(
@@ -150,17 +145,18 @@ def _component(arrangement: Arrangement, faces: list[Signs]) -> Component:
         faces=sum(map(len, faces)),
         fewest_positives=min(int((part > 0).sum(axis=1).min()) for part in faces if len(part)),
         signs=signs,
-        point=tuple(arrangement.cell(signs).integer_point()),
+        point=tuple(inner_point(signs)),
     )
 
 
-def _suspended(arrangement: Arrangement, faces: list[Signs]) -> list[Component]:
+def _suspended(
+    faces: list[Signs], lineality_space: list[list[int]], inner_point: Callable[[Signs], Sequence[int]]
+) -> list[Component]:
     """With a lineality space, every face is joined to it; it is itself connected on the sphere unless it is a line."""
-    if any(map(len, faces)):
-        whole = _component(arrangement, faces)
-        return [replace(whole, faces=whole.faces + 1, fewest_positives=0)]
-    (signs,) = next(arrangement.iter_faces(arrangement.lineality))
-    cells = int(arrangement.lineality == arrangement.dimension)
-    point = arrangement.lineality_space()[0]
-    ends = [point] if arrangement.lineality > 1 else [point, [-entry for entry in point]]
+    if any(map(len, faces[1:])):
+        return [_component(faces, inner_point)]
+    [signs] = faces[0]
+    cells = int(len(faces) == 1)
+    point = lineality_space[0]
+    ends = [point] if len(lineality_space) > 1 else [point, [-entry for entry in point]]
     return [Component(cells, 1, 0, signs, tuple(end)) for end in ends]

@@ -29,6 +29,7 @@ from polyinj._status import Status
 from polyinj.certificates.domain import Ball, Box, Cover
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.certificates.layer_certificate import Claim, InjectivityProof
+from polyinj.certificates.opcodes import SPANNING
 from polyinj.errors import CertificateError, InputError, InternalError
 from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
@@ -245,7 +246,7 @@ class _Run:
         if point is not None:
             return self.not_injective(point)
         # One circuit, outside the zero flat: terminal 6 of the proof format.
-        tree = np.array([6, 1, 0], dtype=np.int32)
+        tree = np.array([SPANNING, 1, 0], dtype=np.int32)
         return self._injective("spanning", Outcome(Status.DONE, circuits=covering_circuit(self.layer), trees=[tree]))
 
     def _walk(self, problem: Problem, limits: Limits) -> bool:

@@ -22,6 +22,7 @@ import numpy as np
 
 from polyinj._status import Status
 from polyinj.certificates.layer import Layer, System
+from polyinj.certificates.opcodes import BRANCH, CONTRADICTION, PACKING, SPANNING, UNIT
 from polyinj.exact import algebra
 from polyinj.exact.gordan import alternative
 from polyinj.injectivity.driver import Outcome, signed_vector
@@ -71,14 +72,14 @@ class _Search:
         if self.budget is not None:
             decided = self._propagated(decided)
             if sum(decided.values()) > self.budget:
-                self.tree += [4, 1, 0]
+                self.tree += [PACKING, 1, 0]
                 return Status.DONE
         positive = [i for i, sign in decided.items() if sign]
         free = [i for i in self.named if i not in decided]
         if self.budget is None:
             rank = self._rank(positive)
             if rank == self.system.columns:
-                self.tree += [6, 0]
+                self.tree += [SPANNING, 0]
                 return Status.DONE
             free = [i for i in free if self._rank([*positive, i]) > rank]
         literals = [i + 1 for i in free] + self._literals(decided)
@@ -92,17 +93,17 @@ class _Search:
         self.circuits.append(clause)
         name = len(self.circuits) - 1
         if not live:
-            self.tree += [5, name]
+            self.tree += [CONTRADICTION, name]
             return Status.DONE
         if self.budget is None and rank == self.system.columns - 1:
-            self.tree += [6, 1, name]
+            self.tree += [SPANNING, 1, name]
             return Status.DONE
         if self.budget is not None:
             packing = self._packed(name, live, free, literals, self.budget - len(positive))
             if len(positive) + len(packing) > self.budget:
-                self.tree += [4, 1, len(packing), *packing]
+                self.tree += [PACKING, 1, len(packing), *packing]
                 return Status.DONE
-        self.tree += [3, live[0]]
+        self.tree += [BRANCH, live[0]]
         for sign in (True, False):
             status = self.refute({**decided, live[0]: sign})
             if status != Status.DONE:
@@ -123,7 +124,7 @@ class _Search:
                 found = alternative([signed_vector(self.system, entry) for entry in literals])
                 if found.circuit is not None:
                     self.circuits.append([literals[place] for place in found.circuit])
-                    self.tree += [1, len(self.circuits) - 1]
+                    self.tree += [UNIT, len(self.circuits) - 1]
                     decided[i] = literal > 0
                     break
         return decided

@@ -1,7 +1,8 @@
 """Where E chi = 1 at finite n, and its expansion alpha_n = c0 + c1 ln(n)/n + c2/n + O((ln n)^2 / n^2).
 
-The top intrinsic volumes of C_{m,n} are v_(m-j) = 2^-m C(m, j) K_{n-1}(j-1; m-1) (see `polyinj.theory.intrinsic`) and
-E chi = 2 (v_(m-n+1) + v_(m-n+3) + ...), the leading term being j = n-1. At m = alpha n, alpha > 4 + 2 sqrt 2:
+The top intrinsic volumes of C_{m,n} are v_(m-j) = 2^-m C(m, j) K_{n-1}(j-1; m-1) (see
+`polyinj.exact.orthant_volumes`) and E chi = 2 (v_(m-n+1) + v_(m-n+3) + ...), the leading term being j = n-1. At
+m = alpha n, alpha > 4 + 2 sqrt 2:
 
 - K_{n-1}(n-2; m-1) is the coefficient of s^(n-1) in (1-s)^(n-2) (1+s)^(m-n+1), so with psi(s) = ln(1-s) +
   (alpha-1) ln(1+s) - ln s and its first saddle s > 0 it is exp(n psi) (1+s) (1-s)^-2 (2 pi n psi'')^-1/2 (1 + O(1/n));

@@ -45,7 +45,7 @@ def expected_euler_characteristic(m: int, n: int) -> Fraction:
     Notes
     -----
     The spherical Crofton formula gives E chi = 2 (v_{m-n+1} + v_{m-n+3} + ...) with v the conic intrinsic volumes of
-    C_{m,n}. The recurrence of `polyinj.theory.intrinsic` makes that min(n, m-n) steps on integers of O(m) bits.
+    C_{m,n}. The recurrence of `polyinj.exact.orthant_volumes` makes that min(n, m-n) steps on integers of O(m) bits.
 
     Examples
     --------

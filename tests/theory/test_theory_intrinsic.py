@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from polyinj.errors import InputError
-from polyinj.theory.intrinsic import conic_intrinsic_volumes, orthant_union_intrinsic_volumes
+from polyinj.exact.orthant_volumes import orthant_union_intrinsic_volumes
+from polyinj.theory.intrinsic import conic_intrinsic_volumes
 
 
 def volumes_by_faces(m, k):
@@ -60,8 +61,3 @@ def test_top_volume_is_the_share_of_the_orthants():
 def test_sizes_outside_the_domain_are_refused(sizes):
     with pytest.raises(InputError, match=r"^[mn] is .*; expected an integer, at least 1$"):
         conic_intrinsic_volumes(*sizes)
-
-
-def test_a_negative_number_of_positives_is_refused():
-    with pytest.raises(InputError, match="max_positive is -1; expected an integer, at least 0"):
-        orthant_union_intrinsic_volumes(3, -1)
