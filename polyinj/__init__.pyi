@@ -3,10 +3,10 @@
 from ._version import __version__ as __version__
 from .certificates.domain import Ball as Ball
 from .certificates.domain import Box as Box
-from .certificates.layer_certificate import Collision as Collision
-from .certificates.layer_certificate import InjectivityProof as InjectivityProof
 from .certificates.layer_certificate import load_certificate as load_certificate
 from .certificates.layer_certificate import verify_certificate as verify_certificate
+from .certificates.layer_collision import Collision as Collision
+from .certificates.layer_proof import InjectivityProof as InjectivityProof
 from .certificates.network_certificate import NetworkCollision as NetworkCollision
 from .certificates.network_certificate import NetworkProof as NetworkProof
 from .certificates.network_certificate import load_network_certificate as load_network_certificate

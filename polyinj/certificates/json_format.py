@@ -6,14 +6,10 @@ import gzip
 import json
 import os
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import CertificateError, InputError, printable
@@ -26,14 +22,12 @@ NETWORK_PROOF = "polyinj network injectivity proof"
 _KINDS = (COLLISION, PROOF, NETWORK_COLLISION, NETWORK_PROOF)
 VERSION = 1
 
-# Bytes of text in a file; and of compressed text, so much and so many times the bytes of the file.
+# The most bytes of text in a file; in a compressed one, _SMALL_TEXT and _EXPANSION times its own bytes together.
 LARGEST_TEXT = 1 << 30
 _SMALL_TEXT, _EXPANSION = 1 << 20, 32
 _READ = 1 << 16
 # Decimal digits of a numerator or a denominator, in a file without a layer at hand.
 LARGEST_NUMBER = 100_000
-# Entries of the table of clauses: so many, or so many times the literals.
-_SMALL_TABLE, _PADDING = 1 << 24, 64
 
 
 def write_document(path: str | os.PathLike[str], kind: str, fields: dict[str, object]) -> None:
@@ -197,6 +191,10 @@ class Fields:
         self.kind = ""
         self.largest = LARGEST_NUMBER
 
+    def expect(self, kind: str) -> None:
+        if self.kind != kind:
+            raise CertificateError(f"{self.path} holds another kind of certificate, a {self.kind}; expected a {kind}")
+
     def text(self, key: str) -> str:
         value = self._take(key)
         if not isinstance(value, str):
@@ -216,7 +214,7 @@ class Fields:
         return value
 
     def point(self, key: str, length: int | None = None) -> tuple[Fraction, ...]:
-        """A list of ratios, so many where a length is given."""
+        """A list of ratios, of the given length if there is one."""
         return self._ratios(key, self._take(key), length)
 
     def points(self, key: str, length: int | None = None) -> tuple[tuple[Fraction, ...], ...]:
@@ -326,45 +324,3 @@ class Fields:
 
     def _fault(self, key: str, value: object, expected: str) -> CertificateError:
         return CertificateError(f"{self.path}: {key} is {printable(value, 60)}; expected {expected}")
-
-
-def padded(clauses: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    """Lists of literals as the rows of a table, padded by zeros at the end.
-
-    Raises
-    ------
-    CertificateError
-        A literal 0; or one clause so long that the table would be huge, and most of it zeros.
-    """
-    lengths = np.array([len(clause) for clause in clauses], dtype=np.int64)
-    longest, total = int(lengths.max(initial=0)), int(lengths.sum())
-    if len(clauses) * longest > max(_SMALL_TABLE, _PADDING * total):
-        raise CertificateError(
-            f"circuits has a clause of {longest} literals among {len(clauses)} clauses of {total} together; expected "
-            "lengths that differ less"
-        )
-    table = np.zeros((len(clauses), longest), dtype=np.int32)
-    literals = integers(list(chain.from_iterable(clauses)), 1, "circuits")
-    if not literals.all():
-        raise CertificateError(
-            "circuits has a literal 0; expected i+1, -(i+1) or -(m+k+1) for row i and side k of m rows"
-        )
-    table[np.arange(table.shape[1]) < lengths[:, None]] = literals
-    return table
-
-
-def integers(values: ArrayLike, dimensions: int, name: str) -> NDArray[np.int32]:
-    """A read-only int32 array of the given number of dimensions; CertificateError for anything else."""
-    try:
-        array = np.asarray(values)
-    except ValueError:
-        raise CertificateError(f"{name} must be rectangular") from None
-    if array.ndim != dimensions or (array.size and array.dtype.kind not in "iu"):
-        raise CertificateError(
-            f"{name} has dtype {array.dtype} and {array.ndim} dimensions; expected integers below 2^31 in {dimensions}"
-        )
-    if array.dtype != np.int32 and array.size and not (int(array.min()) > -(2**31) and int(array.max()) < 2**31):
-        raise CertificateError(f"{name} has an integer of 2^31 or more")
-    result = array.astype(np.int32)
-    result.setflags(write=False)
-    return result

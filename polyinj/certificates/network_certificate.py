@@ -26,7 +26,7 @@ from polyinj.certificates.json_format import (
     read_document,
     write_document,
 )
-from polyinj.certificates.layer_certificate import FloatCollision
+from polyinj.certificates.layer_collision import FloatCollision
 from polyinj.certificates.region_check import Separation, check_lengths, check_proof
 from polyinj.certificates.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
 from polyinj.errors import CertificateError

@@ -1,8 +1,8 @@
-"""Does a tree of clauses cover every case? Walks over the trees of an `InjectivityProof`.
+"""Does a tree of clauses cover every case? The check of the trees of an `InjectivityProof`.
 
 Every row is FREE, POS or NEG; a state is two sets of rows, kept as bits of integers. A tree is a list of integers in
 preorder: each node is a run of steps, which fix rows, and one terminal, which branches or shows a contradiction. Each
-step keeps every case that is left, so a tree that is walked to its end has refuted all of them. The codes and
+step keeps every case that is left, so a tree that is read to its end has refuted all of them. The codes and
 why each is sound: docs/certificate-format.md.
 """
 
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from polyinj.certificates.circuit_check import Circuits
 from polyinj.certificates.clock import Clock
+from polyinj.certificates.flats import Flats, rows_of, transversals_are_bases, transversals_span
 from polyinj.certificates.layer import System
 from polyinj.certificates.opcodes import BRANCH, CONTRADICTION, FILL, FLAT, PACKING, SPANNING, UNIT
 from polyinj.errors import CertificateError, printable
-from polyinj.exact.algebra import IntegerRows
 
 # The most transversals of one node; all nodes together may have this many and some more for each integer of the tree.
 TRANSVERSAL_LIMIT = 10**6
@@ -53,7 +53,7 @@ def check_count_trees(
     clauses = _Clauses(circuits, len(system.rows), clock)
     runs = _Runs(blocks, budget)
     for rotation, tree in enumerate(trees):
-        _CountWalk(clauses, system, clock, runs, rotation).check(tree, f"tree {rotation}")
+        _CountTreeCheck(clauses, system, clock, runs, rotation).check(tree, f"tree {rotation}")
 
 
 def check_blocks(blocks: Sequence[Sequence[int]], budget: int, rows: int) -> None:
@@ -83,14 +83,14 @@ def check_rank_tree(system: System, circuits: Circuits, trees: Sequence[NDArray[
     """Check that in every open cell the weights of the positive rows span; CertificateError if not shown.
 
     Ranks are taken modulo a prime. Rows that are independent modulo a prime are independent, so nothing false passes; a
-    prime that divides a minor can only make the walk fail, and then another prime has its turn.
+    prime that divides a minor can only make the check fail, and then another prime has its turn.
     """
     if len(trees) != 1:
         raise CertificateError(f"a rank proof has {len(trees)} trees; expected one")
     clauses = _Clauses(circuits, len(system.rows), clock)
     for prime in _PRIMES:
         try:
-            _RankWalk(clauses, system, clock, prime).check(trees[0], "tree 0")
+            _RankTreeCheck(clauses, system, clock, prime).check(trees[0], "tree 0")
         except _RankFault:
             if prime == _PRIMES[-1]:
                 raise
@@ -151,8 +151,8 @@ class _Runs:
         return rows, self.budget * length // self.count
 
 
-class _Walk:
-    """One walk over one tree; the subclasses add the codes of counting or of rank."""
+class _TreeCheck:
+    """The state in which one tree is read; the subclasses add the codes of counting or of rank."""
 
     def __init__(self, clauses: _Clauses, system: System, clock: Clock) -> None:
         self.clauses = clauses
@@ -239,7 +239,7 @@ class _Walk:
         self.negative |= negative
 
 
-class _CountWalk(_Walk):
+class _CountTreeCheck(_TreeCheck):
     def __init__(self, clauses: _Clauses, system: System, clock: Clock, runs: _Runs, rotation: int) -> None:
         super().__init__(clauses, system, clock)
         self.runs, self.rotation = runs, rotation
@@ -264,12 +264,12 @@ class _CountWalk(_Walk):
         return code == PACKING
 
 
-class _RankWalk(_Walk):
+class _RankTreeCheck(_TreeCheck):
     def __init__(self, clauses: _Clauses, system: System, clock: Clock, prime: int) -> None:
         super().__init__(clauses, system, clock)
         self.transversals = 0
         self.columns = system.columns
-        self.flats = _Flats([row[: system.columns] for row in system.rows], prime)
+        self.flats = Flats([row[: system.columns] for row in system.rows], prime)
 
     def ends_node(self, code: int) -> bool:
         if code == SPANNING:
@@ -293,84 +293,10 @@ class _RankWalk(_Walk):
         together = TRANSVERSAL_LIMIT + _TRANSVERSALS_AN_ENTRY * len(self.entries)
         self.require(self.transversals <= together, f"the nodes have more than {together} transversals together")
         if count:
-            groups = [quotient[_rows(live)] for live in packing]
-            spans = _transversals_are_bases if len(packing) == missing else _transversals_span
+            groups = [quotient[rows_of(live)] for live in packing]
+            spans = transversals_are_bases if len(packing) == missing else transversals_span
             self.require_rank(spans(groups, self.flats.prime), "a transversal does not span")
 
     def require_rank(self, condition: bool, fault: str) -> None:
         if not condition:
             raise _RankFault(fault)
-
-
-def _rows(bits: int) -> list[int]:
-    rows = []
-    while bits:
-        lowest = bits & -bits
-        rows.append(lowest.bit_length() - 1)
-        bits ^= lowest
-    return rows
-
-
-class _Flats:
-    """Rows modulo the flat that a set of rows spans, in arithmetic modulo a prime.
-
-    Coordinates are random, so that the first entry of a vector that is not zero is hardly ever zero and can serve as
-    pivot. Where it is zero the maps below still have the flat in their kernel: rows that come out independent are so.
-    The walk is depth first, so the flats of its ancestors are kept on a stack and extended.
-    """
-
-    def __init__(self, rows: IntegerRows, prime: int) -> None:
-        self.prime = prime
-        exact = np.array([[entry % prime for entry in row] for row in rows], dtype=object)
-        turn = np.random.default_rng(prime).integers(prime, size=(exact.shape[1],) * 2).astype(object)
-        self.stack: list[tuple[int, NDArray[np.int64]]] = [(0, (exact @ turn % prime).astype(np.int64))]
-
-    def quotient(self, flat: int) -> NDArray[np.int64]:
-        """All rows in coordinates of R^n modulo the flat: shape (m, n - rank); rows in the flat are zero."""
-        while self.stack[-1][0] & ~flat:
-            self.stack.pop()
-        done, residues = self.stack[-1]
-        for row in _rows(flat & ~done):
-            done |= 1 << row
-            if residues[row].any():
-                residues = _eliminate(residues, residues[row], self.prime)
-            self.stack.append((done, residues))
-        return residues
-
-
-def _eliminate(rows: NDArray[np.int64], vectors: NDArray[np.int64], prime: int) -> NDArray[np.int64]:
-    """The rows modulo the vectors, by the first entry; the last axis gets shorter by one, the others broadcast."""
-    # Products of residues stay below 2^62, and so does their difference.
-    reduced: NDArray[np.int64] = (rows[..., 1:] * vectors[..., :1] - rows[..., :1] * vectors[..., 1:]) % prime
-    return reduced
-
-
-def _transversals_are_bases(groups: list[NDArray[np.int64]], prime: int) -> bool:
-    """Whether any choice of one vector from each of k groups is a basis of F_p^k; a group has shape (size, k).
-
-    All choices from the first group are eliminated from the others at once, each in its own entry of a batch.
-    """
-    batches = [group[None] for group in groups]
-    while batches:
-        vectors, *rest = batches
-        if not vectors[..., 0].all():
-            return False
-        batches = []
-        for others in rest:
-            reduced = _eliminate(others[:, None], vectors[:, :, None], prime)
-            batches.append(reduced.reshape(-1, *reduced.shape[2:]))
-    return True
-
-
-def _transversals_span(groups: list[NDArray[np.int64]], prime: int) -> bool:
-    """Whether any choice of one vector from each of the groups, of shape (size, d), spans F_p^d: choice by choice."""
-    sizes = tuple(map(len, groups))
-    for start in range(0, prod(sizes), _CHUNK):
-        choices = np.unravel_index(np.arange(start, min(start + _CHUNK, prod(sizes))), sizes)
-        chosen = np.stack([group[choice] for group, choice in zip(groups, choices, strict=True)], axis=1)
-        while chosen.shape[2]:
-            pivots = np.take_along_axis(chosen, (chosen[..., :1] != 0).argmax(axis=1, keepdims=True), axis=1)
-            if not pivots[..., 0].all():
-                return False
-            chosen = _eliminate(chosen, pivots, prime)
-    return True

@@ -23,7 +23,9 @@ from rich.table import Table
 from polyinj._version import __version__
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import AnotherDomain, Layer, LayerName
-from polyinj.certificates.layer_certificate import Collision, InjectivityProof, verify_certificate
+from polyinj.certificates.layer_certificate import verify_certificate
+from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.cli.deep import deep
 from polyinj.cli.domain import BoxSides, Centre, Nonnegative, Radius, domain_options, read_domain
 from polyinj.cli.network import (

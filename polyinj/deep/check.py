@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from polyinj.certificates.domain import Box
-from polyinj.certificates.layer_certificate import Collision
+from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
 from polyinj.certificates.relu_chain import read_chain
 from polyinj.deep.decide import NetworkDecision, decide_network_injectivity

@@ -16,7 +16,8 @@ from fractions import Fraction
 
 from numpy.typing import ArrayLike
 
-from polyinj.certificates.layer_certificate import Collision, InjectivityProof
+from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
 from polyinj.certificates.relu_chain import Biases, ReluChain, read_chain
 from polyinj.deep.collisions import Point, Verdicts, compare_regions

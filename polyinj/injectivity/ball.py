@@ -29,7 +29,7 @@ from scipy.optimize import nnls
 
 from polyinj.certificates.domain import Ball, Point, squared_length
 from polyinj.certificates.layer import Layer, LayerName, read_layer
-from polyinj.certificates.layer_certificate import InjectivityProof
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.exact import algebra, arrays
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_projection import project_exactly

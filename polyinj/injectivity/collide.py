@@ -17,7 +17,7 @@ from scipy.optimize import linprog
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer
-from polyinj.certificates.layer_certificate import Collision
+from polyinj.certificates.layer_collision import Collision
 from polyinj.errors import CertificateError
 from polyinj.exact import algebra, arrays
 

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj._status import Status
 from polyinj.certificates.domain import Ball, Box, Cover
 from polyinj.certificates.layer import Layer, read_layer
-from polyinj.certificates.layer_certificate import Claim, InjectivityProof
+from polyinj.certificates.layer_proof import Claim, InjectivityProof
 from polyinj.certificates.opcodes import SPANNING
 from polyinj.errors import CertificateError, InputError, InternalError
 from polyinj.exact import algebra, arrays

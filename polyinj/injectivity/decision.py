@@ -7,7 +7,8 @@ from enum import Enum
 from typing import Literal
 
 from polyinj.certificates.layer import Layer, LayerName
-from polyinj.certificates.layer_certificate import Collision, InjectivityProof
+from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.errors import CertificateError
 from polyinj.injectivity.local_search import Witness
 

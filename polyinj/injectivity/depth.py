@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj._status import Status
 from polyinj.certificates.layer import Layer, read_layer
-from polyinj.certificates.layer_certificate import InjectivityProof
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.errors import BudgetExceeded, CertificateError, InputError, InternalError
 from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.layer import Layer, read_layer
-from polyinj.certificates.layer_certificate import InjectivityProof
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.errors import InputError
 from polyinj.exact.algebra import rank
 from polyinj.exact.arrays import integer_rows, read_matrix, read_vector

@@ -16,10 +16,11 @@ from pathlib import Path
 
 from reference.prover import count_proof, rank_proof
 
+from polyinj.certificates.clause_table import padded
 from polyinj.certificates.domain import Ball, Box
-from polyinj.certificates.json_format import padded
 from polyinj.certificates.layer import LayerName, read_layer
-from polyinj.certificates.layer_certificate import Collision, InjectivityProof
+from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_proof import InjectivityProof
 
 FOLDER = Path(__file__).parents[2] / "docs" / "conformance"
 INDEX = "layer-index.json"

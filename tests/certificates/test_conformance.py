@@ -12,7 +12,8 @@ from layer_conformance import FOLDER, INDEX, cases, index
 from reference.injectivity import Refused, verify_proof
 
 from polyinj.certificates.domain import Ball, Box
-from polyinj.certificates.layer_certificate import Collision, verify_certificate
+from polyinj.certificates.layer_certificate import verify_certificate
+from polyinj.certificates.layer_collision import Collision
 from polyinj.errors import CertificateError
 
 CASES = json.loads((FOLDER / INDEX).read_text())

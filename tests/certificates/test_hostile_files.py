@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 from reference.prover import BRANCH, SPANNING, rank_proof
 
+from polyinj.certificates.clause_table import padded
 from polyinj.certificates.domain import Ball, Box
-from polyinj.certificates.json_format import LARGEST_NUMBER, padded, write_document
+from polyinj.certificates.json_format import LARGEST_NUMBER, write_document
 from polyinj.certificates.layer import read_layer
-from polyinj.certificates.layer_certificate import Collision, InjectivityProof, load_certificate, verify_certificate
+from polyinj.certificates.layer_certificate import load_certificate, verify_certificate
+from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.errors import CertificateError, InputError, printable
 
 PLUS_MINUS = [[1, 0], [0, 1], [-1, 0], [0, -1]]

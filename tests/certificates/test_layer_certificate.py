@@ -38,7 +38,9 @@ from polyinj.certificates.circuit_check import _is_circuit, _proved_in_doubles, 
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import LayerName, read_layer
-from polyinj.certificates.layer_certificate import Collision, InjectivityProof, load_certificate
+from polyinj.certificates.layer_certificate import load_certificate
+from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.decide import decide_injectivity
 

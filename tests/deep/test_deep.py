@@ -8,7 +8,7 @@ from helpers import FOLD, gaussian_network, small_network
 from reference.networks import first_failing_layer
 
 from polyinj import InputError, Verdict, decide_injectivity, decide_network_injectivity
-from polyinj.certificates.layer_certificate import InjectivityProof
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.certificates.network_certificate import NetworkProof
 from polyinj.certificates.relu_chain import homogeneous_images, read_chain
 

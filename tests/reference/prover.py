@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import combinations, product
 
-from polyinj.certificates.json_format import padded
+from polyinj.certificates.clause_table import padded
 from polyinj.certificates.layer import read_layer
-from polyinj.certificates.layer_certificate import InjectivityProof
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.exact.algebra import kernel, rank
 
 UNIT, FILL, BRANCH, PACKING, CONTRADICTION, SPANNING, FLAT = range(1, 8)
