@@ -10,20 +10,11 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.bits import members
 from polyinj.exact.algebra import IntegerRows
 
 # Choices at a time.
 _CHUNK = 4096
-
-
-def rows_of(bits: int) -> list[int]:
-    """The indices, rising, of a set of rows that is kept as the bits of an integer."""
-    rows = []
-    while bits:
-        lowest = bits & -bits
-        rows.append(lowest.bit_length() - 1)
-        bits ^= lowest
-    return rows
 
 
 class Flats:
@@ -45,7 +36,7 @@ class Flats:
         while self.stack[-1][0] & ~flat:
             self.stack.pop()
         done, residues = self.stack[-1]
-        for row in rows_of(flat & ~done):
+        for row in members(flat & ~done):
             done |= 1 << row
             if residues[row].any():
                 residues = _eliminate(residues, residues[row], self.prime)

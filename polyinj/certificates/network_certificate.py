@@ -27,7 +27,9 @@ from polyinj.certificates.json_format import (
     write_document,
 )
 from polyinj.certificates.layer_collision import FloatCollision
-from polyinj.certificates.region_check import Separation, check_lengths, check_proof
+from polyinj.certificates.network_sizes import check_lengths
+from polyinj.certificates.part_check import Separation
+from polyinj.certificates.region_check import check_proof
 from polyinj.certificates.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
 from polyinj.errors import CertificateError
 from polyinj.exact.arrays import read_number
@@ -219,7 +221,7 @@ def verify_network_certificate(
     *,
     time_limit: float | None = None,
 ) -> NetworkCollision | NetworkProof:
-    """Read a certificate and verify it. Another network is refused before the rest of the file is looked at.
+    """Read a certificate and verify it. Another network is refused before the rest of the file is read.
 
     Parameters
     ----------

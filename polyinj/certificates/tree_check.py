@@ -8,15 +8,16 @@ why each is sound: docs/certificate-format.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.bits import bits_of, members
 from polyinj.certificates.circuit_check import Circuits
 from polyinj.certificates.clock import Clock
-from polyinj.certificates.flats import Flats, rows_of, transversals_are_bases, transversals_span
+from polyinj.certificates.flats import Flats, transversals_are_bases, transversals_span
 from polyinj.certificates.layer import System
 from polyinj.certificates.opcodes import BRANCH, CONTRADICTION, FILL, FLAT, PACKING, SPANNING, UNIT
 from polyinj.errors import CertificateError, printable
@@ -125,10 +126,6 @@ def _pack(literals: NDArray[np.int32], rows: int) -> list[int]:
     return [int.from_bytes(text[at : at + width], "little") for at in range(0, len(text), width)]
 
 
-def _bits(rows: Iterable[int]) -> int:
-    return sum(1 << row for row in rows)
-
-
 class _Runs:
     """The budgets of every tree: rows of blocks that follow each other, and how many of them are positive at most."""
 
@@ -137,7 +134,7 @@ class _Runs:
         # The rows of the first i blocks; twice around.
         self.first = [0]
         for block in blocks:
-            self.first.append(self.first[-1] | _bits(block))
+            self.first.append(self.first[-1] | bits_of(block))
 
     def of(self, rotation: int, length: int) -> Budget:
         end, everything = rotation + length, self.first[-1]
@@ -157,7 +154,7 @@ class _TreeCheck:
     def __init__(self, clauses: _Clauses, system: System, clock: Clock) -> None:
         self.clauses = clauses
         self.clock = clock
-        self.branchable = _bits(system.spanning_rows)
+        self.branchable = bits_of(system.spanning_rows)
         self.rows = len(system.rows)
         self.positive = 0
         self.negative = 0
@@ -279,7 +276,7 @@ class _RankTreeCheck(_TreeCheck):
             quotient = self.flats.quotient(self.positive)
             missing = quotient.shape[1]
             self.require_rank(missing == 1, f"the rank lacks {missing}, not 1")
-            self.negative |= _bits(np.flatnonzero(quotient[:, 0]).tolist()) & ~self.positive
+            self.negative |= bits_of(np.flatnonzero(quotient[:, 0]).tolist()) & ~self.positive
             return False
         return super().ends_node(code)
 
@@ -293,7 +290,7 @@ class _RankTreeCheck(_TreeCheck):
         together = TRANSVERSAL_LIMIT + _TRANSVERSALS_AN_ENTRY * len(self.entries)
         self.require(self.transversals <= together, f"the nodes have more than {together} transversals together")
         if count:
-            groups = [quotient[rows_of(live)] for live in packing]
+            groups = [quotient[members(live)] for live in packing]
             spans = transversals_are_bases if len(packing) == missing else transversals_span
             self.require_rank(spans(groups, self.flats.prime), "a transversal does not span")
 

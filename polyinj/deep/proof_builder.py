@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from polyinj.certificates.network_certificate import NetworkProof
-from polyinj.certificates.region_check import PartName, Separation
+from polyinj.certificates.part_check import PartName, Separation
 from polyinj.certificates.relu_chain import NetworkName, ReluChain
 from polyinj.deep.collisions import Part, Verdicts
 from polyinj.deep.linear_regions import Cell, Regions

@@ -31,13 +31,13 @@ class Combination:
 
 
 @dataclass(frozen=True, slots=True)
-class Separation:
+class SeparatingRow:
     """An integer row with row.g >= 0 for every generator g and row.target < 0."""
 
     row: tuple[int, ...]
 
 
-def farkas(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation:
+def farkas(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | SeparatingRow:
     """Decide whether the target lies in the cone of the generators: one of the two results exists, never both (Farkas).
 
     Parameters
@@ -48,14 +48,14 @@ def farkas(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combin
 
     Returns
     -------
-    Combination or Separation
+    Combination or SeparatingRow
 
     Examples
     --------
     >>> farkas([[1, 0], [1, 2]], [2, 2])
     Combination(multipliers=(Fraction(1, 1), Fraction(1, 1)))
     >>> farkas([[1, 0], [1, 2]], [1, 3])
-    Separation(row=(2, -1))
+    SeparatingRow(row=(2, -1))
     """
     proposed = propose(generators, target)
     return simplex(generators, target) if proposed is None else proposed
@@ -83,7 +83,7 @@ def solve_strictly(positive: Sequence[Sequence[int]], zero: Sequence[Sequence[in
     return algebra.coprime([algebra.dot(found.row, entries) for entries in zip(*space, strict=True)])
 
 
-def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation | None:
+def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | SeparatingRow | None:
     """As `farkas`, exact too, but None where floating point names the wrong generators.
 
     The nearest point of the cone to the target is a combination of independent generators, the support of the least
@@ -103,7 +103,7 @@ def propose(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combi
         return Combination(tuple(multipliers.get(i, Fraction(0)) for i in range(len(generators))))
     if min(algebra.product(generators, row), default=0) < 0:
         return None
-    return Separation(tuple(algebra.coprime(row)))
+    return SeparatingRow(tuple(algebra.coprime(row)))
 
 
 def _support(generators: Sequence[Sequence[int]], target: Sequence[int]) -> list[int]:
@@ -126,7 +126,7 @@ def _nearest(vectors: Sequence[Sequence[int]], target: Sequence[int]) -> tuple[l
     return [int(numerators[i, 0]) for i in range(len(vectors))], int(scale)
 
 
-def simplex(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | Separation:
+def simplex(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combination | SeparatingRow:
     """As `farkas`, in exact arithmetic from beginning to end."""
     count, n = len(generators), len(target)
     flip = [-1 if value < 0 else 1 for value in target]
@@ -151,7 +151,7 @@ def simplex(generators: Sequence[Sequence[int]], target: Sequence[int]) -> Combi
         bland = step == 0
         basis[leaving] = entering
     if objective:
-        return Separation(
+        return SeparatingRow(
             tuple(algebra.coprime([-sign * int(entry) for sign, entry in zip(flip, dual.entries(), strict=True)]))
         )
     weights = fmpq_mat(matrix.transpose()).solve(fmpq_mat(fmpz_mat([[value] for value in right])))

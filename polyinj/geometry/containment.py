@@ -7,7 +7,7 @@ from fractions import Fraction
 from math import lcm
 
 from polyinj.exact.algebra import dot
-from polyinj.exact.farkas import Separation, farkas
+from polyinj.exact.farkas import SeparatingRow, farkas
 from polyinj.geometry.cone_certificate import (
     ConeInside,
     ConeOutside,
@@ -29,7 +29,7 @@ def decide_point(cone: ConeDefinition, point: Sequence[Fraction]) -> PointInside
         return _evaluate(cone, exact_point)
     scale = lcm(*(entry.denominator for entry in exact_point))
     solution = farkas(cone.generators, [int(entry * scale) for entry in exact_point])
-    if isinstance(solution, Separation):
+    if isinstance(solution, SeparatingRow):
         return PointOutside(cone, exact_point, solution.row)
     weights = [value / scale for value in solution.multipliers]
     first, second = len(cone.rows), len(cone.rows) + len(cone.equalities)

@@ -17,7 +17,7 @@ from fractions import Fraction
 
 from polyinj.errors import BudgetExceeded
 from polyinj.exact import algebra
-from polyinj.exact.farkas import Combination, Separation, farkas
+from polyinj.exact.farkas import Combination, SeparatingRow, farkas
 from polyinj.geometry.orthant_certificate import Branch, Leaf, PositiveSet
 
 
@@ -124,7 +124,7 @@ class Search:
                 return basis[0]
             sized = [[*values, max(map(abs, values))] for _, values in outside]
             solution = farkas(sized, [0] * len(basis) + [1])
-            if isinstance(solution, Separation):
+            if isinstance(solution, SeparatingRow):
                 return [
                     -sum(t * vector[j] for t, vector in zip(solution.row[:-1], basis, strict=True))
                     for j in range(self._columns)

@@ -24,7 +24,7 @@ from polyinj import (
     load_network_certificate,
 )
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof, verify_network_certificate
-from polyinj.certificates.region_check import extreme_rays
+from polyinj.certificates.region_rays import rays_with_walls
 from polyinj.certificates.relu_chain import read_chain
 from polyinj.deep import collisions
 from polyinj.deep.collisions import Verdicts, compare_regions
@@ -307,14 +307,14 @@ def test_extreme_rays_against_all_choices_of_walls():
             if len(lines) == 1 and (min(values) >= 0 or max(values) <= 0):
                 ray = tuple(lines[0] if max(values) > 0 else [-entry for entry in lines[0]])
                 expected[ray] = sum(1 << k for k, value in enumerate(product(walls, ray)) if not value)
-        assert extreme_rays(walls, n) == expected
+        assert rays_with_walls(walls, n) == expected
 
 
 def test_a_cone_with_too_many_rays_is_refused():
     rng = np.random.default_rng(1)
     walls = [[*map(int, rng.integers(-900, 900, 11)), 1000] for _ in range(40)]
     with pytest.raises(OverflowError, match="more than 6000000 steps"):
-        extreme_rays(walls, 12)
+        rays_with_walls(walls, 12)
 
 
 def test_a_region_twice(plain):

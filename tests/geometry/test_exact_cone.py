@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from polyinj.exact import algebra, arrays
 from polyinj.exact import farkas as farkas_module
-from polyinj.exact.farkas import Combination, Separation, farkas, simplex
+from polyinj.exact.farkas import Combination, SeparatingRow, farkas, simplex
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.exact_cone import PointedRows, double_description, extreme_rays, signs
 from polyinj.testing import integer_matrices, positive_scalings, rational_rotations
@@ -189,7 +189,7 @@ def test_farkas_gives_one_proof_or_the_other(decide, matrix, data):
         support = [row for row, c in zip(rows, solution.multipliers, strict=True) if c]
         assert algebra.rank(support) == len(support)
     else:
-        assert isinstance(solution, Separation)
+        assert isinstance(solution, SeparatingRow)
         assert min(algebra.product(rows, solution.row)) >= 0
         assert _dot(solution.row, target) < 0
 
@@ -198,7 +198,7 @@ def test_farkas_gives_one_proof_or_the_other(decide, matrix, data):
 def test_farkas_without_generators(decide):
     assert decide([], [0, 0]) == Combination(())
     separation = decide([], [0, -2])
-    assert isinstance(separation, Separation)
+    assert isinstance(separation, SeparatingRow)
     assert separation.row[1] > 0
 
 
