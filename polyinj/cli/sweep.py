@@ -37,6 +37,7 @@ from polyinj.simulation.store import export as exporting
 from polyinj.simulation.store.fingerprint import readable
 from polyinj.simulation.store.reader import StoreReader
 from polyinj.simulation.store.store import Store
+from polyinj.studies.live_crossing import LiveCrossing
 from polyinj.studies.transition import Transition
 from polyinj.studies.transition_runs import locate_transition
 
@@ -86,7 +87,7 @@ def run(
     if by_rank:
         print(f"{ensemble}: rows may depend on each other, so ranks are proven (decision-by-rank)", file=sys.stderr)
     with _executor(workers, scheduler) as executor:
-        results = simulate_jobs(jobs, seed=seed, executor=executor, store=store)
+        results = simulate_jobs(jobs, seed=seed, executor=executor, store=store, note=LiveCrossing(jobs))
     _print_results(jobs, results)
 
 
@@ -155,7 +156,7 @@ def resume(
         family, statistic = stored_family(opened), stored_statistic(opened)
         jobs = [Job(family(cell.m, cell.n), statistic, cell.wanted) for cell in opened.cells() if cell.wanted]
         with _executor(workers, scheduler) as executor:
-            results = simulate_jobs(jobs, seed=None, executor=executor, store=opened)
+            results = simulate_jobs(jobs, seed=None, executor=executor, store=opened, note=LiveCrossing(jobs))
     _print_results(jobs, results)
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError, PolyinjError
 from polyinj.simulation.ensembles import Ensemble
 from polyinj.simulation.executors import LocalProcesses, local_processes
-from polyinj.simulation.live import LiveCrossing
 from polyinj.simulation.progress import Note, RunProgress
 from polyinj.simulation.schedule import Scheduler, Work
 from polyinj.simulation.store.fingerprint import (
@@ -154,8 +153,8 @@ def simulate_jobs(
     """`simulate` for several ensembles at once, so that no worker waits for the end of one of them.
 
     With a store the jobs have one ensemble family and one statistic, and no shape twice. `note(index, batch)` is called
-    after each batch with the index of its job; the text that it returns is shown below the progress bar. By default it
-    tells where P(injective) is 1/2 so far, if the statistic decides.
+    with the index of a job and more of its trials: once with those that the store has, then with each batch. The text
+    that it returns for the latter is shown below the progress bar.
     """
     _check_jobs(jobs, seed)
     with ExitStack() as stack:
@@ -174,12 +173,12 @@ def simulate_jobs(
                 check_picklable("ensemble", job.ensemble)
                 check_picklable("statistic", job.statistic)
         total = sum(job.trials - job.start for job in jobs)
-        crossing = LiveCrossing([job.ensemble.shape for job in jobs])
         for index, table in enumerate(tables):
-            crossing.add(index, table.columns, table.values[table.known])
+            if note is not None and table.known.any():
+                note(index, table.stored())
         try:
             done = total - sum(work.left for work in works)
-            with one_thread_each(), RunProgress(progress, total, done, note or crossing) as shown:
+            with one_thread_each(), RunProgress(progress, total, done, note) as shown:
                 for index, batch in Scheduler(works, seed, executor).run():
                     tables[index].fill(batch)
                     if store is not None:
@@ -262,6 +261,12 @@ class _Table:
         """Trials without values, as ranges start..stop-1."""
         edges = np.flatnonzero(np.diff(np.concatenate([[True], self.known, [True]])))
         return [(int(low), int(high)) for low, high in (edges.reshape(-1, 2) + self.job.start)]
+
+    def stored(self) -> Batch:
+        """The trials that the store had, as a batch that took no time."""
+        trials = np.flatnonzero(self.known) + self.job.start
+        values, seconds = self.values[self.known], self.seconds[self.known]
+        return Batch(self.job.start, self.job.trials, trials, self.columns, values, seconds, (), 0.0, ("", 0, 0))
 
     def fill(self, batch: Batch) -> None:
         self.failures += batch.failures

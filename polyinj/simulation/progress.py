@@ -21,7 +21,7 @@ from rich.text import Text
 
 from polyinj.simulation.trials import Batch
 
-# Called after each batch with the index of its job; the text it returns is shown, for instance an estimate so far.
+# Called with the index of a job and more of its trials; the text it returns is shown, for instance an estimate so far.
 Note = Callable[[int, Batch], str]
 
 

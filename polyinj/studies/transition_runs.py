@@ -25,6 +25,7 @@ from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision_and_euler_characteristic, decision_and_nodes
 from polyinj.simulation.store.store import Store
+from polyinj.studies.live_crossing import LiveCrossing
 from polyinj.studies.transition import Transition
 from polyinj.studies.transition_row import Row
 
@@ -90,7 +91,9 @@ def estimate_transition(
     statistic = partial(decision_and_euler_characteristic, chi_max_n=chi_max_n)
     jobs = [Job(GaussianEnsemble(m, k), statistic, trials) for k, m in shapes]
     with nullcontext(executor) if executor is not None else local_processes(workers) as where:
-        simulations = simulate_jobs(jobs, seed=seed, executor=where, store=store, progress=progress)
+        simulations = simulate_jobs(
+            jobs, seed=seed, executor=where, store=store, progress=progress, note=LiveCrossing(jobs)
+        )
     rows = [Row.of_trials(k, m, run.columns, run.values) for (k, m), run in zip(shapes, simulations, strict=True)]
     return Transition.of_rows(rows, simulations[0].seed, __version__)
 

@@ -1,5 +1,7 @@
 """The crossing that a run shows while it lasts."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -8,8 +10,8 @@ from polyinj.fitting.counts import Counts
 from polyinj.fitting.intervals import clopper_pearson
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import InProcess
-from polyinj.simulation.live import LiveCrossing, crossing_so_far
 from polyinj.simulation.statistics import decision, depth
+from polyinj.studies.live_crossing import LiveCrossing, crossing_so_far
 
 
 def test_the_value_is_that_of_the_isotonic_fit_and_the_ends_those_of_the_bounds():
@@ -57,9 +59,9 @@ def test_the_bounds_hold_the_crossing_as_often_as_they_claim():
     assert missed <= 40
 
 
-def shown(capsys, statistic, jobs, **options):
-    ensembles = [GaussianEnsemble(m, n) for m, n in jobs]
-    simulate_jobs([Job(e, statistic, 60) for e in ensembles], seed=0, executor=InProcess(), **options)
+def shown(capsys, statistic, shapes, **options):
+    jobs = [Job(GaussianEnsemble(m, n), statistic, 60) for m, n in shapes]
+    simulate_jobs(jobs, seed=0, executor=InProcess(), note=LiveCrossing(jobs), **options)
     return capsys.readouterr().err
 
 
@@ -79,15 +81,13 @@ def test_trials_that_a_store_has_count(tmp_path, capsys):
 
 
 def test_inputs_are_kept_apart():
-    live = LiveCrossing([(4, 2), (8, 2), (6, 3)])
-    columns = ("injective", "not_injective", "undecided")
-    live.add(0, columns, np.tile([0.0, 1, 0], (10, 1)))
-    live.add(2, columns, np.tile([1.0, 0, 0], (10, 1)))
-    live.add(1, columns, np.tile([1.0, 0, 0], (10, 1)))
+    live = LiveCrossing([Job(GaussianEnsemble(m, n), decision, 10) for m, n in [(4, 2), (8, 2), (6, 3)]])
 
-    class Batch:
-        values = np.tile([1.0, 0, 0], (10, 1))
+    def batch(share):
+        return SimpleNamespace(columns=("injective", "not_injective", "undecided"), values=np.tile(share, (10, 1)))
 
-    Batch.columns = columns
-    assert live(1, Batch).startswith("n=2: P(injective) = 1/2 at m/n 3.00 [2.")
-    assert live(2, Batch) == ""
+    none, all_ = batch([0.0, 1, 0]), batch([1.0, 0, 0])
+    for index, seen in ((0, none), (2, all_), (1, all_)):
+        live(index, seen)
+    assert live(1, all_).startswith("n=2: P(injective) = 1/2 at m/n 3.00 [2.")
+    assert live(2, all_) == ""

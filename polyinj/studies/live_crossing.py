@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.intervals import clopper_pearson, cross, isotonic_shares
+from polyinj.simulation.estimate import Job
 from polyinj.simulation.trials import Batch
 
 _OUTCOMES = ("injective", "undecided")
@@ -19,24 +19,24 @@ class LiveCrossing:
 
     Parameters
     ----------
-    shapes : sequence of (int, int)
-        (m, n) of the jobs.
+    jobs : sequence of Job
+        In the order in which `simulate_jobs` gets them.
     """
 
-    def __init__(self, shapes: Sequence[tuple[int, int]]) -> None:
-        self._shapes = list(shapes)
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self._shapes = [job.ensemble.shape for job in jobs]
         # By shape: trials, injective, undecided.
-        self._counts = {shape: np.zeros(3, dtype=np.int64) for shape in shapes}
-
-    def add(self, index: int, columns: Sequence[str], values: NDArray[np.float64]) -> None:
-        """Count trials of a job; those of other statistics are passed over."""
-        if _OUTCOMES[0] in columns:
-            found = [values[:, columns.index(name)].sum() if name in columns else 0 for name in _OUTCOMES]
-            self._counts[self._shapes[index]] += np.array([len(values), *found], dtype=np.int64)
+        self._counts = {shape: np.zeros(3, dtype=np.int64) for shape in self._shapes}
 
     def __call__(self, index: int, batch: Batch) -> str:
-        """The text after one more batch of a job; empty before outcomes lie on both sides of 1/2."""
-        self.add(index, batch.columns, batch.values)
+        """The text after more trials of a job; empty before outcomes lie on both sides of 1/2.
+
+        Trials of other statistics are passed over.
+        """
+        columns, values = batch.columns, batch.values
+        if _OUTCOMES[0] in columns:
+            totals = [values[:, columns.index(name)].sum() if name in columns else 0 for name in _OUTCOMES]
+            self._counts[self._shapes[index]] += np.array([len(values), *totals], dtype=np.int64)
         n = self._shapes[index][1]
         rows = sorted((m, *count) for (m, k), count in self._counts.items() if k == n and count[0])
         if not rows:
