@@ -1,8 +1,15 @@
-"""What several tests draw: layers, networks."""
+"""What several tests share: layers and networks that are drawn, and a verdict that is checked twice."""
 
+import json
 import random
+import tempfile
+from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
+from reference import injectivity as reference
+
+from polyinj import Collision, InjectivityProof, Verdict, decide_injectivity
 
 
 def gaussian(m, n, seed=0):
@@ -46,3 +53,31 @@ def small_network(seed, n):
     if rng.random() < 0.65:
         return weights, None
     return weights, [[rng.randint(-bound, bound) for _ in rows] for rows in weights]
+
+
+def exact(values):
+    """Entries as Fractions, rows as lists."""
+    return None if values is None else [exact(x) if np.ndim(x) else Fraction(x) for x in np.asarray(values).tolist()]
+
+
+def document(certificate):
+    """The parsed file of a certificate."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "certificate.json")
+        certificate.save(path)
+        return json.loads(path.read_text())
+
+
+def check_verdict(injective, weights, bias=None, by_reference=True, **options):
+    """Decide: the verdict is this one and assumes nothing; its certificate holds, by the checker and the reference."""
+    decision = decide_injectivity(weights, bias, **options)
+    assert decision.verdict is (Verdict.INJECTIVE if injective else Verdict.NOT_INJECTIVE)
+    assert not decision.assumes_general_position
+    certificate = decision.certificate
+    assert isinstance(certificate, InjectivityProof if injective else Collision)
+    decision.verify()
+    if by_reference and injective:
+        reference.verify_proof(document(certificate), exact(weights), exact(bias))
+    elif by_reference:
+        reference.verify_collision(certificate.x, certificate.y, exact(weights), exact(bias), options.get("domain"))
+    return decision

@@ -1,12 +1,12 @@
 """A ball as domain: against the criterion flat by flat, symmetries, radii next to the exact one, limits."""
 
-import json
 from dataclasses import replace
 from fractions import Fraction
 from math import isqrt
 
 import numpy as np
 import pytest
+from helpers import check_verdict, exact
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import injectivity
@@ -15,8 +15,6 @@ from polyinj import (
     Ball,
     Box,
     CertificateError,
-    Collision,
-    InjectivityProof,
     InputError,
     Verdict,
     decide_injectivity,
@@ -29,23 +27,11 @@ from polyinj.testing import integer_matrices
 RADII = [Fraction(1, 4), Fraction(1, 2), Fraction(1), Fraction(3, 2), Fraction(7, 3), Fraction(3)]
 
 
-def exact(values):
-    return None if values is None else [Fraction(x) for x in np.asarray(values).tolist()]
-
-
-def check(weights, bias, ball, injective, tmp_path=None, **options):
-    """The verdict is this one and assumes nothing; its certificate holds, by the slow twin too."""
-    decision = decide_injectivity(weights, bias, domain=ball, **options)
-    assert decision.verdict is (Verdict.INJECTIVE if injective else Verdict.NOT_INJECTIVE)
-    assert not decision.assumes_general_position
-    assert isinstance(decision.certificate, InjectivityProof if injective else Collision)
-    decision.verify()
+def check(weights, bias, ball, injective, **options):
+    """The verdict, and a witness that is in the ball."""
+    decision = check_verdict(injective, weights, bias, domain=ball, **options)
     if not injective:
         assert ball.surrounds(decision.best_witness.point)
-    elif tmp_path is not None:
-        decision.certificate.save(tmp_path / "proof.json")
-        document = json.loads((tmp_path / "proof.json").read_text())
-        injectivity.verify_proof(document, [exact(row) for row in weights], exact(bias))
     return decision
 
 
@@ -60,7 +46,7 @@ def test_integer_layers_equal_the_criterion(rows, radius, data):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_many_integer_layers_equal_the_criterion(seed, tmp_path):
+def test_many_integer_layers_equal_the_criterion(seed):
     rng = np.random.default_rng(seed)
     cut = 0
     for _ in range(250):
@@ -71,7 +57,7 @@ def test_many_integer_layers_equal_the_criterion(seed, tmp_path):
         radius = RADII[rng.integers(len(RADII))]
         shifts = None if bias is None else bias.tolist()
         injective = injectivity.brute_force_injective_on_ball(rows.tolist(), shifts, centre, radius)
-        decision = check(rows, bias, Ball(centre, radius), injective, tmp_path)
+        decision = check(rows, bias, Ball(centre, radius), injective)
         cut += injective and len(decision.certificate.cuts) > 0
     assert cut >= 30
 
@@ -86,13 +72,13 @@ def distance_of_information_loss(weights, bias, centre, low, high):
 
 
 @pytest.mark.parametrize(("m", "n", "seed"), [(18, 6, 0), (24, 8, 1), (30, 6, 0)])
-def test_gaussian_layers_near_the_radius_where_they_lose_information(m, n, seed, tmp_path):
+def test_gaussian_layers_near_the_radius_where_they_lose_information(m, n, seed):
     rng = np.random.default_rng(seed)
     weights, bias = rng.standard_normal((m, n)), np.abs(rng.standard_normal(m))
     centre = rng.standard_normal(n) / 8
     low, high = distance_of_information_loss(weights, bias, centre, 2.0**-6, 16.0)
     # The slow twin takes minutes for more inputs.
-    check(weights, bias, Ball(centre, low), True, tmp_path if n < 8 else None, rank_proof=True)
+    check(weights, bias, Ball(centre, low), True, by_reference=n < 8, rank_proof=True)
     decision = check(weights, bias, Ball(centre, high), False)
     # No other search finds a point in the smaller ball, and a walk finds one in the larger.
     distance = np.linalg.norm([float(x) for x in decision.best_witness.point] - centre)
@@ -106,7 +92,7 @@ def test_gaussian_layers_near_the_radius_where_they_lose_information(m, n, seed,
 @pytest.mark.parametrize(
     ("row", "shift", "squared"), [((3, 4), 25, 25), ((1, 1), 1, Fraction(1, 2)), ((1, 7), 3, Fraction(9, 50))]
 )
-def test_radii_next_to_the_distance_of_a_half_space(row, shift, squared, tmp_path):
+def test_radii_next_to_the_distance_of_a_half_space(row, shift, squared):
     # Information is lost where row.x + shift < 0, at distance shift / |row|: rational, or a root between two ratios.
     weights, bias = [row, [-row[1], row[0]], [row[1], -row[0]]], [shift, 99, 99]
     for digits in (3, 6, 12, 30):
@@ -114,7 +100,7 @@ def test_radii_next_to_the_distance_of_a_half_space(row, shift, squared, tmp_pat
         above = below + Fraction(1, 10**digits)
         assert below**2 <= squared < above**2
         # Where below is the distance itself, the closed ball touches the half-space in one point and loses nothing.
-        check(weights, bias, Ball([0, 0], below), True, tmp_path)
+        check(weights, bias, Ball([0, 0], below), True)
         check(weights, bias, Ball([0, 0], above), False)
 
 
@@ -157,7 +143,7 @@ def test_without_bias_a_ball_around_0_is_all_of_space():
     check(half, None, Ball([2, 0], Fraction(3, 2)), False)
 
 
-def test_a_tiny_ball_far_away(tmp_path):
+def test_a_tiny_ball_far_away():
     rng = np.random.default_rng(5)
     weights, centre = rng.standard_normal((9, 3)), 1e6 * rng.standard_normal(3)
     for radius in (2.0**-30, 1e-6):
@@ -170,7 +156,7 @@ def test_a_tiny_ball_far_away(tmp_path):
             decision.verify()
             # Rounding of the bias, 1e-10 here, decides for the tiny radius; the exact twin knows.
             exactly = injectivity.brute_force_injective_on_ball(
-                [exact(row) for row in others], exact(bias), exact(centre), Fraction(radius)
+                exact(others), exact(bias), exact(centre), Fraction(radius)
             )
             assert (decision.verdict is Verdict.INJECTIVE) == exactly
             if radius == 1e-6:

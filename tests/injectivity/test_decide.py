@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from helpers import gaussian
+from helpers import check_verdict, gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import face_lattice, injectivity
@@ -18,8 +18,6 @@ from polyinj import (
     Arrangement,
     Box,
     CertificateError,
-    Collision,
-    InjectivityProof,
     InputError,
     Verdict,
     decide_injectivity,
@@ -29,15 +27,6 @@ from polyinj import (
 from polyinj.injectivity.heuristics import Looks
 from polyinj.injectivity.limits import Limits
 from polyinj.testing import integer_matrices, nearly_dependent_matrices
-
-
-def check(decision, injective):
-    """The verdict is this one, assumes nothing, and its certificate holds, by the checker and by its slow twin."""
-    assert decision.verdict is (Verdict.INJECTIVE if injective else Verdict.NOT_INJECTIVE)
-    assert not decision.assumes_general_position
-    assert isinstance(decision.certificate, InjectivityProof if injective else Collision)
-    decision.verify()
-
 
 DOMAINS = [
     lambda n: None,
@@ -54,7 +43,7 @@ def test_integer_layers_equal_the_criterion(rows, domain, data):
     bias = data.draw(st.none() | st.lists(st.integers(-2, 2), min_size=m, max_size=m))
     box = domain(n)
     injective = injectivity.brute_force_injective(rows.tolist(), bias, box)
-    check(decide_injectivity(rows, bias, domain=box), injective)
+    check_verdict(injective, rows, bias, domain=box)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -67,12 +56,12 @@ def test_many_integer_layers_equal_the_criterion(seed):
         bias = rng.integers(-2, 3, m) if rng.random() < 0.5 else None
         box = DOMAINS[rng.integers(len(DOMAINS))](n)
         injective = injectivity.brute_force_injective(rows.tolist(), None if bias is None else bias.tolist(), box)
-        check(decide_injectivity(rows, bias, domain=box), injective)
+        check_verdict(injective, rows, bias, domain=box)
 
 
 @given(nearly_dependent_matrices(max_rows=8, max_columns=3))
 def test_nearly_dependent_layers_equal_the_criterion(rows):
-    check(decide_injectivity(rows, rank_proof=True), injectivity.brute_force_injective(rows.tolist()))
+    check_verdict(injectivity.brute_force_injective(rows.tolist()), rows, rank_proof=True)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
@@ -158,25 +147,25 @@ TRAP = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [1, 1, 0], [-1, -1, 0], [0
 def test_counting_is_not_spanning():
     # At (1, 1, -1) three rows are active and their rank is 2.
     assert tukey_depth(TRAP).depth == 3
-    check(decide_injectivity(TRAP), False)
-    check(decide_injectivity(TRAP, rank_proof=False), False)
+    check_verdict(False, TRAP)
+    check_verdict(False, TRAP, rank_proof=False)
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5])
 def test_signed_unit_vectors_are_injective(n):
     both = np.vstack([np.eye(n), -np.eye(n)])
-    check(decide_injectivity(both), True)
-    check(decide_injectivity(both[:-1]), False)
-    check(decide_injectivity(np.eye(n), domain=Box.nonnegative(n)), True)
-    check(decide_injectivity(-np.eye(n), domain=Box.nonnegative(n)), False)
+    check_verdict(True, both)
+    check_verdict(False, both[:-1])
+    check_verdict(True, np.eye(n), domain=Box.nonnegative(n))
+    check_verdict(False, -np.eye(n), domain=Box.nonnegative(n))
 
 
 def test_bias_decides_on_a_domain_only():
     # ReLU(x + 1), ReLU(1 - x) on [-1, 1] is injective; on R the first is flat below -1 but the second is not.
-    check(decide_injectivity([[1]], [1], domain=Box([-1], [1])), True)
-    check(decide_injectivity([[1]], [0], domain=Box([-1], [1])), False)
-    check(decide_injectivity([[1], [-1]], [1, 1]), True)
-    check(decide_injectivity([[1], [-1]], [-1, -1]), False)
+    check_verdict(True, [[1]], [1], domain=Box([-1], [1]))
+    check_verdict(False, [[1]], [0], domain=Box([-1], [1]))
+    check_verdict(True, [[1], [-1]], [1, 1])
+    check_verdict(False, [[1], [-1]], [-1, -1])
 
 
 @given(integer_matrices(max_rows=7, max_columns=3), st.data())
@@ -197,19 +186,19 @@ def test_an_alternating_moment_curve_is_injective_with_the_fewest_rows():
     for n in (2, 3, 4):
         m = 3 * n - 1
         rows = [[(-1) ** i * (i + 1) ** k for k in range(n)] for i in range(m)]
-        check(decide_injectivity(rows), True)
-        check(decide_injectivity(rows[:-1]), False)
+        check_verdict(True, rows)
+        check_verdict(False, rows[:-1])
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (1, 4), (3, 3), (5, 5), (1, 1)])
 def test_few_rows_are_not_injective(shape):
-    check(decide_injectivity(gaussian(*shape)), False)
+    check_verdict(False, gaussian(*shape))
 
 
 @pytest.mark.parametrize("rows", [[[0.0, 0.0]], [[1.0, 1.0]] * 9, np.outer(np.arange(1, 9), [1, 2, 3])])
 def test_weights_of_short_rank(rows):
-    check(decide_injectivity(rows), False)
-    check(decide_injectivity(rows, np.ones(len(rows)), domain=Box([1] * len(rows[0]), [2] * len(rows[0]))), False)
+    check_verdict(False, rows)
+    check_verdict(False, rows, np.ones(len(rows)), domain=Box([1] * len(rows[0]), [2] * len(rows[0])))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,4 +1,4 @@
-"""Slow, obvious twins of what polyinj computes fast. They share no code with it."""
+"""References: slow and obvious, and they share no code with polyinj."""
 
 from __future__ import annotations
 
@@ -84,30 +84,53 @@ def verify_proof(document, weights, bias=None):
                 vectors.append([Fraction(sign * (i == j)) for i in range(n)] + [-sign * Fraction(side)] * lifted)
     vectors += [[*(-entry for entry in cut), dot(cut, cut) + dot(cut, centre)] for cut in cuts]
 
+    blocks, trees = document["blocks"], document["trees"]
+    counted = [row for block in blocks for row in block]
+    need(len(set(counted)) == len(counted) and all(any(weights[row]) for row in counted), "blocks")
+    if document["claim"] == "spanning":
+        need(not blocks and len(trees) == 1 and budget == n - 1, "a spanning proof has one tree")
+    else:
+        need(
+            document["claim"] == "depth" and len(trees) == len(blocks) >= 1 and budget >= 0, "a depth proof has blocks"
+        )
+        need(all(blocks) and len(blocks) <= budget + 1 and budget < len(counted), "sizes of the blocks")
+    verify_trees(document["circuits"], trees, vectors, weights, blocks, budget)
+
+
+def verify_trees(circuits, trees, vectors, weights, blocks=(), budget=None):
+    """The circuits and trees alone: a row of the weights is the linear part of the vector with its number, and the
+    vectors behind are sides. One tree for each block, or, without blocks, one that spans."""
+    m = len(weights)
     named = {i + 1 for i in range(m) if any(weights[i])}
-    for clause in document["circuits"]:
+    for clause in circuits:
         need(0 < len(clause) <= len(vectors[0]) + 1, "a clause has 1 to N + 1 literals")
         need(len({abs(a) for a in clause}) == len(clause), "literals of a clause")
         need(all(abs(a) in named or -len(vectors) <= a < -m for a in clause), "a literal names no row or side")
         need(is_circuit([[entry * a for entry in vectors[abs(a) - 1]] for a in clause]), "not a circuit")
-    clauses = [[a for a in clause if a >= -m] for clause in document["circuits"]]
-
-    blocks, trees = document["blocks"], document["trees"]
-    counted = [row + 1 for block in blocks for row in block]
-    need(len(set(counted)) == len(counted) and set(counted) <= named, "blocks")
-    if document["claim"] == "spanning":
-        need(not blocks and len(trees) == 1 and budget == n - 1, "a spanning proof has one tree")
-        walk(trees[0], clauses, named, None, weights)
-        return
-    need(document["claim"] == "depth" and len(trees) == len(blocks) >= 1 and budget >= 0, "a depth proof has blocks")
-    need(all(blocks) and len(blocks) <= budget + 1 and budget < len(counted), "sizes of the blocks")
+    clauses = [[a for a in clause if a >= -m] for clause in circuits]
     for r, tree in enumerate(trees):
-        turned, budgets = blocks[r:] + blocks[:r], {}
+        turned, budgets = [*blocks[r:], *blocks[:r]], {}
         for j in range(1, len(blocks) + 1):
             budgets[j] = {row + 1 for block in turned[:j] for row in block}, budget * j // len(blocks)
         if len(blocks) == 2 and r == 1:
             budgets[1] = budgets[1][0], (budget - 1) // 2
         walk(tree, clauses, named, budgets, weights)
+
+
+def verify_collision(x, y, weights, bias=None, domain=None):
+    """Raise Refused unless two different points of the domain have the same image, entry by entry."""
+    bias = bias or [0] * len(weights)
+    need(x != y, "one point")
+    for row, b in zip(weights, bias, strict=True):
+        need(max(dot(row, x) + b, 0) == max(dot(row, y) + b, 0), "two images")
+    for point in (x, y) if domain is not None else ():
+        if hasattr(domain, "radius"):
+            gap = [a - c for a, c in zip(point, domain.centre, strict=True)]
+            need(dot(gap, gap) <= domain.radius**2, "a point outside of the ball")
+            continue
+        for entry, lower, upper in zip(point, domain.lower, domain.upper, strict=True):
+            need(lower is None or entry >= lower, "a point below the box")
+            need(upper is None or entry <= upper, "a point above the box")
 
 
 def is_circuit(vectors):
