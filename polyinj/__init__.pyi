@@ -32,8 +32,8 @@ from .injectivity.depth import tukey_depth as tukey_depth
 from .injectivity.invert import active_rank as active_rank
 from .injectivity.invert import inverse_lipschitz as inverse_lipschitz
 from .injectivity.invert import reconstruct as reconstruct
-from .injectivity.local_search import Witness as Witness
-from .injectivity.local_search import find_witness as find_witness
+from .injectivity.witness import Witness as Witness
+from .injectivity.witness import find_witness as find_witness
 from .lipschitz.baselines import norm_product as norm_product
 from .lipschitz.baselines import sampled_lipschitz as sampled_lipschitz
 from .lipschitz.constant import LipschitzConstant as LipschitzConstant

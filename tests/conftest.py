@@ -6,8 +6,9 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import settings
 
+from polyinj.certificates.domain import Cover
 from polyinj.cli.app import main
-from polyinj.injectivity import decide
+from polyinj.injectivity.case import Case
 
 settings.register_profile("polyinj", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("polyinj")
@@ -16,16 +17,16 @@ settings.load_profile("polyinj")
 @pytest.fixture(autouse=True, scope="session")
 def every_proof_is_checked():
     """Counts in doubles too, which `decide_injectivity` returns unchecked."""
-    conclude = decide._Run._injective
+    conclude = Case.injective
 
-    def checked(run, claim, outcome):
-        decision = conclude(run, claim, outcome)
-        if decision.certificate is not None and not isinstance(run.layer.domain, decide.Cover):
+    def checked(case, claim, outcome):
+        decision = conclude(case, claim, outcome)
+        if decision.certificate is not None and not isinstance(case.layer.domain, Cover):
             decision.verify()
         return decision
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decide._Run, "_injective", checked)
+        patch.setattr(Case, "injective", checked)
         yield
 
 

@@ -1,9 +1,9 @@
-"""Look for a point where few rows are active in many dimensions: descent of a smoothed count, annealed.
+"""Annealing: look for a point where few rows are active, in many dimensions, by descent of a smoothed count.
 
 The count of active rows is replaced by a sum of E((w_i.x) / s + margin), smooth, bounded, zero where a row is well
 inactive (csrc/descent.h). At a large scale s the sum is nearly convex; as s falls, rows are given up one by one, and
-the count follows. A slow fall ends lower, as in simulated annealing; so anneals from random starts take turns, each
-twice as long as the one before, until one meets a witness or the steps are used up.
+the count follows. A slow fall ends lower, as in simulated annealing; so rounds from random starts take turns, each
+twice as long as the one before, until one finds a witness or the steps are used up.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ from polyinj.injectivity._branch_and_bound import conditioned
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
 
-# In units of the spread of w_i.x over the rows at random x; what met the fewest active rows at (n, m) = (200, 1300).
+# In units of the spread of w_i.x over the rows at random x; what found the fewest active rows at (n, m) = (200, 1300).
 _FIRST_SCALE, _LAST_SCALE = 0.45, 0.012
 _MARGIN = 0.25
 _RATE, _FRICTION = 1.0, 0.95
-_SHORTEST_ANNEAL = 250
+_SHORTEST_ROUND = 250
 _SLICE_OPERATIONS = 1e8
 # Largest ratio of singular values at which rows are only scaled: Gaussian layers do not depend on the linear algebra
 # library, not even by a rounding.
 _WELL_CONDITIONED = 10.0
 
-# With fewer inputs a walk on rays does as well.
+# With fewer inputs local search on rays does as well.
 _LEAST_COLUMNS = 12
 
 Direction = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class _Anneal:
-    """What an anneal met: the fewest active rows, where, and whether that is a witness."""
+class _Found:
+    """What a round found: the fewest active rows, where, and whether that is a witness."""
 
     active: int
     direction: Direction
     is_witness: bool
 
 
-def can_descend(problem: Problem) -> bool:
-    """Whether a descent suits the layer: on all of R^n, and not too small."""
+def can_anneal(problem: Problem) -> bool:
+    """Whether annealing suits the layer: on all of R^n, and not too small."""
     return problem.layer.domain is None and problem.columns >= _LEAST_COLUMNS
 
 
-def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, workers: int) -> Direction | None:
-    """The direction with the fewest active rows that anneals of so many steps in all meet; the first witness ends them.
+def anneal(problem: Problem, limits: Limits, *, seed: int, steps: int | None, workers: int) -> Direction | None:
+    """The direction with the fewest active rows of rounds of `steps` steps in all; the first witness ends them.
 
-    A step moves 16 points. Anneals are numbered and results taken in that order, so that the answer does not depend on
+    A step moves 16 points. Rounds are numbered and results taken in that order, so that the answer does not depend on
     `workers`, the number of threads. A bias is left aside: far out on the ray of a witness of the weights alone it
     changes no sign.
     """
@@ -67,7 +67,7 @@ def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, w
     def direction(point: Direction) -> Direction:
         return _far_out(problem, point if back is None else np.linalg.solve(back, point).astype(np.float64))
 
-    def anneal(number: int, length: int) -> _Anneal:
+    def play(number: int, length: int) -> _Found:
         search = Descent(vectors)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
         search.start(
@@ -80,19 +80,19 @@ def descend(problem: Problem, limits: Limits, *, seed: int, steps: int | None, w
         )
         while search.steps < length and limits.leave(0):
             if search.run(min(slice_steps, length - search.steps), problem.columns - 1):
-                # Single precision may have taken a row for inactive that is not: then the anneal goes on.
+                # Single precision may have taken a row for inactive that is not: then the round goes on.
                 witness = problem.witness(direction(search.best_point))
                 if witness is not None:
-                    return _Anneal(search.best_count, witness, True)
-        return _Anneal(search.best_count, direction(search.best_point), False)
+                    return _Found(search.best_count, witness, True)
+        return _Found(search.best_count, direction(search.best_point), False)
 
-    return _best(anneal, _lengths(steps), limits, workers)
+    return _first_witness(play, _lengths(steps), limits, workers)
 
 
 def _lengths(steps: int | None) -> Iterator[int]:
-    """Lengths of the anneals, doubling; the last one takes what is left of the steps."""
+    """Lengths of the rounds, doubling; the last one takes what is left of the steps."""
     for number in count():
-        length = _SHORTEST_ANNEAL << number
+        length = _SHORTEST_ROUND << number
         if steps is not None and steps < 3 * length:
             yield steps
             return
@@ -100,29 +100,29 @@ def _lengths(steps: int | None) -> Iterator[int]:
         steps = None if steps is None else steps - length
 
 
-def _best(
-    anneal: Callable[[int, int], _Anneal], lengths: Iterator[int], limits: Limits, workers: int
+def _first_witness(
+    play: Callable[[int, int], _Found], lengths: Iterator[int], limits: Limits, workers: int
 ) -> Direction | None:
-    """The first witness in the order of the anneals, else the direction with the fewest active rows."""
+    """The first witness in the order of the rounds, else the direction with the fewest active rows."""
     numbered = enumerate(lengths)
-    running: deque[Future[_Anneal]] = deque()
-    best: _Anneal | None = None
+    running: deque[Future[_Found]] = deque()
+    incumbent: _Found | None = None
     with ThreadPoolExecutor(workers) as pool:
         try:
             while limits.leave(0):
                 while len(running) < workers and (task := next(numbered, None)) is not None:
-                    running.append(pool.submit(anneal, *task))
+                    running.append(pool.submit(play, *task))
                 if not running:
                     break
                 found = running.popleft().result()
-                if found.is_witness or best is None or found.active < best.active:
-                    best = found
+                if found.is_witness or incumbent is None or found.active < incumbent.active:
+                    incumbent = found
                 if found.is_witness:
                     break
         finally:
-            # A witness, a limit and Ctrl-C end the other anneals at their next slice.
+            # A witness, a limit and Ctrl-C end the other rounds at their next slice.
             limits.stop.set()
-    return None if best is None else best.direction
+    return None if incumbent is None else incumbent.direction
 
 
 def _scaled(weights: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float64] | None]:

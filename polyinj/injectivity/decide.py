@@ -1,63 +1,58 @@
 """Is one ReLU layer injective? The verdict, with its certificate.
 
-1. Weights of rank below n: not injective, along the kernel. One input: closed form.
+`_STAGES` lists the stages of a decision in their order; each gives the verdict or passes the layer on:
+
+1. One input: closed form. Weights of rank below n: not injective, along the kernel. No more rows than dimensions: not
+   injective either. Systems that doubles cannot condition: search in rationals. Layers too large to search: heuristics.
 2. The count: branch and bound proves that at least n rows are active everywhere, or finds a point where fewer are. In
    general position that is injectivity.
-3. Where its first nodes do not decide, a local search looks for a point whose active rows do not span: short at first,
-   then longer the more nodes the count takes.
-4. The rank: branch and bound proves that the active rows span everywhere, general position or not. Rows with parallel
-   weights, or a dependency met while counting, rule out general position: then only this decides.
+3. The rank: branch and bound proves that the active rows span everywhere, general position or not. Rows with parallel
+   weights, or a dependency found while counting, rule out general position: then only this decides.
+4. Where the rank takes too long, the count suffices. Where it is stuck, the search in rationals.
 
-Systems that doubles cannot condition are searched in rationals instead.
-
-Every point is checked in exact arithmetic before it counts, and every circuit that a proof uses is certain.
+Where the first nodes of a search do not decide, heuristics look for a point whose active rows do not span: short at
+first, then longer the more nodes the search takes (heuristics.py). Every point is checked in exact arithmetic before it
+counts, and every circuit that a proof uses is certain.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
-from functools import partial
-from itertools import chain, count
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from polyinj._status import Status
-from polyinj.certificates.domain import Ball, Box, Cover
+from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
-from polyinj.certificates.layer_proof import Claim, InjectivityProof
+from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.certificates.opcodes import SPANNING
-from polyinj.errors import CertificateError, InputError, InternalError
+from polyinj.errors import InputError
 from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
-from polyinj.injectivity.annealing import can_descend, descend
 from polyinj.injectivity.ball import BallCover
-from polyinj.injectivity.branch_and_bound import search_count, search_rank
-from polyinj.injectivity.collide import collision_at
-from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
+from polyinj.injectivity.case import Case
+from polyinj.injectivity.decision import Decision, Verdict
 from polyinj.injectivity.driver import Outcome
 from polyinj.injectivity.exact_search import search_exactly
-from polyinj.injectivity.heuristics import Look, Looks
+from polyinj.injectivity.heuristics import (
+    Schedule,
+    annealing_only,
+    heuristic_alone,
+    local_search_then_annealing,
+    short_local_search,
+)
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.line import covering_circuit, uncovered_point
-from polyinj.injectivity.local_search import Witness, fewest_active
 from polyinj.injectivity.problem import Problem
 
-# By default the rank is tried for so many nodes: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
+# Nodes for the rank by default: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
 _RANK_NODES = 4_000
-# The search in rationals solves a linear program a node: for matrices of so many entries in a second or less.
+# The search in rationals solves a linear program a node: for matrices of this many entries in a second or less.
 _EXACT_ENTRIES = 400
-# Looks for a witness. The first is a walk of n steps, after so many nodes; then come descents, the k-th of 250 2^k
-# steps after 100 4^k nodes: a tenth of the first 100 nodes' time, and ever less of more nodes.
-_WALK_AFTER = 20
-_DESCENT_AFTER, _DESCENT_STEPS = 100, 250
-# Steps of all descents beyond the size of the search: a quarter of a second at (700, 100), 14 s at (5500, 784).
-_STEPS_ALONE = 3_750
-# The bound on the depth that comes with UNDECIDED: so many nodes for each count.
-_BOUND_NODES = 200
 
 
 def decide_injectivity(
@@ -132,252 +127,171 @@ def decide_injectivity(
     layer = read_layer(weights, bias, domain)
     started = time.monotonic()
     limits = Limits(node_limit, None if time_limit is None else started + time_limit)
-    run = _Run(layer, limits, certificate, memory_limit, workers, started)
+    case = Case(layer, limits, rank_proof, certificate, memory_limit, workers, started)
     on_ball = isinstance(layer.domain, Ball) and not layer.is_linear
-    return run.decide_on_ball(rank_proof) if on_ball else run.decide(rank_proof)
+    return _decide_on_ball(case) if on_ball else _decide(case)
 
 
-@dataclass(slots=True)
-class _Run:
-    """One decision under way."""
+def _decide(case: Case) -> Decision:
+    """Go through the stages, to the first that gives a verdict."""
+    for stage in _STAGES:
+        decision = stage(case)
+        if decision is not None:
+            return decision
+    raise AssertionError("the last stage always gives a verdict")
 
-    layer: Layer
-    limits: Limits
-    certificate: bool
-    memory_limit: int
-    workers: int
-    started: float
-    nodes: int = 0
-    pivots: int = 0
-    witness: Witness | None = None
-    found: NDArray[np.float64] | None = None
 
-    def decide(self, rank_proof: bool | None) -> Decision:
-        n = self.layer.weights.shape[1]
-        if n == 1:
-            return self._decide_on_a_line()
-        problem = Problem.of(self.layer)
-        plain = problem.sides is None
-        well_conditioned = problem.well_conditioned
-        if not (plain and well_conditioned) and _rank_is_short(self.layer):
-            domain = self.layer.domain
-            return self.not_injective([Fraction(0)] * n if domain is None else domain.interior_point())
-        corner = problem.corner() if len(self.layer.weights) <= n + 1 else None
-        if corner is not None:
-            return self.not_injective(problem.input(corner))
-        if not well_conditioned:
-            return self._decide_exactly(problem)
-        if problem.rows.shape[1] > LARGEST_DIMENSION:
-            return self._by_look(problem) if self._look_alone(problem) else self._undecided(problem, "size")
-        degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
-        counted: Outcome | None = None
-        if degenerate or rank_proof is True:
-            if self._walk(problem, self.limits):
-                return self._by_look(problem)
-            looks = Looks(self._descents(problem))
-        else:
-            looks = Looks(chain([(_WALK_AFTER, partial(self._walk, problem))], self._descents(problem)))
-            counted = self._count(problem, looks)
-            if self.found is not None:
-                return self._by_look(problem)
-            if counted.status == Status.WITNESS:
-                return self.not_injective(problem.point(counted.direction))
-            degenerate = counted.degenerate or counted.status == Status.STUCK
-            if counted.status != Status.DONE and not degenerate:
-                return self._undecided(problem, self._limit_of(counted))
-            if counted.status == Status.DONE:
-                # No look finds fewer than n active rows any more.
-                looks = Looks()
-        if rank_proof is False and counted is not None and not degenerate:
-            return self._injective("depth", counted)
-        tries = self._limits_left()
-        if not degenerate and rank_proof is None:
-            tries = replace(tries, nodes=min(_RANK_NODES, tries.leave(0)))
-        ranked = self._rank(problem, tries, looks)
-        if self.found is not None:
-            return self._by_look(problem)
-        if ranked.status == Status.WITNESS:
-            return self.not_injective(problem.point(ranked.direction))
-        if ranked.status == Status.DONE:
-            return self._injective("spanning", ranked)
-        if counted is not None and counted.status == Status.DONE and not degenerate and rank_proof is None:
-            return self._injective("depth", counted)
-        if ranked.status == Status.STUCK:
-            return self._decide_exactly(problem)
-        return self._undecided(problem, self._limit_of(ranked))
-
-    def decide_on_ball(self, rank_proof: bool | None) -> Decision:
-        """Decide on polyhedra that contain the ball, until one decides; `limits` are for all of them together."""
-        cover = BallCover(self.layer)
-        while True:
-            inner = _Run(
-                cover.layer, self._limits_left(), self.certificate, self.memory_limit, self.workers, self.started
-            )
-            found = inner.decide(rank_proof)
-            self.nodes += inner.nodes
-            self.pivots += inner.pivots
-            if found.verdict is not Verdict.NOT_INJECTIVE:
-                proof = found.certificate
-                if isinstance(proof, InjectivityProof):
-                    proof = cover.proof(proof)
-                    self._check(proof)
-                return replace(found, certificate=proof, best_witness=None, stats=self._stats(), layer=self.layer)
-            assert found.best_witness is not None
-            if (point := cover.exclude(found.best_witness.point)) is not None:
-                return self.not_injective(point)
-
-    def _decide_exactly(self, problem: Problem) -> Decision:
-        if problem.rows.size > _EXACT_ENTRIES:
-            return self._undecided(problem, "size")
-        outcome, direction = search_exactly(self.layer, self._limits_left(), budget=None)
-        self._add(outcome)
-        if direction is not None:
-            return self.not_injective(problem.input(direction))
-        if outcome.status == Status.DONE:
-            return self._injective("spanning", outcome)
-        return self._undecided(problem, self._limit_of(outcome))
-
-    def _limits_left(self) -> Limits:
-        """The limits, less the nodes that earlier searches have used."""
-        return replace(self.limits, nodes=None if self.limits.nodes is None else self.limits.leave(self.nodes))
-
-    def _decide_on_a_line(self) -> Decision:
-        point = uncovered_point(self.layer)
-        if point is not None:
-            return self.not_injective(point)
-        # One circuit, outside the zero flat: terminal 6 of the proof format.
-        tree = np.array([SPANNING, 1, 0], dtype=np.int32)
-        return self._injective("spanning", Outcome(Status.DONE, circuits=covering_circuit(self.layer), trees=[tree]))
-
-    def _walk(self, problem: Problem, limits: Limits) -> bool:
-        """A short walk; it leaves the witness with the fewest active rows."""
-        n = problem.columns
-        return self._look_along(problem, fewest_active(problem, limits, stop_at=n - 1, steps=n))
-
-    def _look_alone(self, problem: Problem) -> bool:
-        """All that is done for a layer too large to search: descents, or a walk where they do not apply."""
-        if not can_descend(problem):
-            return self._walk(problem, self.limits)
-        return self._look_along(
-            problem, descend(problem, self.limits, seed=0, steps=_STEPS_ALONE, workers=self.workers)
+def _decide_on_ball(case: Case) -> Decision:
+    """Decide on polyhedra that contain the ball, until one decides; the limits are for all of them together."""
+    cover = BallCover(case.layer)
+    while True:
+        inner = Case(
+            cover.layer,
+            case.limits_left(),
+            case.rank_proof,
+            case.certificate,
+            case.memory_limit,
+            case.workers,
+            case.started,
         )
+        found = _decide(inner)
+        case.nodes += inner.nodes
+        case.pivots += inner.pivots
+        if found.verdict is not Verdict.NOT_INJECTIVE:
+            proof = found.certificate
+            if isinstance(proof, InjectivityProof):
+                proof = cover.proof(proof)
+                case.check(proof)
+            return replace(found, certificate=proof, best_witness=None, stats=case.stats(), layer=case.layer)
+        assert found.best_witness is not None
+        if (point := cover.exclude(found.best_witness.point)) is not None:
+            return case.not_injective(point)
 
-    def _descents(self, problem: Problem) -> Iterator[tuple[int, Look]]:
-        """Descents ever longer, and at how many nodes."""
-        if can_descend(problem):
-            for k in count():
-                yield _DESCENT_AFTER * 4**k, partial(self._descend, problem, k)
 
-    def _descend(self, problem: Problem, k: int, limits: Limits) -> bool:
-        return self._look_along(problem, descend(problem, limits, seed=k, steps=_DESCENT_STEPS * 2**k, workers=1))
+def _one_input(case: Case) -> Decision | None:
+    """A layer of one input, in closed form."""
+    if case.layer.weights.shape[1] > 1:
+        return None
+    point = uncovered_point(case.layer)
+    if point is not None:
+        return case.not_injective(point)
+    # One circuit, outside the zero flat.
+    tree = np.array([SPANNING, 1, 0], dtype=np.int32)
+    return case.injective("spanning", Outcome(Status.DONE, circuits=covering_circuit(case.layer), trees=[tree]))
 
-    def _look_along(self, problem: Problem, direction: NDArray[np.float64] | None) -> bool:
-        """Does the direction, or one beside it, lose information? Then `found` keeps it."""
-        self.found = problem.witness(direction)
-        if self.found is None:
-            self._met(problem, direction)
-        return self.found is not None
 
-    def _by_look(self, problem: Problem) -> Decision:
-        return self.not_injective(problem.point(self.found))
+def _rank_of_weights(case: Case) -> Decision | None:
+    """Weights of rank below n: information is lost along their kernel, at every point."""
+    if case.problem.sides is None and case.well_conditioned:
+        return None
+    if not _rank_is_short(case.layer):
+        return None
+    domain = case.layer.domain
+    return case.not_injective([Fraction(0)] * case.problem.columns if domain is None else domain.interior_point())
 
-    def _met(self, problem: Problem, direction: NDArray[np.float64] | None) -> None:
-        """Keep the witness at a direction, if there is none with fewer active rows."""
-        witness = None if direction is None else Witness.along(problem, direction)
-        if witness is not None and (self.witness is None or witness.active < self.witness.active):
-            self.witness = witness
 
-    def _count(self, problem: Problem, looks: Looks) -> Outcome:
-        counted = search_count(
-            problem,
-            problem.columns - 1,
-            self.limits,
-            problem.witness,
-            record=self.certificate,
-            memory_limit=self.memory_limit,
-            workers=self.workers,
-            looks=looks,
-        )
-        self._add(counted)
-        if self.witness is None or counted.fewest < self.witness.active:
-            self._met(problem, counted.nearest)
-        return counted
+def _no_more_rows_than_dimensions(case: Case) -> Decision | None:
+    """Independent rows: some direction has no active row, and there is nothing to search."""
+    if len(case.layer.weights) > case.problem.columns + 1:
+        return None
+    corner = case.problem.corner()
+    return None if corner is None else case.not_injective(case.problem.input(corner))
 
-    def _rank(self, problem: Problem, limits: Limits, looks: Looks) -> Outcome:
-        return self._add(
-            search_rank(
-                problem,
-                limits,
-                record=self.certificate,
-                memory_limit=self.memory_limit,
-                workers=self.workers,
-                looks=looks,
-            )
-        )
 
-    def _add(self, outcome: Outcome) -> Outcome:
-        self.nodes += outcome.nodes
-        self.pivots += outcome.pivots
-        return outcome
+def _beyond_doubles(case: Case) -> Decision | None:
+    """A system that doubles cannot condition."""
+    return None if case.well_conditioned else _search_in_rationals(case)
 
-    def _stats(self) -> Stats:
-        return Stats(self.nodes, self.pivots, time.monotonic() - self.started)
 
-    def not_injective(self, point: list[Fraction] | None) -> Decision:
-        assert point is not None
-        collision = None
-        if self.certificate and not isinstance(self.layer.domain, Cover):
-            collision = collision_at(self.layer, point)
-            assert collision is not None, "the active rows were checked not to span"
-        witness = Witness.at(self.layer, point)
-        return Decision(Verdict.NOT_INJECTIVE, collision, False, 0, witness, self._stats(), None, self.layer)
+def _beyond_the_search(case: Case) -> Decision | None:
+    """A layer too large for branch and bound: a heuristic finds a witness, or nothing is known."""
+    if case.problem.rows.shape[1] <= LARGEST_DIMENSION:
+        return None
+    decision = case.loses_along(heuristic_alone(case.problem, case.limits, case.workers))
+    return case.undecided("size") if decision is None else decision
 
-    def _injective(self, claim: Claim, outcome: Outcome) -> Decision:
-        n = self.layer.weights.shape[1]
-        proof = None
-        if self.certificate:
-            proof = InjectivityProof.of(
-                self.layer,
-                claim=claim,
-                budget=n - 1,
-                blocks=outcome.blocks,
-                circuits=outcome.circuits,
-                trees=outcome.trees,
-            )
-        assumed = claim == "depth"
-        fast = assumed and not self.layer.sides() and not outcome.degenerate
-        if proof is not None and not fast and not isinstance(self.layer.domain, Cover):
-            self._check(proof)
-        return Decision(Verdict.INJECTIVE, proof, assumed, n, self.witness, self._stats(), None, self.layer)
 
-    def _check(self, proof: InjectivityProof) -> None:
-        """No proof leaves that its checker refuses; only counts in doubles without sides are not checked again here."""
-        try:
-            proof.verify(self.layer.weights, self.layer.bias, self.layer.domain)
-        except CertificateError as error:
-            case = f"weights={self.layer.weights.tolist()}, bias={self.layer.bias}, domain={self.layer.domain!r}"
-            raise InternalError(
-                f"a proof was refused by the checker ({error}), so there is no verdict; please report {case}"
-            ) from error
+def _local_search(case: Case) -> Decision | None:
+    """A short local search at once, where no count comes first; otherwise the count has it on its schedule."""
+    problem = case.problem
+    case.degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
+    if not case.degenerate and case.rank_proof is not True:
+        case.schedule = local_search_then_annealing(problem)
+        return None
+    case.schedule = annealing_only(problem)
+    return case.loses_along(short_local_search(problem, case.limits))
 
-    def _limit_of(self, outcome: Outcome) -> Stop:
-        if outcome.status == Status.OUT_OF_MEMORY:
-            return "memory_limit"
-        late = self.limits.deadline is not None and time.monotonic() >= self.limits.deadline
-        return "time_limit" if late else "node_limit"
 
-    def _undecided(self, problem: Problem, stop: Stop) -> Decision:
-        bound = 0
-        searchable = problem.well_conditioned and problem.rows.shape[1] <= LARGEST_DIMENSION
-        while searchable and bound < problem.columns:
-            limits = Limits(_BOUND_NODES, time.monotonic() + 1, self.limits.stop)
-            found = search_count(
-                problem, bound, limits, lambda direction: direction, record=False, memory_limit=self.memory_limit
-            )
-            if found.status != Status.DONE:
-                break
-            bound += 1
-        return Decision(Verdict.UNDECIDED, None, False, bound, self.witness, self._stats(), stop, self.layer)
+def _count(case: Case) -> Decision | None:
+    """Whether at least n rows are active everywhere: injective if the rows are in general position."""
+    if case.degenerate or case.rank_proof is True:
+        return None
+    counted = case.counted = case.count()
+    if counted.status == Status.WITNESS:
+        return case.not_injective(case.problem.point(counted.direction))
+    case.degenerate = counted.degenerate or counted.status == Status.STUCK
+    if counted.status == Status.DONE:
+        # No heuristic finds fewer than n active rows any more.
+        case.schedule = Schedule()
+    elif not case.degenerate:
+        return case.limit_reached(counted)
+    return case.injective("depth", counted) if case.rank_proof is False and not case.degenerate else None
+
+
+def _rank(case: Case) -> Decision | None:
+    """Whether the active rows span everywhere."""
+    limits = case.limits_left()
+    if not case.degenerate and case.rank_proof is None:
+        limits = replace(limits, nodes=min(_RANK_NODES, limits.leave(0)))
+    ranked = case.ranked = case.rank(limits)
+    if ranked.status == Status.WITNESS:
+        return case.not_injective(case.problem.point(ranked.direction))
+    return case.injective("spanning", ranked) if ranked.status == Status.DONE else None
+
+
+def _count_suffices(case: Case) -> Decision | None:
+    """The verdict of the count, where the rank was not reached and nothing contradicts general position."""
+    counted = case.counted
+    if counted is None or counted.status != Status.DONE or case.degenerate:
+        return None
+    return case.injective("depth", counted)
+
+
+def _rank_in_rationals(case: Case) -> Decision | None:
+    """The rank again, where doubles were stuck."""
+    assert case.ranked is not None
+    return _search_in_rationals(case) if case.ranked.status == Status.STUCK else None
+
+
+def _limit_reached(case: Case) -> Decision | None:
+    """No verdict: the search for the rank came to a limit."""
+    assert case.ranked is not None
+    return case.limit_reached(case.ranked)
+
+
+_STAGES: tuple[Callable[[Case], Decision | None], ...] = (
+    _one_input,
+    _rank_of_weights,
+    _no_more_rows_than_dimensions,
+    _beyond_doubles,
+    _beyond_the_search,
+    _local_search,
+    _count,
+    _rank,
+    _count_suffices,
+    _rank_in_rationals,
+    _limit_reached,
+)
+
+
+def _search_in_rationals(case: Case) -> Decision:
+    if case.problem.rows.size > _EXACT_ENTRIES:
+        return case.undecided("size")
+    outcome, direction = search_exactly(case.layer, case.limits_left(), budget=None)
+    case.add(outcome)
+    if direction is not None:
+        return case.not_injective(case.problem.input(direction))
+    return case.injective("spanning", outcome) if outcome.status == Status.DONE else case.limit_reached(outcome)
 
 
 def _rank_is_short(layer: Layer) -> bool:

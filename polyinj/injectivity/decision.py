@@ -10,7 +10,7 @@ from polyinj.certificates.layer import Layer, LayerName
 from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.errors import CertificateError
-from polyinj.injectivity.local_search import Witness
+from polyinj.injectivity.witness import Witness
 
 
 class Verdict(Enum):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +16,44 @@ from polyinj._status import Status
 from polyinj.certificates.layer import System
 from polyinj.exact import algebra
 from polyinj.exact.gordan import alternative
+from polyinj.injectivity._branch_and_bound import CountSearch, RankSearch
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
 
 _SLICE_SECONDS = 0.05
 
+# A compiled branch and bound.
+Search = CountSearch | RankSearch
 # The direction found in doubles, or one beside it, if it is a witness in exact arithmetic; else None.
 Accept = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How a search ended: DONE, WITNESS, or a limit (RUNNING, OUT_OF_MEMORY, STUCK).
+    """How a search ended.
 
-    `nearest` is the direction with the fewest active rows that it met, `fewest` by its count; None and 2^31 for none.
+    Attributes
+    ----------
+    status : Status
+        DONE: proved. WITNESS, STUCK, or a limit: RUNNING (nodes or time), OUT_OF_MEMORY.
+    direction : ndarray or None
+        The witness.
+    nearest : ndarray or None
+        The direction with the fewest active rows that branch and bound came to, `fewest` by its count.
+    tried : list of ndarrays
+        What heuristics returned and was no witness.
+    blocks, circuits, trees
+        The proof, where it is recorded and complete.
+    nodes, pivots : int
+    degenerate : bool
+        The rows have a dependency: they are not in general position.
     """
 
     status: Status
     direction: NDArray[np.float64] | None = None
     nearest: NDArray[np.float64] | None = None
     fewest: int = 2**31
+    tried: list[NDArray[np.float64]] = field(default_factory=list)
     blocks: list[list[int]] = field(default_factory=list)
     circuits: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 1), dtype=np.int32))
     trees: list[NDArray[np.int32]] = field(default_factory=list)
@@ -45,7 +62,7 @@ class Outcome:
     degenerate: bool = False
 
     @classmethod
-    def of(cls, search: Any, direction: NDArray[np.float64] | None, record: bool) -> Outcome:
+    def of(cls, search: Search, direction: NDArray[np.float64] | None, record: bool) -> Outcome:
         """How one search ended, with its proof where it is recorded and complete."""
         outcome = cls(search.status if direction is None else Status.WITNESS, direction)
         outcome.add(search)
@@ -53,8 +70,8 @@ class Outcome:
             outcome.circuits, outcome.trees = search.proof()
         return outcome
 
-    def add(self, search: Any) -> None:
-        """Count what a search has used, whether it met a dependency, and how near it came to a witness."""
+    def add(self, search: Search) -> None:
+        """Add what a search has used, whether it found a dependency, and how near it came to a witness."""
         self.nodes += search.nodes
         self.pivots += search.pivots
         self.degenerate |= search.degenerate
@@ -63,7 +80,7 @@ class Outcome:
 
 
 def run(
-    search: Any,
+    search: Search,
     problem: Problem,
     limits: Limits,
     accept: Accept,
@@ -98,6 +115,18 @@ def run(
         elif time.monotonic() - started > _SLICE_SECONDS:
             nodes = max(nodes // 2, 1)
     return None
+
+
+def accepted(
+    direction: NDArray[np.float64] | None, accept: Accept, tried: list[NDArray[np.float64]]
+) -> NDArray[np.float64] | None:
+    """The witness at or beside the direction of a heuristic; without one, the direction joins those tried."""
+    if direction is None:
+        return None
+    witness = accept(direction)
+    if witness is None:
+        tried.append(direction)
+    return witness
 
 
 def _relation_signs(pending: Sequence[int], system: System) -> list[int] | None:

@@ -15,27 +15,27 @@ from typing import Any
 
 from polyinj._status import Status
 from polyinj.injectivity._branch_and_bound import splice
-from polyinj.injectivity.driver import Accept, Outcome, run
-from polyinj.injectivity.heuristics import Looks
+from polyinj.injectivity.driver import Accept, Outcome, Search, accepted, run
+from polyinj.injectivity.heuristics import Schedule
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
 
 
 def search_together(
-    search: Any,
-    start: Callable[[], Any],
+    search: Search,
+    start: Callable[[], Search],
     problem: Problem,
     limits: Limits,
     accept: Accept,
     record: bool,
     workers: int,
-    looks: Looks,
+    schedule: Schedule,
 ) -> Outcome:
-    """Complete a search that has begun, on so many threads; `start` makes searches with the same arguments.
+    """Complete a search that has begun, on `workers` threads; `start` makes searches with the same arguments.
 
     What is proved does not depend on the threads; the proof and its number of nodes do, on who is faster.
     """
-    team = _Team(search, start, problem, limits, accept, record, looks)
+    team = _Team(search, start, problem, limits, accept, record, schedule)
     with ThreadPoolExecutor(workers) as pool:
         try:
             threads = [pool.submit(team.work) for _ in range(workers)]
@@ -53,13 +53,13 @@ class _Team(Limits):
 
     def __init__(
         self,
-        search: Any,
-        start: Callable[[], Any],
+        search: Search,
+        start: Callable[[], Search],
         problem: Problem,
         limits: Limits,
         accept: Accept,
         record: bool,
-        looks: Looks,
+        schedule: Schedule,
     ) -> None:
         super().__init__(limits.nodes, limits.deadline)
         self.root = search
@@ -67,11 +67,11 @@ class _Team(Limits):
         self.outcome = Outcome(Status.DONE)
         self.changed = Condition()
         # Searches to take up; under way are those that run.
-        self.waiting: deque[tuple[int | None, int, Any]] = deque([(None, 0, search)])
-        self.under_way: list[Any] = []
+        self.waiting: deque[tuple[int | None, int, Search]] = deque([(None, 0, search)])
+        self.under_way: list[Search] = []
         self.idle = 0
         self.proofs: list[Any] = []
-        self.looks, self.looking = looks, False
+        self.schedule, self.in_heuristic = schedule, False
 
     def leave(self, used: int) -> int:
         with self.changed:
@@ -92,7 +92,7 @@ class _Team(Limits):
             self.stop.set()
             self.changed.notify_all()
 
-    def _take(self) -> tuple[int | None, int, Any] | None:
+    def _take(self) -> tuple[int | None, int, Search] | None:
         with self.changed:
             self.idle += 1
             while not self.waiting and self.under_way and not self.stop.is_set():
@@ -104,8 +104,8 @@ class _Team(Limits):
             self.under_way.append(task[2])
             return task
 
-    def _complete(self, number: int | None, rotation: int, search: Any) -> None:
-        direction = run(search, self.problem, self, self.accept, pause=lambda: self._share(search) or self._look())
+    def _complete(self, number: int | None, rotation: int, search: Search) -> None:
+        direction = run(search, self.problem, self, self.accept, pause=lambda: self._pause(search))
         with self.changed:
             self.under_way.remove(search)
             self.outcome.add(search)
@@ -118,8 +118,13 @@ class _Team(Limits):
                 self._keep_proof(number, rotation, search)
             self.changed.notify_all()
 
-    def _share(self, search: Any) -> bool:
-        """Give a part of this search to a thread without work; never ends the run."""
+    def _pause(self, search: Search) -> bool:
+        """What a thread does between slices; True ends its run."""
+        self._share(search)
+        return self._finds_witness()
+
+    def _share(self, search: Search) -> None:
+        """Give a part of this search to a thread without work."""
         with self.changed:
             if self.idle > len(self.waiting) and not self.stop.is_set():
                 number = len(self.proofs)
@@ -131,23 +136,24 @@ class _Team(Limits):
                     self.proofs.append(None)
                     self.waiting.append((number, rotation, part))
                     self.changed.notify()
-        return False
 
-    def _look(self) -> bool:
-        """Take the look that is due, one thread at a time; what it finds ends all searches."""
+    def _finds_witness(self) -> bool:
+        """Whether the heuristic that is due, one at a time, finds a witness: that ends all searches."""
         with self.changed:
-            look = None if self.looking else self.looks.take(self._nodes)
-            self.looking |= look is not None
-        if look is None:
+            heuristic = None if self.in_heuristic else self.schedule.take(self._nodes)
+            self.in_heuristic |= heuristic is not None
+        if heuristic is None:
             return False
-        found = look(self)
+        witness = accepted(heuristic(self), self.accept, self.outcome.tried)
         with self.changed:
-            self.looking = False
-        if found:
+            self.in_heuristic = False
+            if witness is not None:
+                self.outcome.status, self.outcome.direction = Status.WITNESS, witness
+        if witness is not None:
             self.dismiss()
-        return found
+        return witness is not None
 
-    def _keep_proof(self, number: int | None, rotation: int, search: Any) -> None:
+    def _keep_proof(self, number: int | None, rotation: int, search: Search) -> None:
         """Of one part; of the whole where it is the last."""
         if number is not None:
             circuits, trees = search.proof()

@@ -21,7 +21,7 @@ from polyinj.geometry.arrangement import Arrangement
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Verdict
 from polyinj.injectivity.depth import tukey_depth
-from polyinj.injectivity.local_search import closest_to_witness
+from polyinj.injectivity.witness import closest_to_witness
 
 
 def decision(

@@ -24,7 +24,8 @@ from polyinj import (
     find_witness,
     tukey_depth,
 )
-from polyinj.injectivity.heuristics import Looks
+from polyinj.injectivity import heuristics
+from polyinj.injectivity.heuristics import Schedule
 from polyinj.injectivity.limits import Limits
 from polyinj.testing import integer_matrices, nearly_dependent_matrices
 
@@ -243,8 +244,8 @@ def test_limits_leave_the_verdict_open():
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_witnesses_that_a_short_walk_misses_are_looked_for_on_the_way(workers):
-    """The search alone visits 21,000 to 77,000 nodes of these before it meets a witness."""
+def test_witnesses_that_a_short_local_search_misses_are_looked_for_on_the_way(workers):
+    """The search alone visits 21,000 to 77,000 nodes of these before it comes to a witness."""
     for seed in (100, 101, 102, 104):
         decision = decide_injectivity(gaussian(116, 20, seed), rank_proof=False, workers=workers)
         assert decision.verdict is Verdict.NOT_INJECTIVE
@@ -252,8 +253,8 @@ def test_witnesses_that_a_short_walk_misses_are_looked_for_on_the_way(workers):
         decision.verify()
 
 
-def test_layers_beyond_the_search_are_decided_by_descents():
-    """A walk of 100 steps meets 152 active rows here."""
+def test_layers_beyond_the_search_are_decided_by_annealing():
+    """A local search of 100 steps finds 152 active rows here."""
     decision = decide_injectivity(gaussian(600, 100))
     assert decision.verdict is Verdict.NOT_INJECTIVE
     assert decision.best_witness.active < 100
@@ -261,7 +262,7 @@ def test_layers_beyond_the_search_are_decided_by_descents():
     decision = decide_injectivity(gaussian(900, 100))
     assert (decision.verdict, decision.stopped_by) == (Verdict.UNDECIDED, "size")
     assert 100 <= decision.best_witness.active < 250
-    # The nonnegative orthant is no place for a descent: there a walk looks.
+    # On the nonnegative orthant annealing does not apply: there local search does.
     assert decide_injectivity(gaussian(80, 62), domain=Box.nonnegative(62)).verdict is Verdict.NOT_INJECTIVE
 
 
@@ -271,14 +272,28 @@ def test_nodes_do_not_depend_on_the_time():
     assert nodes[0] > 400
 
 
-def test_looks_are_taken_once_each_when_they_are_due():
-    taken = []
-    looks = Looks([(5, lambda limits: taken.append(5) or False), (9, lambda limits: taken.append(9) or True)])
-    assert (looks.due_at, looks.take(4)) == (5, None)
-    assert looks.take(20)(Limits()) is False
-    assert looks.due_at == 9
-    assert looks.take(9)(Limits()) is True
-    assert (looks.due_at, looks.take(2**40), taken) == (2**62, None, [5, 9])
+def test_heuristics_are_taken_once_each_when_they_are_due():
+    schedule = Schedule([(5, lambda limits: np.array([5.0])), (9, lambda limits: np.array([9.0]))])
+    assert (schedule.due_at, schedule.take(4)) == (5, None)
+    assert schedule.take(20)(Limits()) == [5.0]
+    assert schedule.due_at == 9
+    assert schedule.take(9)(Limits()) == [9.0]
+    assert (schedule.due_at, schedule.take(2**40)) == (2**62, None)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("rank_proof", [True, False])
+def test_what_a_heuristic_returns_is_no_witness_until_it_is_checked(monkeypatch, workers, rank_proof):
+    """Also where no certificate is made, which would be the next to notice."""
+    everywhere = np.ones(12)
+    monkeypatch.setattr(heuristics, "fewest_active", lambda *_, **__: everywhere)
+    monkeypatch.setattr(heuristics, "anneal", lambda *_, **__: everywhere)
+    weights = gaussian(84, 12)
+    options = {"rank_proof": rank_proof, "certificate": False, "workers": workers, "node_limit": 2_000}
+    decision = decide_injectivity(weights, **options)
+    assert decision.verdict is (Verdict.UNDECIDED if rank_proof else Verdict.INJECTIVE)
+    if rank_proof:
+        assert decision.best_witness.active == (weights @ everywhere >= 0).sum()
 
 
 def test_layers_beyond_the_search_say_so():
@@ -386,7 +401,7 @@ def test_find_witness_returns_none_where_there_is_none():
 
 @pytest.mark.parametrize(("m", "n"), [(42, 6), (84, 12)])
 def test_an_injective_layer_comes_with_the_nearest_miss(m, n):
-    """Also where the count ends before any walk, as it does at (42, 6)."""
+    """Also where the count ends before any heuristic, as it does at (42, 6)."""
     weights = np.random.default_rng(0).standard_normal((m, n))
     decision = decide_injectivity(weights, rank_proof=False)
     assert decision.verdict is Verdict.INJECTIVE

@@ -14,8 +14,8 @@ from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witn
 from polyinj.certificates.layer import read_layer
 from polyinj.injectivity import annealing
 from polyinj.injectivity._annealing import STARTS, Descent
-from polyinj.injectivity.local_search import closest_to_witness
 from polyinj.injectivity.problem import Problem
+from polyinj.injectivity.witness import closest_to_witness
 from polyinj.simulation.statistics import WitnessFound
 
 
