@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.certificates.domain import Ball, Box, Cover, Domain, Point, describe_domain
 from polyinj.errors import CertificateError, InputError, printable
 from polyinj.exact.algebra import IntegerRows
-from polyinj.exact.arrays import digest, integer_rows, read_matrix, read_vector
+from polyinj.exact.arrays import hash_layer, integer_rows, read_matrix, read_vector
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 
@@ -51,13 +51,13 @@ class Layer:
     domain: Domain | None
 
     def sha256(self) -> str:
-        """SHA-256 of the exact values of weights, bias and domain; see `polyinj.exact.arrays.digest`."""
-        return digest(self.weights, self.bias, "" if self.domain is None else self.domain.describe())
+        """SHA-256 of the exact values of weights, bias and domain; see `polyinj.exact.arrays.hash_layer`."""
+        return hash_layer(self.weights, self.bias, "" if self.domain is None else self.domain.describe())
 
     def former_sha256(self) -> str:
         """The hash that older files of a box without a finite side have; that of R^n has since been the only one."""
         everything = Box((None,) * self.weights.shape[1], (None,) * self.weights.shape[1])
-        return digest(self.weights, self.bias, everything.describe()) if self.domain is None else self.sha256()
+        return hash_layer(self.weights, self.bias, everything.describe()) if self.domain is None else self.sha256()
 
     @property
     def is_linear(self) -> bool:

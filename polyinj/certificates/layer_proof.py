@@ -156,8 +156,8 @@ class InjectivityProof:
         domain : Box or Ball, optional
             Which domain the certificate has to be about; all of R^n when None.
         time_limit : float, optional
-            Seconds after which the check ends with a CertificateError; by default there is no limit. It is looked at
-            between clauses and between nodes.
+            Seconds after which the check ends with a CertificateError; by default there is no limit. The
+            time is read between clauses and between nodes.
 
         Raises
         ------

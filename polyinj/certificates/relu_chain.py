@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import CertificateError, InputError
 from polyinj.exact.algebra import IntegerRows, product
-from polyinj.exact.arrays import digest, read_matrix, read_vector
+from polyinj.exact.arrays import hash_layer, read_matrix, read_vector
 
 Biases = Sequence[ArrayLike | None]
 
@@ -66,8 +66,8 @@ class ReluChain:
         return ReluChain(self.weights[:layers], self.biases[:layers])
 
     def sha256(self) -> str:
-        """SHA-256 of the hexadecimal digests of the layers (`exact.digest` of weights and bias), joined by newlines."""
-        layers = (digest(weights, bias) for weights, bias in zip(self.weights, self.biases, strict=True))
+        """SHA-256 of the hashes of the layers (`hash_layer` of weights and bias, as hex digits), joined by newlines."""
+        layers = (hash_layer(weights, bias) for weights, bias in zip(self.weights, self.biases, strict=True))
         return hashlib.sha256("\n".join(layers).encode("ascii")).hexdigest()
 
 
@@ -181,7 +181,7 @@ def homogeneous_images(
     layers: int,
     check_time: Callable[[], None] = lambda: None,
 ) -> list[list[int]]:
-    """The images of points behind so many layers, all times one positive number; `check_time` may raise on the way."""
+    """The images of points behind the first `layers` layers, all times one positive number; `check_time` may raise."""
     scale = _common_denominator(points)
     images = []
     rows = network.homogeneous_layers()[:layers]

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from polyinj.deep.linear_regions import OutOfBudget, Regions
 from polyinj.deep.pairs import kernel_is_diagonal, largest_support, mix, off_diagonal
 from polyinj.exact import algebra
-from polyinj.exact.modular import PRIME, multiply, ranks
+from polyinj.exact.modular import PRIME, multiply_residues, ranks
 
 Point = list[Fraction]
 Pattern = tuple[tuple[int, int], ...]
@@ -78,7 +78,7 @@ class _Comparison:
         residues = regions.residues
         width, size = residues.shape[1], 2 * regions.dimension
         # A random map to 2N coordinates keeps ranks up to 2N, but for a chance of about 1/PRIME.
-        self.short = multiply(residues, np.random.default_rng(0).integers(1, PRIME, (width, size)))
+        self.short = multiply_residues(residues, np.random.default_rng(0).integers(1, PRIME, (width, size)))
         self.parts = [Part(cell, number, True) for number, cell in enumerate(regions.cells)]
         self.groups: dict[int, list[int]] = defaultdict(list)
         for number, pattern in enumerate(regions.patterns):

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.exact import algebra
-from polyinj.exact.modular import PRIME, multiply
+from polyinj.exact.modular import PRIME, multiply_residues
 
 _UNIT = 2.0**-53
 _TINY = 1e-300
@@ -159,7 +159,7 @@ class Regions:
         up, down = values > bounds, values < -bounds
         width = values.shape[1]
         self._values, self._radii = list(values), list(bounds)
-        self._residues = list(multiply(residues, self._residue_layers[self.depth].T))
+        self._residues = list(multiply_residues(residues, self._residue_layers[self.depth].T))
         self.positive, self.negative = _masks(up), _masks(down)
         self.depth += 1
         self._end += width

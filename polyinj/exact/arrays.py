@@ -141,13 +141,13 @@ def float_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     floats = np.array(exact, dtype=np.float64)
     same = all(
         Fraction(a) == b
-        for row, twin in zip(floats.tolist(), exact, strict=True)
-        for a, b in zip(row, twin, strict=True)
+        for row, scaled in zip(floats.tolist(), exact, strict=True)
+        for a, b in zip(row, scaled, strict=True)
     )
     return floats, 0.0 if same else 2.0**-53
 
 
-def digest(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str = "") -> str:
+def hash_layer(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str = "") -> str:
     """SHA-256, as hex digits, of the exact values of a layer; docs/certificate-format.md specifies the hashed bytes.
 
     Entries are hashed as 8-byte doubles where all of them are doubles, else as ratios p/q: so the hash depends on the

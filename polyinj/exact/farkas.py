@@ -7,7 +7,7 @@ or refuses them. Where that fails, phase one of the simplex method decides:
 
 revised: a step solves two systems with the basis, over the rationals, and prices all generators by one product of
 integer matrices. The entering column has the most negative reduced cost; after a step of length 0 it is the first with
-a negative one (Bland 1977) until there is progress, so the walk ends.
+a negative one (Bland 1977) until there is progress, so the method ends.
 """
 
 from __future__ import annotations

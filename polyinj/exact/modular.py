@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 PRIME = 67_108_859
-# Sums of so many products of two residues fit into 64 bits.
+# Sums of this many products of two residues fit into 64 bits.
 _TERMS = 1 << 11
 
 
-def multiply(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+def multiply_residues(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
     """The product of two matrices of residues."""
     product = np.zeros((len(left), right.shape[1]), dtype=np.int64)
     for start in range(0, len(right), _TERMS):

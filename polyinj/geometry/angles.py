@@ -40,7 +40,6 @@ _RATIONAL_ANGLES = {
 }
 
 Number = Fraction | arb
-Vector = Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def intrinsic_volumes(cone: DoubleDescription) -> IntrinsicVolumes:
     return IntrinsicVolumes(values, nextafter(max(errors), inf), rational)
 
 
-def orthogonal_part(vector: Vector, subspace: algebra.Vectors) -> list[int]:
+def orthogonal_part(vector: Sequence[int], subspace: algebra.Vectors) -> list[int]:
     """A positive multiple of the component of a vector orthogonal to a subspace, given by independent rows; coprime."""
     if not subspace:
         return list(vector)
@@ -125,7 +124,7 @@ def _factor_volumes(rays: list[list[int]], facets: list[list[int]]) -> list[Numb
     return [_sum(_HALF, _times(-1, plane)), _sum(_HALF, _times(-1, whole)), plane, whole]
 
 
-def _turns(u: Vector, v: Vector) -> Number:
+def _turns(u: Sequence[int], v: Sequence[int]) -> Number:
     """The angle between two nonzero vectors, in turns: in [0, 1/2]."""
     product, squares = algebra.dot(u, v), algebra.dot(u, u) * algebra.dot(v, v)
     acute = _RATIONAL_ANGLES.get(Fraction(product * product, squares))

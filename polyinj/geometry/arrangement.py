@@ -15,7 +15,7 @@ from polyinj.geometry.cell import Cell
 from polyinj.geometry.faces import face_chunks
 from polyinj.geometry.pruned import is_worthwhile, pruned_chunks
 from polyinj.geometry.simplify import SimpleArrangement, simplify
-from polyinj.geometry.sweep import RayCount, Walk, count_faces, direction_beside_ray
+from polyinj.geometry.sweep import RayCount, RunSettings, count_faces, direction_beside_ray
 from polyinj.geometry.topology import Component, betti_numbers, components
 
 
@@ -38,11 +38,11 @@ class Arrangement:
     offsets : array_like, shape (m,), optional
         The b_i; without them the arrangement is central.
     threads : int
-        Threads of each ray sweep; the kernels run without the GIL. A walk for few positives takes one.
+        Threads of each ray sweep; the kernels run without the GIL. An enumeration of few positives takes one.
     max_cells : int, optional
-        Walks that count or give more faces of one dimension raise BudgetExceeded, with `.counted`.
+        Methods that count or give more faces of one dimension raise BudgetExceeded, with `.counted`.
     progress : callable, optional
-        Called with the number of cells or faces met so far after each slice of a walk (some 0.05 s).
+        Called with the number of cells or faces found so far after each slice of work (some 0.05 s).
 
     Raises
     ------
@@ -77,7 +77,7 @@ class Arrangement:
             raise InputError(f"threads is {threads}; expected an integer >= 1")
         if max_cells is not None and operator.index(max_cells) < 0:
             raise InputError(f"max_cells is {max_cells}; expected an integer >= 0, or None for no budget")
-        self._walk = Walk(threads, max_cells, progress)
+        self._settings = RunSettings(threads, max_cells, progress)
 
     def __repr__(self) -> str:
         kind = "affine" if self.is_affine else "central"
@@ -123,7 +123,7 @@ class Arrangement:
 
     @cached_property
     def _count(self) -> RayCount:
-        return count_faces(self._simple, self._walk)
+        return count_faces(self._simple, self._settings)
 
     def _limit(self, max_positive: int | None) -> int | None:
         """max_positive as an int in -1..m."""
@@ -205,8 +205,8 @@ class Arrangement:
         simple, limit = self._simple, self._limit(max_positive)
         reduced = dimension - simple.lineality + simple.affine
         if limit is not None and reduced > 0 and is_worthwhile(simple, limit):
-            return pruned_chunks(simple, reduced, limit, self._walk)
-        return face_chunks(simple, reduced, limit, self._walk)
+            return pruned_chunks(simple, reduced, limit, self._settings)
+        return face_chunks(simple, reduced, limit, self._settings)
 
     def iter_packed_cells(self, max_positive: int | None = None) -> Iterator[NDArray[np.uint8]]:
         """As `iter_cells`, one bit an entry: an eighth of the memory.

@@ -5,10 +5,10 @@ other (Motzkin, Raiffa, Thompson, Thrall 1953; Fukuda and Prodon 1996):
 
     rays with a.r >= 0 stay; each adjacent pair p, q with a.p > 0 > a.q leaves the new ray (a.p) q - (a.q) p.
 
-Two extreme rays are adjacent iff no third ray is tight at every row where both are. Before the walk the equations are
-substituted away and the lineality space {x : A x = 0} is cut off by setting its pivot coordinates to zero, so the
-walk sees a pointed cone with rows of full column rank; it begins at the simplicial cone of the first independent rows
-in lexicographic order.
+Two extreme rays are adjacent iff no third ray is tight at every row where both are. Before this the equations are
+substituted away and the lineality space {x : A x = 0} is cut off by setting its pivot coordinates to zero, so that
+what is left is a pointed cone with rows of full column rank; the first rays are those of the simplicial cone of the
+first independent rows in lexicographic order.
 
 All vectors are coprime integers. Modulo lines (rays) and modulo equations (facets) they are reduced to zeros in the
 pivot columns of the reduced echelon form, so equal cones have equal descriptions.
@@ -139,7 +139,7 @@ def double_description(inequalities: IntegerRows, equations: IntegerRows, dimens
 
     Notes
     -----
-    Fukuda and Prodon, "Double description method revisited" (1996). The number of rays met on the way may exceed that
+    Fukuda and Prodon, "Double description method revisited" (1996). The number of rays on the way may exceed that
     of the result; for random rows, 40 in R^6, both are some hundreds.
 
     Examples
@@ -159,13 +159,13 @@ def extreme_rays(rows: IntegerRows, columns: int) -> list[tuple[int, ...]]:
     ordered = sorted(rows, key=_direction)
     basis = independent_rows(ordered)
     rest = [row for i, row in enumerate(ordered) if i not in set(basis)]
-    walk = _Walk([ordered[i] for i in basis], len(rows))
+    cone = _PartialCone([ordered[i] for i in basis], len(rows))
     for row in rest:
-        walk.insert(row)
-    return [tuple(ray) for ray in walk.rays]
+        cone.insert(row)
+    return [tuple(ray) for ray in cone.rays]
 
 
-class _Walk:
+class _PartialCone:
     """The rays of the cone of the rows inserted so far; tight[ray, row] says at which of those rows each is tight."""
 
     def __init__(self, basis: IntegerRows, row_count: int) -> None:

@@ -16,7 +16,7 @@ from polyinj._status import Status
 from polyinj.errors import PolyinjError
 from polyinj.exact import arrays
 from polyinj.geometry.simplify import SimpleArrangement
-from polyinj.geometry.sweep import Walk, draw_forms
+from polyinj.geometry.sweep import RunSettings, draw_forms
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
 
 _CHUNK_BYTES = 1 << 22
@@ -26,7 +26,9 @@ _CHUNKS_AHEAD = 3
 Signs = NDArray[np.int8]
 
 
-def face_chunks(simple: SimpleArrangement, dimension: int, max_positive: int | None, walk: Walk) -> Iterator[Signs]:
+def face_chunks(
+    simple: SimpleArrangement, dimension: int, max_positive: int | None, settings: RunSettings
+) -> Iterator[Signs]:
     """Every face of one dimension exactly once, as sign vectors of the input rows, shape (k, m).
 
     Parameters
@@ -35,20 +37,20 @@ def face_chunks(simple: SimpleArrangement, dimension: int, max_positive: int | N
     dimension : int
         Linear dimension in the reduced space (for an affine arrangement, that of the cone over the face).
     max_positive : int or None
-        Only faces where at most so many input rows are positive.
-    walk : Walk
+        Only faces where at most this many input rows are positive.
+    settings : RunSettings
         The order of the faces depends on the number of threads, and on nothing else.
     """
     count = 0
-    for signs in _unreported_chunks(simple, dimension, max_positive, walk):
+    for signs in _unreported_chunks(simple, dimension, max_positive, settings):
         count += len(signs)
-        walk.report(count)
+        settings.report(count)
         if len(signs):
             yield signs
 
 
 def _unreported_chunks(
-    simple: SimpleArrangement, dimension: int, max_positive: int | None, walk: Walk
+    simple: SimpleArrangement, dimension: int, max_positive: int | None, settings: RunSettings
 ) -> Iterator[Signs]:
     m, n = len(simple.rows), simple.rank
     if not int(simple.affine) <= dimension <= n:
@@ -57,8 +59,8 @@ def _unreported_chunks(
         if max_positive is None or max_positive >= 0:
             yield simple.expand(np.zeros((1, m), dtype=np.int8))
         return
-    parts = [_WriterPart(simple, dimension, max_positive, part, walk) for part in range(walk.threads)]
-    if walk.threads == 1:
+    parts = [_WriterPart(simple, dimension, max_positive, part, settings) for part in range(settings.threads)]
+    if settings.threads == 1:
         while parts[0].is_running:
             yield from parts[0].advance()
         return
@@ -80,10 +82,10 @@ def _unreported_chunks(
 
 
 class _WriterPart:
-    """One thread's share of the walk."""
+    """One thread's share of the faces."""
 
     def __init__(
-        self, simple: SimpleArrangement, dimension: int, max_positive: int | None, part: int, walk: Walk
+        self, simple: SimpleArrangement, dimension: int, max_positive: int | None, part: int, settings: RunSettings
     ) -> None:
         floats, error = arrays.float_rows(simple.matrix)
         m, n = floats.shape
@@ -95,11 +97,11 @@ class _WriterPart:
         flats = 1 if simple.affine else n - dimension + 1
         forms = self._forms / 2.0**50
         self._cursor = FaceWriter(
-            floats, error, forms, flats, dimension, part, walk.threads, dimension, self._limit, not simple.affine
+            floats, error, forms, flats, dimension, part, settings.threads, dimension, self._limit, not simple.affine
         )
         self._room = 2 * comb(n - 1, (n - 1) // 2) * (m + 1)
-        few = _CHUNK_BYTES // m if walk.max_cells is None else min(_CHUNK_BYTES // m, walk.max_cells + 1)
-        self._rows, self._pencils = max(few, 2 * self._room), walk.pencils
+        few = _CHUNK_BYTES // m if settings.max_cells is None else min(_CHUNK_BYTES // m, settings.max_cells + 1)
+        self._rows, self._pencils = max(few, 2 * self._room), settings.pencils
         self.is_running = True
 
     def advance(self) -> list[Signs]:

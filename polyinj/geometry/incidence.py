@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Signs = NDArray[np.int8]
-Pairs = NDArray[np.int64]
+IndexPairs = NDArray[np.int64]
 
 
-def incidences(lower: Signs, upper: Signs) -> Pairs:
+def incidences(lower: Signs, upper: Signs) -> IndexPairs:
     """Pairs (i, j), shape (k, 2): lower[i] is a facet of upper[j].
 
     Parameters
@@ -27,7 +27,7 @@ def incidences(lower: Signs, upper: Signs) -> Pairs:
 
 
 class _Index:
-    """Looks up sign vectors by a random linear form with 64-bit wrap-around; what it finds is compared in full."""
+    """Finds sign vectors by a random linear form with 64-bit wrap-around; what it finds is compared in full."""
 
     def __init__(self, signs: Signs) -> None:
         rng = np.random.default_rng(0)
@@ -50,7 +50,7 @@ class _Index:
         return places, self._order[spot[places]]
 
 
-def _by_one_row(lower: Signs, upper: Signs) -> Pairs:
+def _by_one_row(lower: Signs, upper: Signs) -> IndexPairs:
     """Where dimension is a matter of the number of zeros: turn one zero of the lower face to either sign."""
     index = _Index(upper)
     base = index.keys(lower)
@@ -66,7 +66,7 @@ def _by_one_row(lower: Signs, upper: Signs) -> Pairs:
     return np.concatenate(found)
 
 
-def _by_flats(lower: Signs, upper: Signs) -> Pairs:
+def _by_flats(lower: Signs, upper: Signs) -> IndexPairs:
     """In general: a facet of X lies in a flat that holds more zeros than X, and is X with these set to zero."""
     flats_below = np.unique(lower == 0, axis=0)
     flats_above, group = np.unique(upper == 0, axis=0, return_inverse=True)

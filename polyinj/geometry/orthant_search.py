@@ -21,7 +21,7 @@ from polyinj.exact.farkas import Combination, SeparatingRow, farkas
 from polyinj.geometry.orthant_certificate import Branch, Leaf, PositiveSet
 
 
-class Witness(Exception):
+class MeetingPoint(Exception):
     """A direction was found that ends the search."""
 
     def __init__(self, x: list[int]) -> None:
@@ -29,7 +29,7 @@ class Witness(Exception):
         self.x = x
 
 
-class Search:
+class OrthantSearch:
     """One matrix, with columns linearly independent, and one limit of positives, less than the number of rows.
 
     Attributes
@@ -52,7 +52,7 @@ class Search:
 
         Raises
         ------
-        Witness
+        MeetingPoint
             There is a point.
         BudgetExceeded
             The node limit is spent.
@@ -91,7 +91,7 @@ class Search:
             found = self._positive_set(self._all & ~taken)
             if not isinstance(found, PositiveSet):
                 if not packing:
-                    raise Witness(found)
+                    raise MeetingPoint(found)
                 break
             self.sets.append(found)
             self._masks.append(mask := sum(1 << i for i in found.indices))

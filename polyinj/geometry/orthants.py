@@ -19,7 +19,7 @@ from polyinj.exact import arrays
 from polyinj.exact.algebra import echelon, pivot
 from polyinj.exact.orthant_volumes import orthant_union_intrinsic_volumes
 from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, Rows, rows_of
-from polyinj.geometry.orthant_search import Search, Witness
+from polyinj.geometry.orthant_search import MeetingPoint, OrthantSearch
 from polyinj.geometry.sweep import sweep
 
 # Rays that the compiled sweep visits in about a second.
@@ -87,7 +87,7 @@ class OrthantUnion:
         reduced = [[row[j] for j in columns] for row in rows]
         m, n = self.m, len(columns)
         if n and self.max_positive < m and m * comb(m, max(n - 2, 0)) <= _RAYS_TO_SWEEP:
-            # In general position the fewest positives are met in open cells: the depth of the origin among the rows.
+            # In general position the fewest positives are those of open cells: the depth of the origin among the rows.
             with suppress(InputError):
                 return bool(sweep(arrays.read_matrix(reduced)).depth <= self.max_positive)
         return isinstance(self._decide(rows, columns, None), OrthantWitness)
@@ -146,10 +146,10 @@ class OrthantUnion:
         reduced = [[row[j] for j in columns] for row in rows]
         if self.max_positive >= self.m:
             return self._witness(rows, columns, [1] + [0] * (len(columns) - 1))
-        search = Search(reduced, self.max_positive, node_limit)
+        search = OrthantSearch(reduced, self.max_positive, node_limit)
         try:
             tree = search.solve()
-        except Witness as found:
+        except MeetingPoint as found:
             return self._witness(rows, columns, found.x)
         return OrthantProof(rows, self.max_positive, tuple(search.sets), tree)
 

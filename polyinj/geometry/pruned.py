@@ -31,7 +31,7 @@ from polyinj._status import Status
 from polyinj.exact import arrays
 from polyinj.geometry.faces import Signs, face_chunks
 from polyinj.geometry.simplify import SimpleArrangement
-from polyinj.geometry.sweep import Walk
+from polyinj.geometry.sweep import RunSettings
 
 _CHUNK_ROWS = 4_096
 _CONES_A_RUN = 20_000
@@ -49,7 +49,9 @@ def is_worthwhile(simple: SimpleArrangement, max_positive: int | None) -> bool:
     return bool(_WORTHWHILE_FACTOR * likely <= 2**m)
 
 
-def pruned_chunks(simple: SimpleArrangement, dimension: int, max_positive: int, walk: Walk) -> Iterator[Signs]:
+def pruned_chunks(
+    simple: SimpleArrangement, dimension: int, max_positive: int, settings: RunSettings
+) -> Iterator[Signs]:
     """As `face_chunks`, for arrangements without merged rows and dimension >= 1."""
     floats, error = arrays.float_rows(simple.matrix)
     limit = max_positive + int(simple.affine)
@@ -64,20 +66,20 @@ def pruned_chunks(simple: SimpleArrangement, dimension: int, max_positive: int, 
         elif state not in (Status.DONE, Status.UNCERTAIN) and written == 0:
             room *= 2
         count += written
-        walk.report(count)
+        settings.report(count)
         if written:
             yield simple.expand(chunk[:written])
         if state == Status.UNCERTAIN:
-            yield from _remaining(simple, dimension, max_positive, walk, cursor.path)
+            yield from _remaining(simple, dimension, max_positive, settings, cursor.path)
             return
 
 
 def _remaining(
-    simple: SimpleArrangement, dimension: int, max_positive: int, walk: Walk, path: list[tuple[int, int]]
+    simple: SimpleArrangement, dimension: int, max_positive: int, settings: RunSettings, path: list[tuple[int, int]]
 ) -> Iterator[Signs]:
     """From the ray sweep, the faces that the cursor had not reached when it stopped at `path`."""
     input_of = {row: j for j, row in enumerate(simple.row_of.tolist()) if row >= 0}
-    for signs in face_chunks(simple, dimension, max_positive, walk):
+    for signs in face_chunks(simple, dimension, max_positive, settings):
         ahead = np.zeros(len(signs), dtype=np.int8)
         for row, side in path:
             if row in input_of:

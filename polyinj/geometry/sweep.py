@@ -2,7 +2,7 @@
 
 The m hyperplanes w_i-perp cut R^n into faces. Put hyperplane 0 at infinity. In the chart {w_0.x = 1} take a generic
 linear objective: a face bounded below has one lowest vertex, and a vertex is an (n-1)-subset of the other rows, so
-every such face is met once. At a vertex with p positives off its k = n-1 tight rows, each tight row t has one upward
+every such face comes once. At a vertex with p positives off its k = n-1 tight rows, each tight row t has one upward
 edge along which only its sign changes, and the sign there is that of c_t in objective = c_0 w_0 + sum c_t w_t. With a
 plus signs among them ("ascents"), the faces whose lowest vertex it is have the generating polynomial
 
@@ -59,8 +59,8 @@ class Sweep:
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
-    """How a walk runs: threads, a budget of cells, and whom to tell how many cells were met so far."""
+class RunSettings:
+    """How an enumeration runs: threads, a budget of cells, and whom to tell how many cells there are so far."""
 
     threads: int = 1
     max_cells: int | None = None
@@ -68,7 +68,7 @@ class Walk:
 
     @property
     def pencils(self) -> int:
-        """Pencils in one slice of a walk: some hundredths of a second, and not far past the budget."""
+        """Pencils in one slice of a sweep: some hundredths of a second, and not far past the budget."""
         return PENCILS_A_RUN if self.max_cells is None else min(PENCILS_A_RUN, self.max_cells + 1)
 
     def report(self, cells: int) -> None:
@@ -131,7 +131,7 @@ def sweep(matrix: NDArray[Any]) -> Sweep:
         _refuse(rows, list(range(n)))
     if algebra.rank(rows[:n]) < n:
         _refuse(rows, list(range(n)))
-    count = count_faces(simple, Walk())
+    count = count_faces(simple, RunSettings())
     if count.degenerate:
         _refuse(rows, list(count.degenerate))
     return Sweep(count.face_counts, *count.fewest)
@@ -146,35 +146,37 @@ def _sweep_line(signs: NDArray[np.int8]) -> Sweep:
     return Sweep(counts, min(sides), ())
 
 
-def count_faces(simple: SimpleArrangement, walk: Walk) -> RayCount:
+def count_faces(simple: SimpleArrangement, settings: RunSettings) -> RayCount:
     """F[d, p] of a simple arrangement of rank at least 1.
 
     Raises
     ------
     BudgetExceeded
-        More cells than walk.max_cells.
+        More cells than settings.max_cells.
     """
     if simple.rank > _LARGEST_RANK:
         raise InputError(f"the rows have rank {simple.rank}; counts of cells are 64-bit, up to rank {_LARGEST_RANK}")
     for seed in range(64):
         try:
-            return _count_faces(simple, walk, draw_forms(simple.rank, seed))
+            return _count_faces(simple, settings, draw_forms(simple.rank, seed))
         except UnluckyForms:
             continue
     raise AssertionError("64 draws of random forms in a row met a vertex")
 
 
-def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]) -> RayCount:
+def _count_faces(simple: SimpleArrangement, settings: RunSettings, forms: NDArray[np.int64]) -> RayCount:
     floats, error = arrays.float_rows(simple.matrix)
     m, n = floats.shape
     flats = 1 if simple.affine else n
-    cursors = [RaySweep(floats, error, forms / 2.0**50, flats, n, part, walk.threads) for part in range(walk.threads)]
+    cursors = [
+        RaySweep(floats, error, forms / 2.0**50, flats, n, part, settings.threads) for part in range(settings.threads)
+    ]
     above, below = np.zeros((2, n + 1, m + 1), dtype=np.int64)
     degenerate: tuple[int, ...] = ()
     fewest: tuple[int, tuple[int, ...]] = (m + 1, ())
     counted = [0] * len(cursors)
-    with ThreadPoolExecutor(walk.threads) as pool:
-        running = {pool.submit(cursor.run, walk.pencils): part for part, cursor in enumerate(cursors)}
+    with ThreadPoolExecutor(settings.threads) as pool:
+        running = {pool.submit(cursor.run, settings.pencils): part for part, cursor in enumerate(cursors)}
         while running:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 part, state = running.pop(future), future.result()
@@ -191,9 +193,9 @@ def _count_faces(simple: SimpleArrangement, walk: Walk, forms: NDArray[np.int64]
                     if not vertex.is_simple:
                         degenerate = min(degenerate or zeros, zeros)
                 if state != Status.DONE:
-                    running[pool.submit(cursor.run, walk.pencils)] = part
+                    running[pool.submit(cursor.run, settings.pencils)] = part
                 # Each ray of flat 0 is the lowest vertex of one cell.
-                walk.report((2 - simple.affine) * (int(above[-1].sum()) + sum(counted)))
+                settings.report((2 - simple.affine) * (int(above[-1].sum()) + sum(counted)))
     histogram = sum((cursor.histogram for cursor in cursors[1:]), start=cursors[0].histogram)
     for cursor in cursors:
         fewest = min(fewest, (cursor.fewest_positives, cursor.fewest_tight))

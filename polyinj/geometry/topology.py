@@ -20,7 +20,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from polyinj.geometry import homology
-from polyinj.geometry.incidence import Pairs, Signs, incidences
+from polyinj.geometry.incidence import IndexPairs, Signs, incidences
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ def components(
     return sorted(found, key=lambda component: (component.fewest_positives, component.signs.tolist()))
 
 
-def _boundaries(faces: list[Signs]) -> list[Pairs]:
+def _boundaries(faces: list[Signs]) -> list[IndexPairs]:
     return [incidences(lower, upper) for lower, upper in pairwise(faces)]
 
 

@@ -59,7 +59,7 @@ def draw_inputs(
 def ascend(
     jacobians: Jacobians, rows: Floats, norm: float, rng: np.random.Generator, *, starts: int, lines: int
 ) -> list[Floats]:
-    """The points where `starts` walks along `lines` lines end, that with the largest Jacobian first.
+    """The points where `starts` random points end after `lines` lines each, that with the largest Jacobian first.
 
     `rows` are the hyperplanes of the neurons in floats, as `CellFinder.floats`.
     """

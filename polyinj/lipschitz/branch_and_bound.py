@@ -6,7 +6,7 @@
             its signs (`CellFinder`, proven); with all signs known it is a cell, and its Jacobian is exact
 
 The point that showed a node to exist shows one child to exist; only the other one is looked for. Every cell is below an
-open node, below a dropped one, or offered to the record, so the largest open bound is an upper bound at any time.
+open node, below a dropped one, or offered to the incumbent, so the largest open bound is an upper bound at any time.
 Bounds are taken in floats and raised by `Jacobians.margin`.
 """
 
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.lipschitz.incumbent import Record
+from polyinj.lipschitz.incumbent import Incumbent
 from polyinj.lipschitz.jacobian_bounds import JacobianBounds
 
 Floats = NDArray[np.float64]
@@ -34,11 +34,11 @@ class SearchEnd:
     stopped_by: str
 
 
-def search_signs(record: Record, *, gap: float, node_limit: int | None, time_limit: float | None) -> SearchEnd:
+def search_signs(incumbent: Incumbent, *, gap: float, node_limit: int | None, time_limit: float | None) -> SearchEnd:
     """Search until nothing is open, the upper bound is within (1 + gap) of the best, or a limit is reached."""
-    jacobians, finder = record.jacobians, record.finder
+    jacobians, finder = incumbent.jacobians, incumbent.finder
     order = np.argsort(-(jacobians.steps**2).sum(axis=1), kind="stable").tolist()
-    bounds = JacobianBounds(jacobians, order, record.norm)
+    bounds = JacobianBounds(jacobians, order, incumbent.norm)
     margin, k = jacobians.margin, len(order)
     deadline = None if time_limit is None else time.monotonic() + time_limit
     root = jacobians.base_floats
@@ -49,9 +49,9 @@ def search_signs(record: Record, *, gap: float, node_limit: int | None, time_lim
     nodes = made = 0
     while heap:
         bound, _, signs, jacobian, point = heapq.heappop(heap)
-        if -bound <= record.floor:
+        if -bound <= incumbent.floor:
             break
-        if -bound <= (1 + gap) * record.floor:
+        if -bound <= (1 + gap) * incumbent.floor:
             return SearchEnd(nodes, -bound, "gap")
         if node_limit is not None and nodes >= node_limit:
             return SearchEnd(nodes, -bound, "node_limit")
@@ -63,8 +63,8 @@ def search_signs(record: Record, *, gap: float, node_limit: int | None, time_lim
             active = [False] * k
             for neuron, sign in zip(order, signs, strict=True):
                 active[neuron] = sign > 0
-            if record.best is None or record.value(active).exceeds(record.best):
-                record.offer(active, finder.witness(order, signs, point))
+            if incumbent.best is None or incumbent.value(active).exceeds(incumbent.best):
+                incumbent.offer(active, finder.witness(order, signs, point))
             continue
         neuron = order[place]
         inherited = 0 if point is None else finder.sign(neuron, point)
@@ -72,7 +72,7 @@ def search_signs(record: Record, *, gap: float, node_limit: int | None, time_lim
             child = jacobian + bounds.steps[place] if sign > 0 else jacobian
             # A child's bound holds for its parent's cells too: it is no more than the parent's.
             upper = min(bounds.upper(place + 1, child) + margin, -bound)
-            if upper <= record.floor:
+            if upper <= incumbent.floor:
                 continue
             signed = (*signs, sign)
             at = point

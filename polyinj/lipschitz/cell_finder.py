@@ -37,7 +37,7 @@ _STEPS = tuple(2.0**-k for k in range(1, 40))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CellPoint:
     """The signs exist. `point` is a strict z in floats, or None where only rationals are fine enough."""
 
     point: Floats | None
@@ -68,12 +68,12 @@ class CellFinder:
         value, size = float(row @ point), float(np.abs(row) @ np.abs(point))
         return 0 if abs(value) <= _error(len(row)) * size + _TINY else (1 if value > 0 else -1)
 
-    def find(self, neurons: Sequence[int], signs: Sequence[int]) -> Found | None:
+    def find(self, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
         """Whether a point of the open domain has these signs at these neurons."""
         factors = np.array(signs, dtype=np.float64)[:, None]
         rows = np.concatenate([factors * self.floats[list(neurons)], self.side_floats])
         if not len(rows):
-            return Found(np.ones(self.floats.shape[1]))
+            return CellPoint(np.ones(self.floats.shape[1]))
         found = self._cone(rows, neurons, signs)
         if found is None or self.ball is None:
             return found
@@ -98,7 +98,7 @@ class CellFinder:
         signed = [[s * entry for entry in self.rows[i]] for i, s in zip(neurons, signs, strict=True)]
         return [*signed, *self.sides]
 
-    def _cone(self, rows: Floats, neurons: Sequence[int], signs: Sequence[int]) -> Found | None:
+    def _cone(self, rows: Floats, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
         generators = np.vstack([rows.T, np.ones(len(rows))])
         target = np.zeros(len(generators))
         target[-1] = 1.0
@@ -111,7 +111,7 @@ class CellFinder:
         if size > 0:
             point /= size
             if (rows @ point > _error(len(point)) * (np.abs(rows) @ np.abs(point)) + _TINY).all():
-                return Found(point)
+                return CellPoint(point)
         support = np.flatnonzero(weights).tolist()
         signed = self._signed(neurons, signs)
         for combination in algebra.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support)):
@@ -119,8 +119,9 @@ class CellFinder:
                 return None
         return self._settle(neurons, signs)
 
-    def _settle(self, neurons: Sequence[int], signs: Sequence[int]) -> Found | None:
-        return None if solve_strictly(self._signed(neurons, signs), [], self.floats.shape[1]) is None else Found(None)
+    def _settle(self, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
+        exists = solve_strictly(self._signed(neurons, signs), [], self.floats.shape[1]) is not None
+        return CellPoint(None) if exists else None
 
     def _exact_point(self, neurons: Sequence[int], signs: Sequence[int]) -> list[Fraction]:
         point = solve_strictly(self._signed(neurons, signs), [], self.floats.shape[1])
@@ -133,7 +134,7 @@ class CellFinder:
 
     def _meet_ball(
         self, rows: Floats, neurons: Sequence[int], signs: Sequence[int], inner: Floats | None
-    ) -> Found | None:
+    ) -> CellPoint | None:
         assert self.ball is not None
         signed = self._signed(neurons, signs)
         # The side t > 0 is no hyperplane of the cell, and a row of a neuron that is constant neither.
@@ -141,7 +142,7 @@ class CellFinder:
         centre = np.array([float(entry) for entry in self.ball.centre])
         if not places:
             middle = np.append(centre, 1.0)
-            return Found(middle if self._surrounds(middle) else None)
+            return CellPoint(middle if self._surrounds(middle) else None)
         lengths = np.linalg.norm(rows[places, :-1], axis=1)
         if not lengths.all():
             return self._settle_ball(neurons, signs)
@@ -162,12 +163,12 @@ class CellFinder:
                 point = np.append(centre + near + step * (start - centre - near), 1.0)
                 certain = rows @ point > _error(len(point)) * (np.abs(rows) @ np.abs(point)) + _TINY
                 if certain.all() and self._surrounds(point):
-                    return Found(point)
+                    return CellPoint(point)
         return self._settle_ball(neurons, signs)
 
-    def _settle_ball(self, neurons: Sequence[int], signs: Sequence[int]) -> Found | None:
+    def _settle_ball(self, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
         assert self.ball is not None
-        return Found(None) if self.ball.surrounds(self._exact_nearest(neurons, signs)) else None
+        return CellPoint(None) if self.ball.surrounds(self._exact_nearest(neurons, signs)) else None
 
     def _exact_nearest(self, neurons: Sequence[int], signs: Sequence[int]) -> list[Fraction]:
         """The point of the closure nearest to the centre of the ball, in the manner of `BallCover._settle`."""

@@ -18,12 +18,12 @@ from polyinj.lipschitz.ascent import ascend
 from polyinj.lipschitz.branch_and_bound import SearchEnd, search_signs
 from polyinj.lipschitz.cell_finder import CellFinder, ever_smaller_steps
 from polyinj.lipschitz.enumeration import most_cells, search_cells
-from polyinj.lipschitz.incumbent import Record, is_inside
+from polyinj.lipschitz.incumbent import Incumbent, is_inside
 from polyinj.lipschitz.jacobians import read_jacobians
 from polyinj.lipschitz.operator_norm import NORMS, operator_norm, round_down
 
 _STARTS, _LINES, _OFFERS = 64, 60, 4
-# So many cells are enumerated at once; of more, so many nodes are searched first, which is often all it takes.
+# At most _FEW_CELLS cells are enumerated at once; of more, _FIRST_NODES nodes are searched first, which often suffices.
 _FEW_CELLS, _FIRST_NODES = 2_000, 2_000
 
 
@@ -182,31 +182,32 @@ def lipschitz_constant(
     if seed < 0:
         raise InputError(f"seed is {seed}; expected an integer >= 0")
     jacobians = read_jacobians(layer, rows)
-    record = Record(jacobians, CellFinder(jacobians.layer), norm)
+    incumbent = Incumbent(jacobians, CellFinder(jacobians.layer), norm)
     if jacobians.neurons:
-        walks = ascend(jacobians, record.finder.floats, norm, np.random.default_rng(seed), starts=_STARTS, lines=_LINES)
-        for point in walks[:_OFFERS]:
-            record.offer_input(point)
-    most = most_cells(record) if jacobians.neurons else 0
+        rng = np.random.default_rng(seed)
+        points = ascend(jacobians, incumbent.finder.floats, norm, rng, starts=_STARTS, lines=_LINES)
+        for point in points[:_OFFERS]:
+            incumbent.offer_input(point)
+    most = most_cells(incumbent) if jacobians.neurons else 0
     cells, end = None, SearchEnd(0, None, "")
     if most <= min(_FEW_CELLS, max_cells):
-        cells = search_cells(record)
+        cells = search_cells(incumbent)
     if cells is None:
         first = (
             node_limit if most > max_cells else min(_FIRST_NODES, _FIRST_NODES if node_limit is None else node_limit)
         )
-        end = search_signs(record, gap=gap, node_limit=first, time_limit=time_limit)
+        end = search_signs(incumbent, gap=gap, node_limit=first, time_limit=time_limit)
         if end.stopped_by == "node_limit" and most <= max_cells:
-            cells = search_cells(record)
+            cells = search_cells(incumbent)
             if cells is None and first != node_limit:
-                end = search_signs(record, gap=gap, node_limit=node_limit, time_limit=time_limit)
+                end = search_signs(incumbent, gap=gap, node_limit=node_limit, time_limit=time_limit)
     if cells is not None:
         end = SearchEnd(end.nodes, None, "")
         upper_by = f"enumeration of {cells} cell{'s' if cells != 1 else ''}"
     else:
         stopped = f", stopped by {end.stopped_by}" if end.stopped_by else ""
         upper_by = f"branch and bound of {end.nodes} nodes{stopped}"
-    return _result(layer, record, cells or 0, end, upper_by, seed)
+    return _result(layer, incumbent, cells or 0, end, upper_by, seed)
 
 
 def _read(
@@ -227,19 +228,21 @@ def _read(
     return layer, [[Fraction(entry) for entry in row] for row in rows]
 
 
-def _result(layer: Layer, record: Record, cells: int, end: SearchEnd, upper_by: str, seed: int) -> LipschitzConstant:
-    if record.best is None:
-        # Limits stopped the search before any cell was met.
-        record.offer_point(_leave_hyperplanes(layer, _inner_point(layer)))
-    best, jacobians = record.best, record.jacobians
+def _result(
+    layer: Layer, incumbent: Incumbent, cells: int, end: SearchEnd, upper_by: str, seed: int
+) -> LipschitzConstant:
+    if incumbent.best is None:
+        # Limits stopped the search before any cell was found.
+        incumbent.offer_point(_leave_hyperplanes(layer, _inner_point(layer)))
+    best, jacobians = incumbent.best, incumbent.jacobians
     assert best is not None, "an open domain meets some cell"
-    point = _leave_hyperplanes(layer, record.point)
+    point = _leave_hyperplanes(layer, incumbent.point)
     upper = best.upper if end.upper is None else -round_down(-Fraction(end.upper) * jacobians.scale)
     return LipschitzConstant(
         lower=best.lower,
         upper=max(upper, best.upper),
         exact=end.upper is None,
-        norm=record.norm,
+        norm=incumbent.norm,
         power=best.power,
         signs=_signs(layer, point),
         point=tuple(point),
@@ -275,7 +278,7 @@ def _inner_point(layer: Layer) -> list[Fraction]:
 def _leave_hyperplanes(layer: Layer, point: list[Fraction]) -> list[Fraction]:
     """An input moved a little if need be so that no neuron vanishes there but those that do everywhere.
 
-    Neurons that no Jacobian depends on are not looked at by the search, so their hyperplanes may hold its input.
+    Neurons that no Jacobian depends on take no part in the search, so their hyperplanes may hold its input.
     """
     weights = arrays.fractions(layer.weights)
     values = _values(layer, point)

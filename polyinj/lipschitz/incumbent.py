@@ -1,4 +1,4 @@
-"""The best cell so far: its exact Jacobian norm and the signs and input that show it."""
+"""The incumbent, the best cell so far: its exact Jacobian norm and the signs and input that show it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(slots=True, eq=False)
-class Record:
+class Incumbent:
     """Cells of the neurons of `jacobians` that meet the open domain, compared exactly.
 
     `floor` is a double, in units of `jacobians.scale`, that the best norm is not below: cells whose norm in floats plus

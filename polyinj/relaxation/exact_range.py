@@ -22,7 +22,7 @@ from polyinj.geometry.exact_cone import extreme_rays
 from polyinj.networks.network import Network
 from polyinj.relaxation.network_bounds import read_box, read_layers
 
-Row = list[Fraction]
+AffineForm = list[Fraction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class ExactRange:
 
 
 @dataclass(frozen=True, slots=True)
-class _Region:
+class _LinearRegion:
     """{(x, t) : rows (x, t) >= 0}, its rays, and the outputs of the last layer as rows in (x, t)."""
 
     rows: IntegerRows
     rays: list[tuple[int, ...]]
-    outputs: list[Row]
+    outputs: list[AffineForm]
 
 
 def exact_range(network: Network, lower: ArrayLike, upper: ArrayLike, *, max_regions: int = 20_000) -> ExactRange:
@@ -52,7 +52,7 @@ def exact_range(network: Network, lower: ArrayLike, upper: ArrayLike, *, max_reg
     lower, upper : array_like, shape (n,)
         lower < upper in every entry.
     max_regions : int
-        At most so many linear regions.
+        The most linear regions allowed.
 
     Raises
     ------
@@ -78,10 +78,10 @@ def exact_range(network: Network, lower: ArrayLike, upper: ArrayLike, *, max_reg
     regions = [_start(list(box.lower), list(box.upper))]
     for layer in read_layers(network, exact=True):
         pairs = list(zip(layer.weights.tolist(), layer.bias.tolist(), strict=True))
-        below: list[_Region] = []
+        below: list[_LinearRegion] = []
         for region in regions:
             forms = [_combine(row, region.outputs, shift) for row, shift in pairs]
-            below += _cut(region, forms) if layer.relu else [_Region(region.rows, region.rays, forms)]
+            below += _cut(region, forms) if layer.relu else [_LinearRegion(region.rows, region.rays, forms)]
             if len(below) > max_regions:
                 raise BudgetExceeded(f"more than {max_regions} linear regions; raise max_regions or shrink the box")
         regions = below
@@ -92,33 +92,33 @@ def exact_range(network: Network, lower: ArrayLike, upper: ArrayLike, *, max_reg
     return ExactRange(tuple(values.min(axis=0)), tuple(values.max(axis=0)), len(regions))
 
 
-def _start(lower: Row, upper: Row) -> _Region:
+def _start(lower: list[Fraction], upper: list[Fraction]) -> _LinearRegion:
     n = len(lower)
     eye = [[Fraction(int(i == j)) for j in range(n + 1)] for i in range(n)]
     facets = [[*row[:n], -low] for row, low in zip(eye, lower, strict=True)]
     facets += [[*(-entry for entry in row[:n]), high] for row, high in zip(eye, upper, strict=True)]
     rows = [_integers(facet) for facet in facets]
-    return _Region(rows, extreme_rays(rows, n + 1), eye)
+    return _LinearRegion(rows, extreme_rays(rows, n + 1), eye)
 
 
-def _combine(weights: Row, outputs: list[Row], shift: Fraction) -> Row:
+def _combine(weights: AffineForm, outputs: list[AffineForm], shift: Fraction) -> AffineForm:
     form = [dot(weights, column) for column in zip(*outputs, strict=True)]
     form[-1] += shift
     return form
 
 
-def _integers(form: Row) -> list[int]:
+def _integers(form: AffineForm) -> list[int]:
     scale = int(np.lcm.reduce([entry.denominator for entry in form], dtype=object))
     return coprime([int(entry * scale) for entry in form])
 
 
-def _at(form: Row, ray: tuple[int, ...]) -> Fraction:
+def _at(form: AffineForm, ray: tuple[int, ...]) -> Fraction:
     return dot(ray, form)
 
 
-def _cut(region: _Region, forms: list[Row]) -> list[_Region]:
+def _cut(region: _LinearRegion, forms: list[AffineForm]) -> list[_LinearRegion]:
     """The regions of a ReLU layer inside one region of the layers before."""
-    parts = [(region.rows, region.rays, list[Row]())]
+    parts = [(region.rows, region.rays, list[AffineForm]())]
     for form in forms:
         zero = [Fraction(0)] * len(form)
         after = []
@@ -132,4 +132,4 @@ def _cut(region: _Region, forms: list[Row]) -> list[_Region]:
                 inside = [*rows, side]
                 after.append((inside, extreme_rays(inside, len(form)), [*outputs, output]))
         parts = after
-    return [_Region(*part) for part in parts]
+    return [_LinearRegion(*part) for part in parts]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+from polyinj.relaxation.layer_bounds import AffineLayer, Bounds, bound_layers
 from polyinj.relaxation.rules import Array, Relaxation
 
 
@@ -95,5 +95,5 @@ def bound_gradient(
     seed = np.frompyfunc(lambda entry: Dual(float(entry), next(seeds)), 1, 1)
     marked = [AffineLayer(seed(layer.weights), seed(layer.bias), layer.relu) for layer in layers]
     low, high = (np.array([Fraction(entry) for entry in side], dtype=object) for side in (lower, upper))
-    found = bound_layers(marked, Interval(low, high), relaxation)[-1].lower[0]
+    found = bound_layers(marked, Bounds(low, high), relaxation)[-1].lower[0]
     return (found.value, found.gradient) if isinstance(found, Dual) else (float(found), np.zeros(size))

@@ -37,15 +37,15 @@ class AffineLayer:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Interval:
+class Bounds:
     """Entrywise bounds, each of shape (..., m)."""
 
     lower: Array
     upper: Array
 
-    def after(self, relu: bool) -> Interval:
+    def after(self, relu: bool) -> Bounds:
         """Of the outputs of the layer."""
-        return Interval(positive(self.lower), positive(self.upper)) if relu else self
+        return Bounds(positive(self.lower), positive(self.upper)) if relu else self
 
     def magnitude(self) -> Array:
         """The largest absolute value."""
@@ -59,7 +59,7 @@ class Interval:
         return active, dead, ~(active | dead)
 
 
-def bound_layers(layers: list[AffineLayer], box: Interval, relaxation: Relaxation) -> list[Interval]:
+def bound_layers(layers: list[AffineLayer], box: Bounds, relaxation: Relaxation) -> list[Bounds]:
     """Bounds of Wh + b of every layer for all inputs in the box."""
     match relaxation.form:
         case "box":
@@ -68,7 +68,7 @@ def bound_layers(layers: list[AffineLayer], box: Interval, relaxation: Relaxatio
             return list(_zonotope_bounds(layers, box, relaxation))
         case "symbolic":
             return list(_symbolic_bounds(layers, box))
-    found: list[Interval] = list(_box_bounds(layers[:-1], box)) if relaxation.hidden_by_box else []
+    found: list[Bounds] = list(_box_bounds(layers[:-1], box)) if relaxation.hidden_by_box else []
     slopes = [_linear_bounds(layer, bounds, relaxation) for layer, bounds in zip(layers, found, strict=False)]
     for k in range(len(found), len(layers)):
         found.append(_substitute(layers[: k + 1], found, slopes, box))
@@ -115,13 +115,13 @@ def _up(values: Array, terms: int) -> Array:
     return values + 2 * _slack(values, terms) if _rounds(values) else values
 
 
-def _outward(lower: Array, upper: Array) -> Interval:
+def _outward(lower: Array, upper: Array) -> Bounds:
     if _rounds(lower):
         lower, upper = np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)
-    return Interval(lower, upper)
+    return Bounds(lower, upper)
 
 
-def _box_bounds(layers: list[AffineLayer], box: Interval) -> Iterable[Interval]:
+def _box_bounds(layers: list[AffineLayer], box: Bounds) -> Iterable[Bounds]:
     inside = box
     for layer in layers:
         centre = _half(inside.lower + inside.upper)
@@ -138,7 +138,7 @@ def _box_bounds(layers: list[AffineLayer], box: Interval) -> Iterable[Interval]:
         inside = bounds.after(layer.relu)
 
 
-def _zonotope_bounds(layers: list[AffineLayer], box: Interval, relaxation: Relaxation) -> Iterable[Interval]:
+def _zonotope_bounds(layers: list[AffineLayer], box: Bounds, relaxation: Relaxation) -> Iterable[Bounds]:
     centre, radius = _half(box.lower + box.upper), _half(box.upper - box.lower)
     spread = _diagonal(radius)
     loose = np.zeros_like(centre)
@@ -161,7 +161,7 @@ def _zonotope_bounds(layers: list[AffineLayer], box: Interval, relaxation: Relax
 
 
 def _relax_zonotope(
-    bounds: Interval, relaxation: Relaxation, centre: Array, spread: Array, loose: Array
+    bounds: Bounds, relaxation: Relaxation, centre: Array, spread: Array, loose: Array
 ) -> tuple[Array, Array, Array]:
     active, _, unstable = bounds.split()
     slopes, height = np.zeros_like(centre), np.zeros_like(centre)
@@ -199,7 +199,7 @@ class _Linear:
     intercept: Array
 
 
-def _linear_bounds(layer: AffineLayer, bounds: Interval, relaxation: Relaxation) -> _Linear | None:
+def _linear_bounds(layer: AffineLayer, bounds: Bounds, relaxation: Relaxation) -> _Linear | None:
     if not layer.relu:
         return None
     active, _, unstable = bounds.split()
@@ -213,9 +213,7 @@ def _linear_bounds(layer: AffineLayer, bounds: Interval, relaxation: Relaxation)
     return _Linear(below, above, intercept)
 
 
-def _substitute(
-    layers: list[AffineLayer], found: list[Interval], slopes: list[_Linear | None], box: Interval
-) -> Interval:
+def _substitute(layers: list[AffineLayer], found: list[Bounds], slopes: list[_Linear | None], box: Bounds) -> Bounds:
     """Bounds of the last of the layers: its rows, and their negatives, as linear forms of ever earlier layers."""
     last = layers[-1]
     form = np.concatenate([last.weights, -last.weights], axis=-2)
@@ -250,7 +248,7 @@ def _substitute(
     return _outward(value[..., :rows], -value[..., rows:])
 
 
-def _symbolic_bounds(layers: list[AffineLayer], box: Interval) -> Iterable[Interval]:
+def _symbolic_bounds(layers: list[AffineLayer], box: Bounds) -> Iterable[Bounds]:
     """Pairs of linear forms of the input, lower and upper, for every neuron."""
     eye = _diagonal(np.ones_like(box.lower))
     low = high = eye
@@ -269,7 +267,7 @@ def _symbolic_bounds(layers: list[AffineLayer], box: Interval) -> Iterable[Inter
             below, above = below - 2 * lost, above + 2 * lost
         low, high = plus @ low + minus @ high, plus @ high + minus @ low
         low_constant, high_constant = below, above
-        bounds = Interval(_least(low, below, box), -_least(-high, -above, box))
+        bounds = Bounds(_least(low, below, box), -_least(-high, -above, box))
         yield bounds
         if layer.relu:
             active, dead, unstable = bounds.split()
@@ -281,7 +279,7 @@ def _symbolic_bounds(layers: list[AffineLayer], box: Interval) -> Iterable[Inter
             high[flat], high_constant[flat] = 0, bounds.upper[flat]
 
 
-def _least(form: Array, constant: Array, box: Interval) -> Array:
+def _least(form: Array, constant: Array, box: Bounds) -> Array:
     """The minimum of linear forms on the box, rounded down."""
     plus = positive(form)
     value = _times(plus, box.lower) + _times(form - plus, box.upper) + constant

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 from polyinj.errors import InputError
 from polyinj.exact.real_roots import RealRoot, roots_between, squarefree
 from polyinj.networks.network import Network
-from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+from polyinj.relaxation.layer_bounds import AffineLayer, Bounds, bound_layers
 from polyinj.relaxation.network_bounds import read_box, read_layers
 from polyinj.relaxation.rules import Relaxation
 from polyinj.relaxation.traced import Trace, TracedNumber, as_fmpq, as_fraction
@@ -108,7 +108,7 @@ class NetworkLine:
         first[-1], last[-1] = _only(first[-1], output), _only(last[-1], output)
         self.ends = list(zip(first, last, strict=True))
 
-    def bounds(self, trace: Trace) -> list[Interval]:
+    def bounds(self, trace: Trace) -> list[Bounds]:
         """Of every layer, on the branch of the trace's place."""
         between: Any = np.frompyfunc(trace.number, 2, 1)
         layers = [AffineLayer(between(a.weights, b.weights), between(a.bias, b.bias), a.relu) for a, b in self.ends]

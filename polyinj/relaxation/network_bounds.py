@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_number
 from polyinj.networks.network import Network
-from polyinj.relaxation.layer_bounds import AffineLayer, Interval, as_objects, bound_layers
+from polyinj.relaxation.layer_bounds import AffineLayer, Bounds, as_objects, bound_layers
 from polyinj.relaxation.rules import Array, Relaxation
 
 
@@ -128,7 +128,7 @@ def _doubles(entries: Array) -> Array:
     return doubles
 
 
-def read_box(lower: ArrayLike, upper: ArrayLike, columns: int, *, exact: bool) -> Interval:
+def read_box(lower: ArrayLike, upper: ArrayLike, columns: int, *, exact: bool) -> Bounds:
     """The sides as float64, rounded outward, or as Fractions."""
     low, high = _read_sides(lower, "lower", columns, exact), _read_sides(upper, "upper", columns, exact)
     if low.shape != high.shape:
@@ -138,8 +138,8 @@ def read_box(lower: ArrayLike, upper: ArrayLike, columns: int, *, exact: bool) -
         sides = f"lower{list(where)} is {low[where]}, upper{list(where)} {high[where]}"
         raise InputError(f"the box is empty: {sides}; expected lower <= upper")
     if exact:
-        return Interval(low, high)
-    return Interval(_rounded(low, -np.inf), _rounded(high, np.inf))
+        return Bounds(low, high)
+    return Bounds(_rounded(low, -np.inf), _rounded(high, np.inf))
 
 
 def _rounded(sides: Array, towards: float) -> Array:

@@ -136,7 +136,7 @@ def relaxation_profile(
     interval : pair of numbers
         Of t, the smaller first.
     max_pieces : int
-        At most so many.
+        The most pieces allowed.
 
     Returns
     -------

@@ -12,7 +12,7 @@ from polyinj import Arrangement
 from polyinj.exact import algebra, arrays
 from polyinj.geometry import homology
 from polyinj.geometry.simplify import simplify
-from polyinj.geometry.sweep import Walk, count_faces
+from polyinj.geometry.sweep import RunSettings, count_faces
 from polyinj.geometry.topology import euler_characteristic_from_rays
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import simulate
@@ -197,7 +197,7 @@ def test_chi_three_ways(m, n):
                 assert betti[0] == len(arrangement.components(limit))
                 assert all(b >= 0 for b in betti)
         if n > 1:
-            histogram = count_faces(simplify(arrays.read_matrix(rows), None), Walk()).histogram
+            histogram = count_faces(simplify(arrays.read_matrix(rows), None), RunSettings()).histogram
             for limit in range(-1, m + 1):
                 assert euler_characteristic_from_rays(histogram, limit) == arrangement.euler_characteristic(limit)
         whole = [0] * n
