@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.networks.arrays import read_named_arrays
 from polyinj.networks.network import Network
-from polyinj.networks.onnx import read_onnx
+from polyinj.networks.onnx.read import read_onnx
 from polyinj.networks.torch import is_sequential, read_sequential
 
 _ARRAY_FILES = (".npy", ".npz", ".csv", ".safetensors")
