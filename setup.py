@@ -27,11 +27,12 @@ CSRC = ("polyinj/csrc", "polyinj/injectivity/csrc")
 
 
 def extension(name: str, *sources: str) -> Extension:
-    """The kernel polyinj/<name>.pyx with the C files of its folder that it drives."""
+    """The kernel polyinj/<name>.pyx with the C files of its folder that it drives, which take memory by portable.c."""
     path = Path("polyinj", name)
+    driven = [f"{path.parent}/csrc/{source}" for source in sources]
     return Extension(
         ".".join(path.parts),
-        [f"{path}.pyx", *(f"{path.parent}/csrc/{source}" for source in sources), "polyinj/csrc/portable.c"],
+        [f"{path}.pyx", *driven, *(["polyinj/csrc/portable.c"] if driven else [])],
         include_dirs=list(CSRC),
         depends=[str(header) for folder in CSRC for header in Path(folder).glob("*.h")],
         extra_compile_args=FLAGS,
@@ -45,10 +46,13 @@ setup(
             extension("_core"),
             extension("_cells"),
             extension("_split"),
+            extension("injectivity/_conditioning"),
             extension(
                 "injectivity/_branch_and_bound",
-                *("branch_and_bound.c", "blocks.c", "flat.c", "circuits.c", "tableau.c", "dense.c", "local_search.c"),
+                *("branch_and_bound.c", "node.c", "propagation.c", "circuit_search.c", "recording.c"),
+                *("blocks.c", "circuits.c", "tableau.c", "flat.c", "dense.c"),
             ),
+            extension("injectivity/_local_search", "local_search.c", "dense.c"),
             extension("injectivity/_annealing", "annealing.c"),
             extension("injectivity/_spectral"),
         ],

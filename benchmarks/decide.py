@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from polyinj import decide_injectivity
-from polyinj.injectivity._branch_and_bound import conditioned
+from polyinj.injectivity._conditioning import conditioned
 
 GOALS = {
     (6, 42): 0.5e-3,

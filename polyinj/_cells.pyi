@@ -6,8 +6,6 @@ from polyinj._core import RaySweep
 from polyinj._status import Status
 
 class FaceWriter(RaySweep):
-    """A cursor that writes the faces of one linear dimension with at most max_positive positives."""
-
     def __init__(
         self,
         rows: NDArray[Any],

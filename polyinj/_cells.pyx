@@ -44,7 +44,7 @@ cdef class FaceWriter(RaySweep):
         self.raised = apart(self.n, np.int64)
 
     def fill(self, int8_t[:, ::1] out, int64_t pencils):
-        """Write faces to the rows of `out`, for at most so many pencils; returns (status, rows written).
+        """Write faces to the rows of `out`, for at most `pencils` pencils; returns (status, rows written).
 
         `out` needs room for 2 C(n-1, floor((n-1)/2)) (m + 1) rows; RUNNING when the next pencil might not fit.
         """

@@ -5,12 +5,6 @@ from numpy.typing import NDArray
 from polyinj._status import Status
 
 class RaySweep:
-    """A cursor over all rays of all charts of one matrix.
-
-    Chart (flat, slice) has dimension d = n - flat - slice; its rays are the (d-1)-subsets of rows flat+1..m-1.
-    `histogram[flat, slice, p, a]` counts rays with p positives (rows up to flat left out) and a ascents.
-    """
-
     m: int
     n: int
     flat: int

@@ -34,6 +34,10 @@ cdef class RaySweep:
     Of `parts` cursors each walks a share: all subsets that begin alike, up to the last two rows, are one unit, and a
     unit goes to the cursor with the fewest rays so far (all cursors keep the same books). The units get smaller as a
     chart goes on, so the shares end up even; charts of dimension 2 and less are left to cursor 0.
+
+    m, n: shape of the rows. flat, slice: the chart under way, below flats and slices. histogram[flat, slice, p, a]: how
+    many rays have p positives (rows up to flat left out) and a ascents. fewest_positives: of a ray in slice 0 or its
+    antipode, whichever has fewer; fewest_antipode: it was the antipode.
     """
 
     def __init__(self, const double[:, ::1] rows, double error, const double[:, ::1] forms, int64_t flats,
@@ -70,7 +74,7 @@ cdef class RaySweep:
         return tuple(self.fewest_chosen[k] for k in range(self.n - 1))
 
     def run(self, int64_t pencils):
-        """Walk on for at most so many pencils; DONE, RUNNING, or UNCERTAIN (the next run goes on behind `prefix`)."""
+        """Walk on for at most `pencils` pencils; DONE, RUNNING, or UNCERTAIN (the next run goes on behind `prefix`)."""
         cdef kernel_status status
         with nogil:
             status = self.walk(pencils)

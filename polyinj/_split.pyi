@@ -5,8 +5,6 @@ from numpy.typing import NDArray
 from polyinj._status import Status
 
 class ConeSplitter:
-    """A cursor over the cells with at most `limit` positives of a simple arrangement whose first n rows are a basis."""
-
     m: int
     n: int
     limit: int

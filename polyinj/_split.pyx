@@ -50,6 +50,8 @@ cdef class ConeSplitter:
     Level 0 holds the orthant of the basis that `orthant` names; level l + 1 is one side of level l, cut by row
     `cut[l]`. Rays live on a stack: those of the orthant first, then for each level the rays on its cut, which both of
     its sides share.
+
+    m, n: shape of the rows. nodes: how many cones were entered.
     """
 
     cdef readonly int64_t m, n, limit, nodes
@@ -112,7 +114,7 @@ cdef class ConeSplitter:
         self.neighbours = np.zeros(self.capacity, dtype=np.int32)
 
     def fill(self, int8_t[:, ::1] out, int64_t nodes):
-        """Write faces to the rows of `out`, visiting at most so many cones; returns (status, rows written).
+        """Write faces to the rows of `out`, visiting at most `nodes` cones; returns (status, rows written).
 
         RUNNING when `out` has no room for the faces of the next cell, or the nodes are spent. After UNCERTAIN nothing
         more can be had here.

@@ -6,6 +6,7 @@
 #ifndef POLYINJ_PENCIL_H
 #define POLYINJ_PENCIL_H
 
+#include <assert.h>
 #include <features.h>
 #include <math.h>
 #include <stdint.h>
@@ -32,6 +33,7 @@ CLONED
 static double largest(const double *row, int64_t width)
 {
     double lane[LANES] = {0};
+    assert(width % LANES == 0);
     for (int64_t j = 0; j < width; j += LANES)
         for (int k = 0; k < LANES; k++) {
             double v = fabs(row[j + k]);
@@ -82,6 +84,8 @@ CLONED
 static int eliminate(double *restrict target, const double *restrict source, int64_t rows, int64_t width,
                      int64_t solved, int64_t t, bounds before, bounds *after)
 {
+    assert(0 <= solved && solved < rows && 0 <= t && t < width && width % LANES == 0);
+    assert(before.free_error >= 0 && before.solved_error >= 0);
     int64_t best = solved;
     for (int64_t i = solved + 1; i < rows; i++)
         if (fabs(source[i * width + t]) > fabs(source[best * width + t]))
@@ -150,6 +154,7 @@ CLONED
 static int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t first,
                         bounds known, int32_t *positives, int32_t *ascents)
 {
+    assert(rows >= 2 && 0 <= lo && lo <= first && hi + 1 < width);
     const double *x = matrix + (rows - 2) * width, *y = x + width;
     double M = known.free_size, bound = cross_bound(M, known.free_error);
     double xc = x[hi], yc = y[hi], xf = x[hi + 1], yf = y[hi + 1];
@@ -168,6 +173,8 @@ static int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64
         if (up + down != hi - lo - 1 || !(fabs(tc) > bound))
             return 0;
         positives[t] = (int32_t)((tc > 0 ? up : down) - tight);
+        /* The tight rows count as positive, since the chart stands in their place. */
+        assert(0 <= positives[t] && positives[t] < hi - lo - tight);
         double orient = tc > 0 ? 1.0 : -1.0;
         int certain = 1;
         for (int64_t i = 0; i < tight; i++) {

@@ -25,6 +25,7 @@ static int64_t write_signs(const double *restrict x, const double *restrict y, i
 static int sign_ray(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t t,
                     bounds known, int8_t *signs, int8_t *slopes)
 {
+    assert(rows >= 2 && 0 <= lo && lo <= t && t < hi && hi + 1 < width);
     const double *x = matrix + (rows - 2) * width, *y = x + width;
     double M = known.free_size, bound = cross_bound(M, known.free_error);
     double xc = x[hi], yc = y[hi], xf = x[hi + 1], yf = y[hi + 1];

@@ -54,6 +54,7 @@ static ray_bounds split_edge(double *target, const double *a, const double *b, r
                              int64_t t, int64_t width)
 {
     double sum = a[t] - b[t], errors = of_a.error + of_b.error, difference;
+    assert(0 <= t && t < width && a[t] > of_a.error && b[t] < -of_b.error);
     double slip = SLACK * (errors / (sum - errors) + 4 * ROUNDOFF);
     ray_bounds result;
     combine(target, a, b, -b[t] / sum, width, &result.size, &difference);
@@ -91,6 +92,7 @@ static int64_t adjacent_across(const int32_t *rays, int64_t count, const uint64_
             continue;
         for (int64_t w = 0; w < words; w++)
             same += __builtin_popcountll(tight[a * words + w] & tight[b * words + w]);
+        assert(a != b && same <= common);
         if (same == common)
             neighbours[found++] = (int32_t)b;
     }

@@ -1,19 +1,32 @@
-"""Compiled search: branch and bound over circuits, and the walk that looks for witnesses.
+"""Compiled kernel: branch and bound over circuits. The C files under csrc/ do the work and branch_and_bound.h says how.
 
-The C files under csrc/ do the work and say how; here are the Python objects around them. The contract: _branch_and_bound.pyi.
+Rows are doubles (float_rows of exact/arrays.py), each true entry within `error` of its double. One thing here is exact: a
+proof names only circuits that rigorous error bounds certify or that the caller settled exactly. Witnesses are
+candidates; the caller checks them in rationals.
+
+A caller's loop, for both searches:
+
+    while True:
+        status = search.run(1000)                 # a slice: poll signals, limits and progress between slices
+        if status == Status.UNCERTAIN:            # doubles cannot tell: settle in exact arithmetic
+            search.settle(signs or None)
+        elif status == Status.WITNESS and not is_witness(search.best_direction):
+            continue                              # rejected: the search goes on by itself
+        elif status != Status.RUNNING:
+            break
+
+Objects share nothing and release the interpreter's lock while they run: one thread each.
 """
 
-from functools import lru_cache
+import numpy as np
 
-from libc.math cimport fabs, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint64_t
 from libc.string cimport memcmp, memcpy
-
-import numpy as np
 
 from polyinj._status cimport UNCERTAIN, kernel_status
 
 from polyinj._status import Status
+from polyinj.injectivity._conditioning import conditioned, direction_back, one_block
 
 cdef extern from "circuits.h" nogil:
     ctypedef struct circuit_pool:
@@ -21,21 +34,37 @@ cdef extern from "circuits.h" nogil:
         int64_t count
         int64_t certified
         int64_t doubtful
-        int64_t bytes
         uint64_t *mask
         int32_t *pending
     int circuits_settle(circuit_pool *p, const int8_t *truth)
 
 cdef extern from "tableau.h" nogil:
+    enum:
+        MAX_DIMENSION
     ctypedef struct tableau:
         int64_t pivots
 
-cdef extern from "branch_and_bound.h" nogil:
-    enum:
-        MAX_DIMENSION
+cdef extern from "recording.h" nogil:
     ctypedef struct recording:
         int32_t *code
         int64_t length
+    int32_t recording_renumber(int32_t *code, int64_t length, int32_t *number, int32_t used)
+    int64_t recording_find_given(const int32_t *code, int64_t length)
+
+cdef extern from "branch_and_bound.h" nogil:
+    ctypedef struct search_problem:
+        int dimension
+        int rows
+        int sides
+        const double *row
+        double error
+        const double *vector
+        int budget
+        int spanning
+        int blocks
+        const int32_t *block
+        int record
+        int64_t memory_limit
     ctypedef struct search:
         int dimension
         int blocks
@@ -51,9 +80,7 @@ cdef extern from "branch_and_bound.h" nogil:
         int32_t *trail
         int trailed
         uint64_t *positive
-    int search_open(search *s, int dimension, int rows, int sides, const double *vector, const double *row,
-                    double error, int budget, int spanning, int blocks, const int32_t *block, int record,
-                    int64_t memory_limit)
+    int search_open(search *s, const search_problem *problem)
     void search_close(search *s)
     int search_assume(search *s, int rotation, const int32_t *literal, int count)
     int search_give(search *s, int32_t number, int *rotation, int32_t *literal)
@@ -63,95 +90,18 @@ cdef extern from "branch_and_bound.h" nogil:
 cdef extern from "blocks.h" nogil:
     int blocks_arrange(int dimension, int rows, const double *vector, int count, int32_t *block)
 
-cdef extern from "local_search.h" nogil:
-    ctypedef struct witness_walk:
-        int dimension
-        int best_count
-        int64_t step
-        double *best_direction
-    int witness_open(witness_walk *w, int dimension, int columns, const double *vector, const int32_t *weight,
-                     uint64_t seed)
-    void witness_close(witness_walk *w)
-    int witness_run(witness_walk *w, int64_t max_steps, int target)
-
 LARGEST_DIMENSION = MAX_DIMENSION
 
 
-cdef _unit(const double[:, ::1] row):
-    """The rows at length 1; zero rows stay zero."""
-    out = np.empty((row.shape[0], row.shape[1]))
-    cdef double[:, ::1] unit = out
-    cdef Py_ssize_t i, j
-    cdef double largest, square, scale
-    with nogil:
-        for i in range(row.shape[0]):
-            # By the largest entry first: squares of tiny or huge entries would leave the range of doubles.
-            largest, square = 2.0**-1022, 0
-            for j in range(row.shape[1]):
-                largest = max(largest, fabs(row[i, j]))
-            for j in range(row.shape[1]):
-                unit[i, j] = row[i, j] / largest
-                square += unit[i, j] * unit[i, j]
-            scale = sqrt(square)
-            for j in range(row.shape[1]):
-                unit[i, j] /= scale if scale > 0 else 1
-    return out
-
-
-def conditioned(rows):
-    unit, q, r = factored(rows)
-    return (unit, np.eye(unit.shape[1])) if q is None else (q, r)
-
-
-def factored(rows):
-    rows = np.ascontiguousarray(rows, dtype=np.float64)
-    return _factored(rows.tobytes(), rows.shape[1])
-
-
-# The checks, the walk, the choice of blocks and the search of one layer factor the same rows.
-@lru_cache(maxsize=4)
-def _factored(data, columns):
-    unit = _unit(np.frombuffer(data).reshape(-1, columns))
-    q, r = np.linalg.qr(unit)
-    size = np.abs(r.diagonal())
-    if len(size) < columns or size.min() < 1e-13 * size.max():
-        # Q would invent directions; the kernels find out that the rows do not span.
-        return unit, None, r
-    return unit, _unit(q), r
-
-
-def least_singular_value(const double[:, ::1] r):
-    cdef Py_ssize_t n = r.shape[1], i, j, k
-    cdef double square = 0, length, entry
-    if r.shape[0] < n:
-        return 0.0
-    cdef double[:, ::1] inverse = np.zeros((n, n))
-    # R^-1 by back substitution. To scale column i of R to length 1 is to scale row i of the inverse by that length.
-    for i in range(n - 1, -1, -1):
-        if r[i, i] == 0:
-            return 0.0
-        length = 0
-        for k in range(i + 1):
-            length += r[k, i] * r[k, i]
-        for j in range(i, n):
-            entry = 1 if i == j else 0
-            for k in range(i + 1, j + 1):
-                entry -= r[i, k] * inverse[k, j]
-            inverse[i, j] = entry / r[i, i]
-            square += length * inverse[i, j] * inverse[i, j]
-    return 1 / sqrt(square)
-
-
-def _direction(r, z):
-    """R^-1 z, scaled to largest entry 1; zero where R is singular."""
-    try:
-        x = np.linalg.solve(r, z)
-    except np.linalg.LinAlgError:
-        return np.zeros_like(z)
-    return x / max(np.abs(x).max(), 2.0**-1022)
-
-
 cdef class _Search:
+    """What both searches share.
+
+    blocks: int32, the block of each row for the cycle lemma, negative for rows that take no part.
+    status: how the last run ended. RUNNING: the slice is over. DONE: proved. WITNESS: see best_direction. UNCERTAIN: see
+    `pending`. OUT_OF_MEMORY: memory_limit is used up. STUCK: doubles do not suffice (numerically dependent rows, or
+    rejected witnesses all the way down).
+    """
+
     cdef search _s
     cdef object _vector, _back, _row
     cdef readonly object blocks
@@ -164,6 +114,7 @@ cdef class _Search:
         cdef double[:, ::1] row, vector
         cdef int32_t[::1] block
         cdef int m = len(rows)
+        cdef search_problem problem
         self._row = np.ascontiguousarray(rows if side is None else np.concatenate([rows, side]), dtype=np.float64)
         row = self._row
         if not 0 < row.shape[1] <= MAX_DIMENSION or not row.shape[1] < row.shape[0] < 65535:
@@ -175,8 +126,12 @@ cdef class _Search:
         block = self.blocks
         if block.shape[0] != m:
             raise ValueError(f"{block.shape[0]} block numbers for {m} rows")
-        if search_open(&self._s, row.shape[1], m, row.shape[0] - m, &vector[0, 0], &row[0, 0], error, budget, spanning,
-                       count, &block[0], record, memory_limit):
+        problem.dimension, problem.rows, problem.sides = row.shape[1], m, row.shape[0] - m
+        problem.row, problem.error, problem.vector = &row[0, 0], error, &vector[0, 0]
+        problem.budget, problem.spanning = budget, spanning
+        problem.blocks, problem.block = count, &block[0]
+        problem.record, problem.memory_limit = record, memory_limit
+        if search_open(&self._s, &problem):
             search_close(&self._s)
             raise ValueError("the rows do not span, or memory is short")
         self.status = Status.RUNNING
@@ -187,6 +142,7 @@ cdef class _Search:
         search_close(&self._s)
 
     def run(self, int64_t max_nodes):
+        """Work for at most max_nodes nodes more and say how it stands; RuntimeError while a circuit is pending."""
         cdef kernel_status status
         if self._unsettled:
             raise RuntimeError("settle the pending circuit first")
@@ -198,11 +154,16 @@ cdef class _Search:
 
     @property
     def pending(self):
+        """The N + 1 columns of a doubtful circuit, +(c + 1) or -(c + 1); column m + k is side row k. () if none."""
         if not self._unsettled:
             return ()
         return tuple(self._s.pool.pending[i] for i in range(self._s.dimension + 1))
 
     def settle(self, signs):
+        """The truth about `pending`, with v_c = +-(row c) by its sign: if their relations are the multiples of one vector
+        x (chosen such that some entry is positive, none negative if possible), the signs of x in {-1, 0, +1}; if there
+        are more relations, None.
+        """
         cdef int8_t[::1] truth
         cdef int failed
         if not self._unsettled:
@@ -225,6 +186,7 @@ cdef class _Search:
                 for i in [self._s.trail[k] for k in range(self._s.trailed)]]
 
     def admit(self, literals):
+        """After STUCK: a circuit, surely one, all of whose literals are false at this node. Then run on."""
         cdef int32_t[::1] column = np.array(literals, dtype=np.int32)
         if self.status != Status.STUCK:
             raise RuntimeError("only a search that is stuck takes a circuit")
@@ -235,45 +197,61 @@ cdef class _Search:
 
     @property
     def degenerate(self):
+        """Some circuit was doubtful: the rows may be dependent, so only the rank decides."""
         return self._s.pool.doubtful > 0
 
     @property
     def best_count(self):
+        """Fewest active rows of a direction seen (of the witness itself after WITNESS); more than the number of rows if
+        none was seen.
+        """
         return self._s.best_count
 
     @property
     def best_direction(self):
+        """Where that was, scaled to largest entry 1."""
         cdef double[::1] z = np.empty(self._s.dimension)
         memcpy(&z[0], self._s.best_direction, sizeof(double) * self._s.dimension)
-        return _direction(self._back, np.asarray(z))
+        return direction_back(self._back, np.asarray(z))
 
     @property
     def nodes(self):
+        """Nodes processed."""
         return self._s.nodes
 
     @property
     def pivots(self):
+        """Pivots of the simplex tableau."""
         return self._s.table.pivots
 
     @property
     def circuits(self):
+        """How many circuits were certified by error bounds."""
         return self._s.pool.certified
 
     @property
     def solves(self):
+        """How often the tableau was asked for a circuit."""
         return self._s.solves
 
     # ---- Proof ----
 
     def proof(self):
+        """(circuits, trees): circuits has shape (k, N + 1), signed literals in ascending order of rows, padded by 0, side
+        row k as -(m + k + 1); a tree is the flat preorder code of the proof format. One tree for each rotation of the
+        blocks.
+        """
         cdef int32_t[::1] index = np.full(self._s.pool.count + 1, -1, dtype=np.int32)
         cdef int32_t used = 0
+        cdef int32_t[::1] code
         cdef int words = self._s.pool.words, c
         cdef uint64_t *mask
         trees = []
         for r in range(self._s.blocks):
             trees.append(_copied(&self._s.tree[r]))
-            used = _relabel(trees[r], index, used)
+            code = trees[r]
+            if code.shape[0]:
+                used = recording_renumber(&code[0], code.shape[0], &index[0], used)
         circuits = np.zeros((used, self._s.dimension + 1), dtype=np.int32)
         cdef int32_t[:, ::1] literal = circuits
         cdef int64_t i
@@ -295,11 +273,17 @@ cdef class _Search:
     # ---- Subtrees ----
 
     def assume(self, int rotation, literals):
+        """Before run: search only that subtree; its proof is trees[rotation]. All other arguments have to be those of the
+        search that gave it away.
+        """
         cdef int32_t[::1] literal = np.array(literals, dtype=np.int32).reshape(-1)
         if search_assume(&self._s, rotation, &literal[0] if literal.shape[0] else NULL, literal.shape[0]):
             raise ValueError("a literal is repeated or names no row of the search")
 
     def give_away(self, int32_t number):
+        """Between runs: the largest open part of the search as (rotation, signed rows), for `assume` of another search;
+        its place in the tree is marked 9 number. None if there is nothing to give.
+        """
         cdef int rotation = 0
         cdef int32_t[::1] literal = np.empty(self._s.rows + 1, dtype=np.int32)
         cdef int count = search_give(&self._s, number, &rotation, &literal[0])
@@ -313,28 +297,10 @@ cdef _copied(recording *r):
     return np.asarray(out)
 
 
-cdef int32_t _relabel(int32_t[::1] code, int32_t[::1] index, int32_t used) noexcept nogil:
-    """Number the circuits that a tree names by first use from `used` on; index maps the old names (-1: not yet)."""
-    cdef int64_t at = 0, i, first, last
-    while at < code.shape[0]:
-        if code[at] == 1 or code[at] == 5:
-            first, last = at + 1, at + 2
-        elif code[at] == 2 or code[at] == 4:
-            first, last = at + 3, at + 3 + code[at + 2]
-        elif code[at] == 6:
-            first, last = at + 2, at + 2 + code[at + 1]
-        else:
-            first, last = at + 2, at + 2
-        for i in range(first, last):
-            if index[code[i]] < 0:
-                index[code[i]] = used
-                used += 1
-            code[i] = index[code[i]]
-        at = last
-    return used
-
-
 def splice(circuits, trees, parts):
+    """Put the proofs (circuits, tree) of the subtrees given away, parts[number], into the proof that they belong to or
+    into each other. Circuits that several parts use appear once.
+    """
     together = np.concatenate([circuits, *(part[0] for part in parts)])
     pool, name = _distinct(together)
     start = len(circuits)
@@ -348,21 +314,24 @@ def splice(circuits, trees, parts):
 
 def _renamed(tree, int32_t[::1] name):
     cdef int32_t[::1] code = tree.copy()
-    _relabel(code, name, 0)
+    if code.shape[0]:
+        recording_renumber(&code[0], code.shape[0], &name[0], 0)
     return np.asarray(code)
 
 
 def _filled(tree, given):
     """The tree with the subtrees given[k] in the places 9 k, and those of the subtrees filled likewise."""
+    cdef const int32_t[::1] code
     pieces, rest = [], [tree]
     while rest:
-        code = rest.pop()
-        place = _given_place(code)
+        tree = rest.pop()
+        code = tree
+        place = recording_find_given(&code[0], code.shape[0]) if code.shape[0] else -1
         if place < 0:
-            pieces.append(code)
+            pieces.append(tree)
         else:
-            pieces.append(code[:place])
-            rest += [code[place + 2:], given[code[place + 1]]]
+            pieces.append(tree[:place])
+            rest += [tree[place + 2:], given[tree[place + 1]]]
     return np.concatenate(pieces)
 
 
@@ -391,22 +360,16 @@ def _distinct(const int32_t[:, ::1] row):
     return np.asarray(row)[np.asarray(first)[:distinct]], np.asarray(name)
 
 
-cdef int64_t _given_place(const int32_t[::1] code):
-    """Where the first subtree given away stands in a tree, or -1."""
-    cdef int64_t at = 0
-    while at < code.shape[0]:
-        if code[at] == 9:
-            return at
-        if code[at] == 2 or code[at] == 4:
-            at += 3 + code[at + 2]
-        elif code[at] == 6:
-            at += 2 + code[at + 1]
-        else:
-            at += 2
-    return -1
-
-
 class CountSearch(_Search):
+    """CountSearch(rows, error=0.0, side=None, *, budget, linear=None, blocks=None, record=True, memory_limit=2**30): is
+    some admissible direction active on at most `budget` rows? DONE proves that none is.
+
+    rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading entries of a
+    row are its linear part (default all); rows without one take no part. blocks: the block of each row, or a number of
+    blocks, among which the search arranges the rows, or None for budget + 1. ValueError if the rows do not span
+    numerically or there are fewer than N + 1 of them, or N > LARGEST_DIMENSION.
+    """
+
     def __new__(cls, rows, double error=0.0, side=None, *, int budget, linear=None, blocks=None, bint record=True,
                 int64_t memory_limit=1 << 30):
         n = np.shape(rows)[1] if linear is None else linear
@@ -414,7 +377,7 @@ class CountSearch(_Search):
             # Prefixes hold floor(budget (j + 1) / count) rows: rounding takes most where count divides budget + 1.
             blocks = budget + 1
         if isinstance(blocks, int):
-            count, blocks = blocks, _taking_part(rows, n)
+            count, blocks = blocks, one_block(rows, n)
             count = max(min(count, np.count_nonzero(blocks == 0)), 1)
         else:
             count = max(int(np.max(blocks)), 0) + 1
@@ -422,67 +385,15 @@ class CountSearch(_Search):
 
 
 class RankSearch(_Search):
+    """RankSearch(rows, error=0.0, side=None, *, linear=None, record=True, memory_limit=2**30): do the linear parts of the
+    active rows fail to span at some admissible direction? DONE proves that they never do.
+
+    WITNESS: at best_direction the active rows have rank below `linear`, as far as doubles can tell.
+    """
+
     def __new__(cls, rows, double error=0.0, side=None, *, linear=None, bint record=True, int64_t memory_limit=1 << 30):
         if linear is None:
             linear = np.shape(rows)[1]
         # No budget: the packing is as large as the codimension at most.
-        return _Search.__new__(cls, rows, error, side, linear, linear, _taking_part(rows, linear), 1, record,
+        return _Search.__new__(cls, rows, error, side, linear, linear, one_block(rows, linear), 1, record,
                                memory_limit)
-
-
-def _taking_part(rows, Py_ssize_t linear):
-    """One block of all rows whose linear part is not zero; int32."""
-    cdef const double[:, ::1] row = np.ascontiguousarray(rows, dtype=np.float64)
-    out = np.full(row.shape[0], -1, dtype=np.int32)
-    cdef int32_t[::1] block = out
-    cdef Py_ssize_t i, j
-    for i in range(row.shape[0]):
-        for j in range(linear):
-            if row[i, j] != 0:
-                block[i] = 0
-                break
-    return out
-
-
-cdef class WitnessSearch:
-    cdef witness_walk _w
-    cdef object _vector, _weight, _back
-
-    def __cinit__(self, rows, side=None, *, seed, linear=None):
-        cdef double[:, ::1] vector
-        cdef int32_t[::1] weight
-        rows = np.asarray(rows, dtype=np.float64)
-        sides = np.empty((0, rows.shape[1])) if side is None else np.asarray(side, dtype=np.float64)
-        self._vector, self._back = conditioned(np.concatenate([rows, -sides]))
-        counted = _taking_part(rows, rows.shape[1] if linear is None else linear) == 0
-        # One violated side row outweighs all rows together.
-        self._weight = np.concatenate([counted, np.full(len(sides), len(rows) + 1)]).astype(np.int32)
-        vector = self._vector
-        weight = self._weight
-        if witness_open(&self._w, vector.shape[1], vector.shape[0], &vector[0, 0], &weight[0], seed):
-            raise MemoryError
-
-    def __dealloc__(self):
-        witness_close(&self._w)
-
-    def run(self, int64_t max_steps, int target):
-        cdef int result
-        with nogil:
-            result = witness_run(&self._w, max_steps, target)
-        if result < 0:
-            raise ValueError("the rows do not span")
-        return result == 1
-
-    @property
-    def steps(self):
-        return self._w.step
-
-    @property
-    def best_count(self):
-        return self._w.best_count
-
-    @property
-    def best_direction(self):
-        cdef double[::1] z = np.empty(self._w.dimension)
-        memcpy(&z[0], self._w.best_direction, sizeof(double) * self._w.dimension)
-        return _direction(self._back, np.asarray(z))

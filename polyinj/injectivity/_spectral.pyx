@@ -23,7 +23,16 @@ cdef extern from *:
 
 
 cdef class SpectralTree:
-    """A depth-first walk over signs of rows; a node is closed when its POS rows have no singular value below tau."""
+    """A cursor over sign patterns of rows (m, n) of doubles, depth first: is the smallest singular value of the positive
+    rows at least tau in every cell?
+
+    A node is closed when its POS rows have no singular value below tau: bounded below for certain, with `share` of the
+    trace for rounding. words: of a set of rows as bits of uint64. nodes: how many were entered since `restart`.
+
+        while (status := tree.run(nodes, tau)) != Status.DONE:
+            if status == Status.STUCK:   # no clause branches `node`
+                tree.learn(has, lacks) a clause that does, or tree.close(): its value is known
+    """
 
     cdef readonly int64_t m, n, words, nodes
     cdef int64_t _depth, _clauses
@@ -50,6 +59,7 @@ cdef class SpectralTree:
         self.restart()
 
     def restart(self):
+        """Back to the root; clauses are kept."""
         self.nodes = 0
         self._depth = 0
         self._entered = False
@@ -58,6 +68,7 @@ cdef class SpectralTree:
         self._negative[0, :] = 0
 
     def learn(self, has, lacks):
+        """Clauses as bits (k, words) of uint64: in every cell some row of `has` is positive or one of `lacks` not."""
         cdef int64_t count = len(has)
         while self._clauses + count > self._has.shape[0]:
             self._has = np.concatenate([self._has, np.zeros_like(self._has)])
@@ -77,6 +88,7 @@ cdef class SpectralTree:
         self._live[self._depth, :] = 0
 
     def run(self, int64_t max_nodes, double tau):
+        """Enter at most max_nodes nodes more: DONE where all are closed, RUNNING, or STUCK at `node`."""
         cdef kernel_status status
         with nogil:
             status = self._walk(self.nodes + max_nodes, tau * tau)

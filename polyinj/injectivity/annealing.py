@@ -1,7 +1,7 @@
 """Annealing: look for a point where few rows are active, in many dimensions, by descent of a smoothed count.
 
 The count of active rows is replaced by a sum of E((w_i.x) / s + margin), smooth, bounded, zero where a row is well
-inactive (csrc/descent.h). At a large scale s the sum is nearly convex; as s falls, rows are given up one by one, and
+inactive (csrc/annealing.h). At a large scale s the sum is nearly convex; as s falls, rows are given up one by one, and
 the count follows. A slow fall ends lower, as in simulated annealing; so rounds from random starts take turns, each
 twice as long as the one before, until one finds a witness or the steps are used up.
 """
@@ -17,8 +17,8 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.injectivity._annealing import STARTS, Descent
-from polyinj.injectivity._branch_and_bound import conditioned
+from polyinj.injectivity._annealing import STARTS, Annealing
+from polyinj.injectivity._conditioning import conditioned
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
 
@@ -68,7 +68,7 @@ def anneal(problem: Problem, limits: Limits, *, seed: int, steps: int | None, wo
         return _far_out(problem, point if back is None else np.linalg.solve(back, point).astype(np.float64))
 
     def play(number: int, length: int) -> _Found:
-        search = Descent(vectors)
+        search = Annealing(vectors)
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
         search.start(
             rng.standard_normal((problem.columns, STARTS), dtype=np.float32),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.injectivity._branch_and_bound import WitnessSearch
+from polyinj.injectivity._local_search import LocalSearch
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
 
@@ -24,7 +24,7 @@ def fewest_active(
 
     The search stops where at most `stop_at` rows are active.
     """
-    search = WitnessSearch(problem.rows, problem.sides, seed=seed, linear=problem.columns)
+    search = LocalSearch(problem.rows, problem.sides, seed=seed, linear=problem.columns)
     while search.steps < steps and limits.leave(0):
         try:
             if search.run(min(_STEPS_A_SLICE, steps - search.steps), stop_at):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from polyinj.certificates.layer import Layer
 from polyinj.exact import algebra, arrays
-from polyinj.injectivity._branch_and_bound import factored, least_singular_value
+from polyinj.injectivity._conditioning import factored, least_singular_value
 from polyinj.injectivity.collide import active_rows
 
 _BALANCED_BITS = 30

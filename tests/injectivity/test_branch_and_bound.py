@@ -14,7 +14,9 @@ from polyinj._status import Status
 from polyinj.exact.algebra import dot, kernel, rank
 from polyinj.exact.arrays import float_rows, integer_rows, read_matrix
 from polyinj.exact.gordan import alternative
-from polyinj.injectivity._branch_and_bound import CountSearch, RankSearch, WitnessSearch, conditioned, splice
+from polyinj.injectivity._branch_and_bound import CountSearch, RankSearch, splice
+from polyinj.injectivity._conditioning import conditioned
+from polyinj.injectivity._local_search import LocalSearch
 
 # ---- Driving a search ----
 
@@ -157,7 +159,7 @@ def test_known_depths(m, n, seed, depth):
     ],
 )
 def test_known_verdicts(m, n, seed, injective):
-    walk = WitnessSearch(scaled(gaussian(m, n, seed))[0], seed=0)
+    walk = LocalSearch(scaled(gaussian(m, n, seed))[0], seed=0)
     walk.run(20000, n - 1)
     if not injective:
         if walk.best_count >= n:
@@ -210,7 +212,7 @@ def check_layer(rows, side, linear, blocks_count):
     assert status == (Status.DONE if least == n else Status.WITNESS)
     if status == Status.DONE:
         check_rank(search, exact, sides, linear)
-    walk = WitnessSearch(scaled(rows)[0], scaled(side)[0], seed=1, linear=linear)
+    walk = LocalSearch(scaled(rows)[0], scaled(side)[0], seed=1, linear=linear)
     assert walk.run(2000, depth)
     z = fraction_direction(walk)
     assert all(dot(row, z) > 0 for row in scaled(side)[2])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witness
 from polyinj.certificates.layer import read_layer
 from polyinj.injectivity import annealing
-from polyinj.injectivity._annealing import STARTS, Descent
+from polyinj.injectivity._annealing import STARTS, Annealing
 from polyinj.injectivity.problem import Problem
 from polyinj.injectivity.witness import closest_to_witness
 from polyinj.simulation.statistics import WitnessFound
@@ -80,7 +80,7 @@ def test_the_kernel_is_its_twin_bit_by_bit(m, n):
     rows = gaussian(m, n).astype(np.float32)
     starts = gaussian(n, STARTS, 1).astype(np.float32)
     options = {"margin": 0.25, "rate": 1.0, "friction": 0.95}
-    search = Descent(rows)
+    search = Annealing(rows)
     search.start(starts, 0.45, 0.9, **options)
     twin = Twin(rows, starts, 0.45, 0.9, **options)
     best, improved = m + 1, 0
@@ -103,7 +103,7 @@ def test_the_kernel_is_its_twin_bit_by_bit(m, n):
 
 
 def test_the_kernel_stops_where_it_should():
-    search = Descent(gaussian(80, 20).astype(np.float32))
+    search = Annealing(gaussian(80, 20).astype(np.float32))
     search.start(gaussian(20, STARTS, 1).astype(np.float32), 0.45, 0.99, margin=0.25, rate=1.0, friction=0.95)
     assert search.run(300, 19)
     assert search.best_count <= 19
@@ -115,9 +115,9 @@ def test_the_kernel_stops_where_it_should():
 
 def test_the_kernel_refuses_other_shapes():
     with pytest.raises(ValueError, match="no rows"):
-        Descent(np.zeros((0, 3), dtype=np.float32))
+        Annealing(np.zeros((0, 3), dtype=np.float32))
     with pytest.raises(ValueError, match="expected 3 and 16"):
-        Descent(np.ones((4, 3), dtype=np.float32)).start(
+        Annealing(np.ones((4, 3), dtype=np.float32)).start(
             np.ones((2, STARTS), dtype=np.float32), 1, 1, margin=0, rate=1, friction=0
         )
 

@@ -1,5 +1,6 @@
 #include "annealing.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,8 +12,9 @@ enum { BLOCK = 4, HALVES = 2, LANES_A_HALF = POINTS / HALVES };
 typedef float lanes __attribute__((vector_size(LANES_A_HALF * sizeof(float))));
 typedef int32_t marks __attribute__((vector_size(LANES_A_HALF * sizeof(int32_t))));
 
-int descent_open(descent *d, int dimension, int rows, const float *row)
+int annealing_open(annealing *d, int dimension, int rows, const float *row)
 {
+    assert(dimension > 0 && rows > 0);
     memset(d, 0, sizeof *d);
     d->dimension = dimension;
     d->blocks = (rows + BLOCK - 1) / BLOCK;
@@ -31,7 +33,7 @@ int descent_open(descent *d, int dimension, int rows, const float *row)
     return 0;
 }
 
-void descent_close(descent *d)
+void annealing_close(annealing *d)
 {
     free(d->row);
     free(d->point);
@@ -73,7 +75,7 @@ INLINE void add_block(const float *block, int n, const lanes *point, lanes *forc
         }
 }
 
-CLONED static void count_and_pull(descent *d)
+CLONED static void count_and_pull(annealing *d)
 {
     const int n = d->dimension;
     marks active[HALVES] = {{0}};
@@ -99,7 +101,7 @@ INLINE void rescale(lanes *point, int n, const lanes *square)
 }
 
 /* Heavy-ball step along the force; the rate is in units in which the curvature of the sum is of order 1. */
-CLONED static void move(descent *d)
+CLONED static void move(annealing *d)
 {
     const int n = d->dimension;
     const float step = d->rate * d->scale / (float)n;
@@ -116,7 +118,7 @@ CLONED static void move(descent *d)
     rescale(point, n, square);
 }
 
-void descent_start(descent *d, const float *point)
+void annealing_start(annealing *d, const float *point)
 {
     const size_t size = sizeof(float) * (size_t)d->dimension * POINTS;
     memcpy(d->point, point, size);
@@ -129,21 +131,24 @@ void descent_start(descent *d, const float *point)
 }
 
 /* Whether some point has fewer active rows than any before. */
-static int keep_best(descent *d)
+static int keep_best(annealing *d)
 {
     int found = -1;
-    for (int p = 0; p < POINTS; p++)
+    for (int p = 0; p < POINTS; p++) {
+        assert(d->filling <= d->count[p] && d->count[p] <= d->blocks * BLOCK);
         if (d->count[p] - d->filling < d->best_count) {
             d->best_count = d->count[p] - d->filling;
             found = p;
         }
+    }
     for (int k = 0; k < d->dimension && found >= 0; k++)
         d->best[k] = d->point[k * POINTS + found];
     return found >= 0;
 }
 
-int descent_run(descent *d, int64_t max_steps, int target)
+int annealing_run(annealing *d, int64_t max_steps, int target)
 {
+    assert(d->scale > 0 && d->ratio > 0);
     for (const int64_t last = d->step + max_steps; d->step < last;) {
         count_and_pull(d);
         const int better = keep_best(d);

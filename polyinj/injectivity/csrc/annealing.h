@@ -1,11 +1,11 @@
-/* Descent of a smoothed count of active rows on the sphere, for POINTS starts side by side.
+/* Annealing: descent of a smoothed count of active rows on the sphere, for POINTS starts side by side.
 
    A row with value h = w.x costs E(h / s + margin), E(u) = u^2 / (1 + u^2) for u > 0 and 0 otherwise: the smaller the
    scale s, the nearer the sum is to the count of active rows. The scale falls in equal ratios from the first to the
    last step, so that far rows are given up one by one while the points still move freely. The margin leaves rows that
    are nearly tight in the end on the inactive side, where the force on them is not yet zero. */
-#ifndef POLYINJ_DESCENT_H
-#define POLYINJ_DESCENT_H
+#ifndef POLYINJ_ANNEALING_H
+#define POLYINJ_ANNEALING_H
 
 #include "portable.h"
 
@@ -23,16 +23,16 @@ typedef struct {
     int32_t count[POINTS]; /* active rows of each point at the last step, in single precision */
     int best_count;  /* fewest since the start, */
     float *best;     /* and where: dimension */
-} descent;
+} annealing;
 
 /* 0, or -1 when memory is short. Rows of length sqrt(dimension) make values of order 1. */
-int descent_open(descent *d, int dimension, int rows, const float *row);
-void descent_close(descent *d);
+int annealing_open(annealing *d, int dimension, int rows, const float *row);
+void annealing_close(annealing *d);
 
 /* Begin at these points, dimension x POINTS, of any length but 0; scale, ratio, margin, rate and friction are set. */
-void descent_start(descent *d, const float *point);
+void annealing_start(annealing *d, const float *point);
 
 /* Step until a point with fewer active rows than any before has at most `target` of them: 1; else 0 after max_steps. */
-int descent_run(descent *d, int64_t max_steps, int target);
+int annealing_run(annealing *d, int64_t max_steps, int target);
 
 #endif

@@ -1,5 +1,6 @@
 #include "blocks.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static double weight_between(const circle *c, int block, int other)
 }
 
 /* The potentials by block: a member meets each block as the sum of its rows, and itself not at all. */
-static void weigh(circle *c)
+static void set_potentials(circle *c)
 {
     const int n = c->dimension;
     for (int b = 0; b < c->count; b++) {
@@ -58,6 +59,7 @@ static void weigh(circle *c)
 static void exchange(circle *c, int i, int j)
 {
     const int n = c->dimension, a = c->block[i], b = c->block[j];
+    assert(0 <= a && a < c->count && 0 <= b && b < c->count && i != j);
     double step[n], line[c->count];
     for (int k = 0; k < n; k++)
         step[k] = vector_of(c, j)[k] - vector_of(c, i)[k];
@@ -87,7 +89,7 @@ static double change(const circle *c, int i, int j)
 
 static void arrange(circle *c)
 {
-    weigh(c);
+    set_potentials(c);
     const int64_t exchanging = (int64_t)c->members * (c->dimension + c->count);
     int64_t left = OPERATIONS;
     for (int moved = 1; moved;) {
@@ -108,6 +110,7 @@ static void arrange(circle *c)
 
 int blocks_arrange(int dimension, int rows, const double *vector, int count, int32_t *block)
 {
+    assert(dimension > 0 && count > 0);
     circle c = {.dimension = dimension, .count = count, .vector = vector};
     for (int i = 0; i < rows; i++)
         c.members += block[i] >= 0;

@@ -1,5 +1,6 @@
 #include "circuits.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ static int grow(void **array, size_t bytes)
 
 static int reserve(circuit_pool *p, int64_t capacity)
 {
+    assert(capacity > p->capacity && p->count <= p->capacity);
     const size_t count = (size_t)capacity, words = (size_t)p->words;
     if (grow((void **)&p->mask, count * 2 * words * sizeof(uint64_t)) ||
         grow((void **)&p->order, count * ((size_t)p->dimension + 1) * sizeof(uint16_t)) ||
@@ -53,6 +55,8 @@ static uint64_t entry_hash(const circuit_pool *p, const uint64_t *mask)
 
 static int rehash(circuit_pool *p, int64_t slots)
 {
+    /* A power of two, at most half of which is taken. */
+    assert(slots > 2 * p->count && (slots & (slots - 1)) == 0);
     int32_t *slot = malloc((size_t)slots * sizeof(int32_t));
     if (slot == NULL)
         return -1;
@@ -71,6 +75,7 @@ static int rehash(circuit_pool *p, int64_t slots)
 
 int circuits_open(circuit_pool *p, int dimension, int columns, const double *row, double error)
 {
+    assert(0 < dimension && dimension < columns && columns < 0xFFFF && error >= 0);
     memset(p, 0, sizeof *p);
     p->dimension = dimension;
     p->columns = columns;
@@ -219,7 +224,9 @@ static int32_t append(circuit_pool *p, const uint64_t *mask, const uint16_t *ord
         return NO_MEMORY;
     if (4 * (p->count + 1) > p->slots && rehash(p, 4 * p->slots))
         return NO_MEMORY;
+    assert(p->count < p->capacity && p->count < INT32_MAX);
     const int32_t index = (int32_t)p->count;
+    assert(p->slot[find(p, mask)] < 0);
     p->slot[find(p, mask)] = index;
     p->count++;
     memcpy(p->mask + (int64_t)index * 2 * p->words, mask, sizeof(uint64_t) * 2 * (size_t)p->words);
@@ -230,7 +237,19 @@ static int32_t append(circuit_pool *p, const uint64_t *mask, const uint16_t *ord
 
 static void set(uint64_t *mask, int words, int column, int positive)
 {
+    assert(0 <= column && column < 64 * words);
     mask[(positive ? 0 : words) + (column >> 6)] |= (uint64_t)1 << (column & 63);
+}
+
+/* Columns are distinct, and none has both signs. */
+static int is_sized(const circuit_pool *p, const uint64_t *mask, int size)
+{
+    int count = 0, both = 0;
+    for (int w = 0; w < p->words; w++) {
+        count += __builtin_popcountll(mask[w]) + __builtin_popcountll(mask[p->words + w]);
+        both |= (mask[w] & mask[p->words + w]) != 0;
+    }
+    return count == size && !both;
 }
 
 int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign, const float *multiplier)
@@ -238,8 +257,11 @@ int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign
     const int rows = p->dimension + 1;
     uint64_t mask[2 * p->words];
     memset(mask, 0, sizeof mask);
-    for (int i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++) {
+        assert(column[i] < p->columns && fabsf(sign[i]) == 1.0f);
         set(mask, p->words, column[i], sign[i] > 0);
+    }
+    assert(is_sized(p, mask, rows));
     const int32_t known = p->slot[find(p, mask)];
     if (known >= 0)
         return p->resolved[known] == UNCHECKED ? known : p->resolved[known];
@@ -261,14 +283,18 @@ int32_t circuits_enter(circuit_pool *p, const int32_t *column, const float *sign
 
 int32_t circuits_certify(circuit_pool *p, int32_t index)
 {
-    if (p->resolved[index] != UNCHECKED)
+    assert(0 <= index && index < p->count);
+    if (p->resolved[index] != UNCHECKED) {
+        assert(p->resolved[index] == NOT_A_CIRCUIT || p->resolved[p->resolved[index]] == p->resolved[index]);
         return p->resolved[index];
+    }
     const int rows = p->dimension + 1;
     const uint16_t *order = p->order + (int64_t)index * rows;
     const uint64_t *plus = circuit_plus(p, index);
     int32_t column[rows];
     float sign[rows];
     for (int i = 0; i < rows; i++) {
+        assert(order[i] < p->columns);
         column[i] = order[i];
         sign[i] = plus[order[i] >> 6] >> (order[i] & 63) & 1 ? 1.0f : -1.0f;
     }
@@ -292,8 +318,10 @@ int circuits_settle(circuit_pool *p, const int8_t *truth)
     memset(exact, 0, sizeof exact);
     memset(reduced, 0xFF, sizeof reduced);
     int valid = truth != NULL, size = 0;
+    assert(0 <= p->asked && p->asked < p->count && p->resolved[p->asked] == UNCHECKED);
     for (int i = 0; i < rows && valid; i++) {
         const int column = abs(p->pending[i]) - 1;
+        assert(-1 <= truth[i] && truth[i] <= 1 && 0 <= column && column < p->columns);
         if (truth[i] < 0) {
             valid = 0;
         } else if (truth[i] > 0) {
@@ -319,10 +347,13 @@ int32_t circuits_admit(circuit_pool *p, const int32_t *column, int size)
     uint16_t order[rows];
     memset(mask, 0, sizeof mask);
     memset(order, 0xFF, sizeof order);
+    assert(0 < size && size <= rows);
     for (int i = 0; i < size; i++) {
+        assert(abs(column[i]) <= p->columns);
         set(mask, p->words, abs(column[i]) - 1, column[i] > 0);
         order[i] = (uint16_t)(abs(column[i]) - 1);
     }
+    assert(is_sized(p, mask, size));
     int32_t index = p->slot[find(p, mask)];
     if (index < 0 && (index = append(p, mask, order)) < 0)
         return NO_MEMORY;

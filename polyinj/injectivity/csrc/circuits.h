@@ -44,7 +44,8 @@ int32_t circuits_certify(circuit_pool *p, int32_t index);
    -1); NULL if the relation is not unique. -1 when memory is short. */
 int circuits_settle(circuit_pool *p, const int8_t *truth);
 
-/* Enter a circuit that is certain already: signed columns, +(c + 1) or -(c + 1), at most dimension + 1 of them. Its index or NO_MEMORY. */
+/* Enter a circuit that is certain already: signed columns, +(c + 1) or -(c + 1), at most dimension + 1 of them. Its
+   index or NO_MEMORY. */
 int32_t circuits_admit(circuit_pool *p, const int32_t *column, int size);
 
 INLINE const uint64_t *circuit_plus(const circuit_pool *p, int32_t index)

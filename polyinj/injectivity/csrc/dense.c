@@ -1,10 +1,12 @@
 #include "dense.h"
 
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
 INLINE int invert(double *a, int order, const int stride)
 {
+    assert(0 < order && order <= stride && stride <= 64);
     int swapped[order];
     double line[stride] __attribute__((aligned(ALIGNMENT)));
     for (int j = 0; j < order; j++) {

@@ -1,5 +1,6 @@
 #include "flat.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@ static const double DEPENDENT = 1e-9;
 
 int flat_open(flat *f, int dimension, int stride, const double *row, double error)
 {
+    assert(0 < dimension && dimension <= stride && error >= 0);
     memset(f, 0, sizeof *f);
     f->dimension = dimension;
     f->stride = stride;
@@ -45,6 +47,7 @@ static double orthogonalise(flat *f, const double *v, int count)
 {
     const int n = f->dimension;
     double *next = f->basis + count * n;
+    assert(0 <= count && count < n);
     memcpy(next, v, sizeof(double) * (size_t)n);
     for (int pass = 0; pass < 2; pass++)
         for (int j = 0; j < count; j++) {
@@ -137,6 +140,7 @@ void flat_span(flat *f, const int32_t *rows, int count)
         f->rank = -1;
         f->codimension = 0;
     }
+    assert(f->rank == -1 || f->rank + f->codimension == n);
 }
 
 double flat_project(const flat *f, int row, double *coordinates)
@@ -144,6 +148,7 @@ double flat_project(const flat *f, int row, double *coordinates)
     const int n = f->dimension;
     const double *w = f->row + (int64_t)row * f->stride;
     double size = 0;
+    assert(f->rank >= 0);
     for (int k = 0; k < n; k++)
         size += fabs(w[k]) + f->error;
     for (int j = 0; j < f->codimension; j++)
@@ -188,9 +193,12 @@ typedef struct {
 int flat_spanned(const flat *f, const int32_t *const *list, const int *length)
 {
     const int order = f->codimension;
+    assert(0 < order && order <= MAX_CODIMENSION);
     int total = 0, first[MAX_CODIMENSION + 1] = {0};
-    for (int i = 0; i < order; i++)
+    for (int i = 0; i < order; i++) {
+        assert(length[i] > 0);
         first[i + 1] = total += length[i];
+    }
     projection part[total];
     for (int i = 0; i < order; i++)
         for (int k = 0; k < length[i]; k++) {

@@ -34,7 +34,7 @@ double flat_project(const flat *f, int row, double *coordinates);
 /* Surely outside? */
 int flat_excludes(const flat *f, int row);
 
-/* Does every choice of one row from each of `codimension` lists surely span modulo the flat? codimension is 1 to 3. */
+/* Does every choice of one row from each of `codimension` lists, none of them empty, surely span modulo the flat? codimension is 1 to 3. */
 int flat_spanned(const flat *f, const int32_t *const *list, const int *length);
 
 #endif

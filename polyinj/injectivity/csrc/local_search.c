@@ -1,5 +1,6 @@
 #include "local_search.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +9,8 @@
 
 enum { REFACTOR_AFTER = 100, PATIENCE = 60, TENURE = 6 };
 
-/* xorshift64*: the walk needs variety, not quality. */
-static uint64_t next_random(witness_walk *w)
+/* xorshift64*: the search needs variety, not quality. */
+static uint64_t next_random(local_search *w)
 {
     w->random ^= w->random >> 12;
     w->random ^= w->random << 25;
@@ -17,14 +18,15 @@ static uint64_t next_random(witness_walk *w)
     return w->random * 0x2545F4914F6CDD1Du;
 }
 
-static double uniform(witness_walk *w)
+static double uniform(local_search *w)
 {
     return (double)(next_random(w) >> 11) * 0x1p-53;
 }
 
-int witness_open(witness_walk *w, int dimension, int columns, const double *vector, const int32_t *weight,
+int local_search_open(local_search *w, int dimension, int columns, const double *vector, const int32_t *weight,
                  uint64_t seed)
 {
+    assert(dimension > 0 && columns > 0);
     memset(w, 0, sizeof *w);
     w->dimension = dimension;
     w->columns = columns;
@@ -48,7 +50,7 @@ int witness_open(witness_walk *w, int dimension, int columns, const double *vect
     return complete ? 0 : -1;
 }
 
-void witness_close(witness_walk *w)
+void local_search_close(local_search *w)
 {
     free(w->cell);
     free(w->inverse);
@@ -62,8 +64,20 @@ void witness_close(witness_walk *w)
     memset(w, 0, sizeof *w);
 }
 
+/* An invariant, for assertions: rows and columns of the basis name each other, and the ray is one of them. */
+static int basis_is_consistent(const local_search *w)
+{
+    int basic = 0;
+    for (int c = 0; c < w->columns; c++) {
+        basic += w->place[c] >= 0;
+        if (w->place[c] >= w->dimension || (w->place[c] >= 0 && w->basis[w->place[c]] != c))
+            return 0;
+    }
+    return basic == w->dimension && 0 <= w->top && w->top < w->dimension && fabs(w->sign) == 1;
+}
+
 /* All cells from the basis. */
-static int refactor(witness_walk *w)
+static int refactor(local_search *w)
 {
     const int n = w->dimension, stride = dense_stride(n);
     memset(w->inverse, 0, sizeof(double) * (size_t)(n * stride));
@@ -105,7 +119,7 @@ INLINE uint32_t ordered(float value)
 }
 
 /* A ray tight on the rows that z nearly meets: greedy elimination, nearest first. */
-static int start_near(witness_walk *w, const double *z)
+static int start_near(local_search *w, const double *z)
 {
     const int n = w->dimension;
     double (*q)[n] = (double (*)[n])w->orthonormal;
@@ -150,7 +164,7 @@ static int start_near(witness_walk *w, const double *z)
     return refactor(w);
 }
 
-static int ray_count(const witness_walk *w)
+static int ray_count(const local_search *w)
 {
     const double *cell = w->cell + w->top * w->width;
     int count = 0;
@@ -160,7 +174,7 @@ static int ray_count(const witness_walk *w)
 }
 
 /* The direction z with the tight rows at -epsilon, epsilon half of what changes another sign; counted afresh. */
-static void keep_if_best(witness_walk *w)
+static void keep_if_best(local_search *w)
 {
     const int n = w->dimension, stride = dense_stride(n);
     if (w->since_refactor > 0 && refactor(w) != 0)
@@ -202,7 +216,7 @@ typedef struct {
 /* The best allowed ray of the pencil that leaving the tight row basis[row] opens. On it rows have the values a cos t
    + b sin t, with a and b their cells in rows `top` and `row`: zero at cot t = -b / a, and cot falls from +inf to
    -inf on (0, pi). The antipodal half has the opposite signs. */
-static ray_move sweep(witness_walk *w, int row, int aspiration)
+static ray_move sweep(local_search *w, int row, int aspiration)
 {
     const double *a = w->cell + w->top * w->width, *b = w->cell + row * w->width;
     int crossings = 0, active = 0, total = 0;
@@ -236,9 +250,11 @@ static ray_move sweep(witness_walk *w, int row, int aspiration)
     return best;
 }
 
-static void take(witness_walk *w, const ray_move *move)
+static void take(local_search *w, const ray_move *move)
 {
     const int n = w->dimension, row = move->row, out = w->basis[row];
+    assert(0 <= move->enter && move->enter < w->columns && row != w->top);
+    assert(w->place[move->enter] < 0 || move->enter == w->basis[w->top]);
     w->tabu[out] = w->step + TENURE + (int64_t)(next_random(w) % TENURE);
     w->sign = move->sign;
     w->count = move->count;
@@ -267,7 +283,7 @@ static void take(witness_walk *w, const ray_move *move)
 }
 
 /* Minus the mean of the rows first, random directions later. */
-static int restart(witness_walk *w)
+static int restart(local_search *w)
 {
     const int n = w->dimension;
     double z[n];
@@ -283,6 +299,7 @@ static int restart(witness_walk *w)
     w->starts++;
     if (start_near(w, z) != 0)
         return -1;
+    assert(basis_is_consistent(w));
     w->count = w->start_best = ray_count(w);
     w->improved = w->restarted = w->step;
     if (w->count < w->best_count)
@@ -290,7 +307,7 @@ static int restart(witness_walk *w)
     return 0;
 }
 
-int witness_run(witness_walk *w, int64_t max_steps, int target)
+int local_search_run(local_search *w, int64_t max_steps, int target)
 {
     const int n = w->dimension;
     for (const int64_t last = w->step + max_steps; w->step < last && w->best_count > target; w->step++) {
@@ -311,6 +328,7 @@ int witness_run(witness_walk *w, int64_t max_steps, int target)
         if (best.enter < 0)
             continue;
         take(w, &best);
+        assert(basis_is_consistent(w));
         if (w->count < w->start_best) {
             w->start_best = w->count;
             w->improved = w->step;

@@ -1,4 +1,4 @@
-/* A walk on the rays of an arrangement towards few active rows.
+/* Local search on the rays of an arrangement for few active rows.
 
    A ray is tight on N - 1 independent rows; those can all be made negative by a small move, so it stands for a cell
    whose active rows are the ones positive on it. A step leaves one tight row: the other N - 2 span a pencil, a plane
@@ -6,8 +6,8 @@
    one sort gives the number of active rows of every ray of the pencil. Steps that improve are taken at once;
    otherwise the best one that no recent step forbids. Side rows enter negated and with a weight above all rows
    together: a ray is admissible iff its weight is below theirs. */
-#ifndef POLYINJ_WITNESS_H
-#define POLYINJ_WITNESS_H
+#ifndef POLYINJ_LOCAL_SEARCH_H
+#define POLYINJ_LOCAL_SEARCH_H
 
 #include "portable.h"
 
@@ -28,14 +28,14 @@ typedef struct {
     int since_refactor, starts;
     int count, start_best, best_count;
     double *direction, *best_direction;
-} witness_walk;
+} local_search;
 
 /* 0, or -1 when memory is short or the rows do not span. */
-int witness_open(witness_walk *w, int dimension, int columns, const double *vector, const int32_t *weight,
+int local_search_open(local_search *w, int dimension, int columns, const double *vector, const int32_t *weight,
                  uint64_t seed);
-void witness_close(witness_walk *w);
+void local_search_close(local_search *w);
 
-/* Walk; 1 as soon as best_count <= target, else 0 after max_steps. -1: the rows do not span. */
-int witness_run(witness_walk *w, int64_t max_steps, int target);
+/* Step on; 1 as soon as best_count <= target, else 0 after max_steps. -1: the rows do not span. */
+int local_search_run(local_search *w, int64_t max_steps, int target);
 
 #endif

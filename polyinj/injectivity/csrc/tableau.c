@@ -1,5 +1,6 @@
 #include "tableau.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,13 @@ static int padded(int length)
 
 int tableau_open(tableau *t, int dimension, int columns, const double *vector)
 {
+    assert(0 < dimension && dimension <= MAX_DIMENSION && columns > 0 && columns < 0xFFFF);
     memset(t, 0, sizeof *t);
     t->dimension = dimension;
     t->columns = columns;
     t->width = padded(columns);
     t->height = padded(dimension + 2);
+    assert(t->height <= MAX_HEIGHT);
     t->vector = vector;
     const size_t width = (size_t)t->width, rows = (size_t)dimension + 1;
     t->transposed = aligned_zeros((size_t)dimension * width, sizeof(double));
@@ -63,6 +66,27 @@ void tableau_close(tableau *t)
     free(t->role);
     free(t->inverse);
     memset(t, 0, sizeof *t);
+}
+
+/* Invariants, for assertions: rows and columns of the basis name each other; every other column carries the sign that is
+   wanted of it. */
+static int basis_is_consistent(const tableau *t)
+{
+    int basic = 0;
+    for (int c = 0; c < t->columns; c++) {
+        basic += t->place[c] >= 0;
+        if (t->place[c] > t->dimension || (t->place[c] >= 0 && t->basis[t->place[c]] != c))
+            return 0;
+    }
+    return basic == t->dimension + 1;
+}
+
+static int signs_are_wanted(const tableau *t)
+{
+    for (int c = 0; c < t->columns; c++)
+        if (fabsf(t->sign[c]) != 1.0f || (t->place[c] < 0 && t->sign[c] != t->wanted[c]))
+            return 0;
+    return 1;
 }
 
 /* ---- Bases in double precision ---- */
@@ -151,6 +175,7 @@ static int invert_basis(tableau *t)
 CLONED int tableau_refactor(tableau *t)
 {
     const int n = t->dimension, rows = n + 1, stride = dense_stride(rows), width = t->width;
+    assert(basis_is_consistent(t));
     for (int attempt = 0;; attempt++) {
         if (attempt == 3 || invert_basis(t) != 0)
             return -1;
@@ -185,6 +210,7 @@ CLONED int tableau_refactor(tableau *t)
         for (int j = 0; j < rows; j++)
             cell[t->basis[j]] = i == j;
     }
+    assert(signs_are_wanted(t));
     t->age = 0;
     return 0;
 }
@@ -218,6 +244,7 @@ static void turn(tableau *t, int column)
 
 void tableau_want(tableau *t, int column, float sign)
 {
+    assert(0 <= column && column < t->columns && fabsf(sign) == 1.0f);
     t->wanted[column] = sign;
     if (t->place[column] < 0 && t->sign[column] != sign)
         turn(t, column);
@@ -227,6 +254,7 @@ void tableau_active(const tableau *t, uint64_t *bits, int words)
 {
     const float *dual = t->cell + (size_t)(t->dimension + 1) * (size_t)t->width;
     const float offset = t->beta[t->dimension + 1];
+    assert(64 * words >= t->columns);
     memset(bits, 0, sizeof(uint64_t) * (size_t)words);
     for (int c = 0; c < t->columns; c++)
         bits[c >> 6] |= (uint64_t)((offset - dual[c]) * t->sign[c] > 0) << (c & 63);
@@ -277,6 +305,8 @@ INLINE int leaving(const tableau *t, int enter, const int width, float *restrict
 INLINE void pivot(tableau *t, int row, int enter, const int width, const float *restrict column)
 {
     const int rows = t->dimension + 1;
+    assert(0 <= row && row < rows && 0 <= enter && enter < t->columns && t->place[enter] < 0);
+    assert(column[row] != 0);
     float line[width] __attribute__((aligned(ALIGNMENT)));
     float *restrict source = t->cell + (size_t)row * (size_t)width;
     const float scale = 1 / column[row];
@@ -423,7 +453,7 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
         }
     }
     /* Phase 2: fewer live rows, by least weight on them where the caller asks for it. */
-    if (t->weigh_live) {
+    if (t->minimise_live) {
         for (int i = 0; i < rows; i++)
             charged[i] = t->role[t->basis[i]] == LIVE;
         price_basis(t, width, charged, 1);
@@ -448,7 +478,7 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
 SOLVE(1) SOLVE(2) SOLVE(3) SOLVE(4) SOLVE(5) SOLVE(6) SOLVE(7) SOLVE(8) SOLVE(9) SOLVE(10)
 CLONED static enum solve_result solve_any(tableau *t, int limit) { return solve(t, limit, t->width); }
 
-enum solve_result tableau_solve(tableau *t, int pivot_limit)
+static enum solve_result solve_by_width(tableau *t, int pivot_limit)
 {
     switch (t->width / LANES) {
     case 1: return solve_1(t, pivot_limit);
@@ -463,4 +493,12 @@ enum solve_result tableau_solve(tableau *t, int pivot_limit)
     case 10: return solve_10(t, pivot_limit);
     default: return solve_any(t, pivot_limit);
     }
+}
+
+enum solve_result tableau_solve(tableau *t, int pivot_limit)
+{
+    assert(basis_is_consistent(t) && signs_are_wanted(t));
+    const enum solve_result result = solve_by_width(t, pivot_limit);
+    assert(basis_is_consistent(t) && signs_are_wanted(t));
+    return result;
 }

@@ -1,0 +1,40 @@
+"""The compiled kernels: every public object says what it is."""
+
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import polyinj
+
+ROOT = Path(polyinj.__file__).parent
+KERNELS = [".".join(path.relative_to(ROOT.parent).with_suffix("").parts) for path in sorted(ROOT.rglob("_*.pyx"))]
+
+
+def public(holder):
+    return {name: value for name, value in vars(holder).items() if not name.startswith("_")}
+
+
+def defined_in(module):
+    """Classes and functions of a kernel; a class that others build on may be private."""
+    for value in vars(module).values():
+        own = callable(value) and getattr(value, "__module__", None) == module.__name__
+        if own and (inspect.isclass(value) or not value.__name__.startswith("_")):
+            yield value
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_help_finds_every_docstring(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for thing in defined_in(module):
+        assert thing.__doc__, thing
+        for attribute, value in public(thing).items() if inspect.isclass(thing) else ():
+            # Plain attributes have no docstring of their own: the class explains them.
+            explained = any(attribute in (base.__doc__ or "") for base in thing.__mro__)
+            assert getattr(value, "__doc__", None) or explained, f"{thing.__name__}.{attribute}"
+
+
+def test_there_are_kernels():
+    assert {"polyinj._core", "polyinj._status", "polyinj.injectivity._branch_and_bound"} <= set(KERNELS)
