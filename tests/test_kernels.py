@@ -1,12 +1,15 @@
-"""The compiled kernels: every public object says what it is."""
+"""The compiled kernels: every public object says what it is, and what C and Python both name has the same number."""
 
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
 
 import polyinj
+from polyinj._status import Status
+from polyinj.certificates import opcodes
 
 ROOT = Path(polyinj.__file__).parent
 KERNELS = [".".join(path.relative_to(ROOT.parent).with_suffix("").parts) for path in sorted(ROOT.rglob("_*.pyx"))]
@@ -38,3 +41,15 @@ def test_help_finds_every_docstring(name):
 
 def test_there_are_kernels():
     assert {"polyinj._core", "polyinj._status", "polyinj.injectivity._branch_and_bound"} <= set(KERNELS)
+
+
+def test_the_steps_of_a_recording_have_the_codes_of_the_proof_format():
+    header = (ROOT / "injectivity" / "csrc" / "recording.h").read_text(encoding="utf-8")
+    codes = {name: int(code) for name, code in re.findall(r"STEP_(\w+) = (\d+)", header)}
+    assert codes.pop("GIVEN") not in range(opcodes.UNIT, opcodes.FLAT + 1)
+    assert len(codes) == 6
+    assert all(code == getattr(opcodes, name) for name, code in codes.items())
+
+
+def test_there_is_one_status_for_all_kernels():
+    assert [status.name for status in Status] == ["DONE", "RUNNING", "UNCERTAIN", "STUCK", "OUT_OF_MEMORY", "WITNESS"]

@@ -1,11 +1,11 @@
-/* A proof as it is made: the flat preorder code of the proof format (certificates/tree_check.py), one tree for each
+/* A proof as it is made: the flat preorder code of the proof format (certificates/opcodes.py), one tree for each
    rotation of the blocks. */
 #ifndef POLYINJ_RECORDING_H
 #define POLYINJ_RECORDING_H
 
 #include <stdint.h>
 
-/* The codes of tree_check.py; behind each its argument, or a count and that many circuits. A subtree that was given away
+/* The codes of opcodes.py; behind each its argument, or a count and that many circuits. A subtree that was given away
    is left to `splice`: behind its code the number that its taker knows. */
 enum {
     STEP_UNIT = 1,
