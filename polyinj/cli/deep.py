@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
+from polyinj.cli.output import print_written
+from polyinj.cli.tables import interval, make_table
 from polyinj.studies.deep_transition import DeepTransition, estimate_deep_transition
 
 
@@ -39,18 +40,15 @@ def deep(
     console = Console()
     console.print(_probability_table(study))
     console.print(_half_table(study))
-    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+    print_written(paths)
 
 
 def _probability_table(study: DeepTransition) -> Table:
     layers = sorted({row.layer for row in study.rows})
     title = f"P(injective through layer l), {study.rows[0].trials} networks a shape, seed {study.seed}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in ("n", "m", "C", *(f"l = {layer}" for layer in layers)):
-        table.add_column(header, justify="right", no_wrap=True)
     undecided = any(row.undecided for row in study.rows)
-    if undecided:
-        table.add_column("undecided", justify="right")
+    headers = ("n", "m", "C", *(f"l = {layer}" for layer in layers), *["undecided"] * undecided)
+    table = make_table(title, *headers)
     for shape in sorted({(row.n, row.m) for row in study.rows}):
         rows = {row.layer: row for row in study.rows if (row.n, row.m) == shape}
         cells = [str(shape[0]), str(shape[1]), f"{rows[layers[0]].expansivity:.2f}"]
@@ -61,16 +59,14 @@ def _probability_table(study: DeepTransition) -> Table:
 
 
 def _half_table(study: DeepTransition) -> Table:
-    table = Table(title="Expansivity C where ...", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in ("n", "l", "P = 1/2", "95% interval", "P > 1/2 proven", "n → ∞ proven"):
-        table.add_column(header, justify="right", no_wrap=True)
+    headers = ("n", "l", "P = 1/2", "95% interval", "P > 1/2 proven", "n → ∞ proven")
+    table = make_table("Expansivity C where ...", *headers)
     for point in study.half_points:
-        seen = point.half == point.half
         table.add_row(
             str(point.n),
             str(point.layer),
-            f"{point.half:.3f}" if seen else "outside the grid",
-            f"{point.half_low:.3f} .. {point.half_high:.3f}" if seen else "-",
+            f"{point.half:.3f}" if point.half == point.half else "outside the grid",
+            interval(point.half_low, point.half_high),
             f"{point.sufficient:.3f}",
             f"{point.limit:.3f}",
         )

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from polyinj.cli.output import print_written
+from polyinj.cli.tables import interval, make_table
 from polyinj.plots.propagation import plot_comparison
 from polyinj.propagation.propagate import Propagation, propagate
 from polyinj.propagation.random_network import RandomNetwork
@@ -94,7 +95,7 @@ def propagation(
         run = propagate(law, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True)
         paths = run.save(out)
         console.print(_table(run))
-    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+    print_written(paths)
 
 
 def _table(run: Propagation) -> Table:
@@ -102,19 +103,17 @@ def _table(run: Propagation) -> Table:
     title = f"{len(run.values)} networks, seed {run.seed}: mean, 95% interval; below, theory of infinite width"
     last = len(run.layers) - 1
     places = sorted({min(1, last), min(5, last), last // 2, last})
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in ("lens", *(f"layer {run.layers[place]}" for place in places)):
-        table.add_column(header, justify="left" if header == "lens" else "right", no_wrap=True)
+    table = make_table(title, "lens", *(f"layer {run.layers[place]}" for place in places), left=1)
     for name in _SHOWN:
         cells = []
         for place in places:
-            found = _interval(run, name, place)
+            found = _mean(run, name, place)
             cells.append(f"{found}\n{theory[name][place]:.3f}" if name in theory else found)
         table.add_row(name, *cells)
     return table
 
 
-def _interval(run: Propagation, name: str, place: int) -> str:
+def _mean(run: Propagation, name: str, place: int) -> str:
     mean, low, _ = (float(part[place]) for part in run.summary(name))
     error = mean - low
     if not error > 0:
@@ -126,27 +125,22 @@ def _interval(run: Propagation, name: str, place: int) -> str:
 def _comparison_table(runs: dict[str, Propagation]) -> Table:
     first = next(iter(runs.values()))
     lenses = ("cosine", "log_sin2", "stable_rank", "effective_rank", "log_sensitivity")
-    table = Table(
-        title=f"Behind layer {first.layers[-1]}, seed {first.seed}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    for header in ("network", *lenses):
-        table.add_column(header, justify="left" if header == "network" else "right")
+    title = f"Behind layer {first.layers[-1]}, seed {first.seed}"
+    table = make_table(title, "network", *lenses, left=1, wrap=True)
     for name, run in runs.items():
-        table.add_row(name, *(_interval(run, lens, -1) for lens in lenses))
+        table.add_row(name, *(_mean(run, lens, -1) for lens in lenses))
     return table
 
 
 def _injectivity_table(study: AngleInjectivity) -> Table:
     title = f"Widths (2, {study.width}, ...), {study.rows[0].networks} networks, seed {study.seed}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in ("layer", "cosine", "P(injective)", "95% interval", "least", "typical", "condition"):
-        table.add_column(header, justify="right", no_wrap=True)
+    table = make_table(title, "layer", "cosine", "P(injective)", "95% interval", "least", "typical", "condition")
     for row in study.rows:
         table.add_row(
             str(row.layer),
             f"{row.cosine:.3f}",
             f"{row.p_injective:.3f}",
-            f"{row.p_low:.3f} .. {row.p_high:.3f}",
+            interval(row.p_low, row.p_high),
             *(f"{value:.2g}" for value in (row.least, row.typical, row.condition)),
         )
     return table

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
+from polyinj.cli.output import print_written
+from polyinj.cli.tables import make_table
 from polyinj.studies.relaxation import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
 
 
@@ -45,27 +46,16 @@ def relax(
     console = Console()
     for count in sorted({row.steps for row in study.rows}):
         console.print(_table(study, count))
-    console.print(f"wrote {', '.join(str(path) for path in paths)}")
+    print_written(paths)
 
 
 def _table(study: RelaxationStudy, steps: int) -> Table:
     lines = study.rows[0].lines
     title = f"{steps} steps of training, {lines} lines a kind, means over kinds, seed {study.seed}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("relaxation", no_wrap=True)
-    for header in (
-        "lines with jump",
-        "jumps",
-        "largest / width",
-        "loss jump",
-        "tightness",
-        "degree",
-        "gradient change",
-    ):
-        table.add_column(header, justify="right")
+    headers = ("lines with jump", "jumps", "largest / width", "loss jump", "tightness", "degree", "gradient change")
+    table = make_table(title, "relaxation", *headers, left=1, wrap=True)
     for name in dict.fromkeys(row.relaxation for row in study.rows):
         rows = [row for row in study.rows if (row.relaxation, row.steps) == (name, steps)]
-
         table.add_row(
             escape(name),
             f"{sum(row.jumping for row in rows)} of {sum(row.lines for row in rows)}",

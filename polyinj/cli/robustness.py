@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers
+from polyinj.cli.output import print_written
+from polyinj.cli.tables import interval, make_table
 from polyinj.studies.robustness import RobustnessStudy, estimate_robustness
 
 
@@ -44,40 +45,33 @@ def robustness(
     console.print(_row_table(study))
     if any(math.isfinite(fit.n_exponent) for fit in study.fits):
         console.print(_fit_table(study))
-    console.print(f"wrote {', '.join(str(path) for path in paths)}")
-
-
-def _table(title: str, *headers: str) -> Table:
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for header in headers:
-        table.add_column(header, justify="right", no_wrap=True)
-    return table
+    print_written(paths)
 
 
 def _row_table(study: RobustnessStudy) -> Table:
     title = f"Lipschitz constants, {study.rows[0].trials} data sets a shape, seed {study.seed} (medians)"
-    table = _table(title, "d", "n", "k", "method", "fit", "exact", "Lip", "95% interval", "Lip/√(n/k)")
+    table = make_table(title, "d", "n", "k", "method", "fit", "exact", "Lip", "95% interval", "Lip/√(n/k)")
     for row in study.rows:
         seen = math.isfinite(row.lipschitz_high)
         table.add_row(
             *map(str, (row.d, row.n, row.k, row.method, row.fitted, row.exact)),
             f"{row.lipschitz:.3g}" if row.fitted else "-",
-            f"{row.lipschitz_low:.3g} .. {row.lipschitz_high:.3g}" if seen else "-",
+            interval(row.lipschitz_low, row.lipschitz_high, ".3g") if seen else "-",
             f"{row.ratio:.3g}" if row.fitted else "-",
         )
     return table
 
 
 def _fit_table(study: RobustnessStudy) -> Table:
-    table = _table("Lip ~ n^a / k^b; the law says 1/2 for both", "d", "method", "shapes", "a", "95%", "b", "95%")
+    table = make_table("Lip ~ n^a / k^b; the law says 1/2 for both", "d", "method", "shapes", "a", "95%", "b", "95%")
     for fit in study.fits:
         table.add_row(
             str(fit.d),
             fit.method,
             str(fit.shapes),
             f"{fit.n_exponent:.2f}",
-            f"{fit.n_low:.2f} .. {fit.n_high:.2f}",
+            interval(fit.n_low, fit.n_high, ".2f"),
             f"{fit.k_exponent:.2f}",
-            f"{fit.k_low:.2f} .. {fit.k_high:.2f}",
+            interval(fit.k_low, fit.k_high, ".2f"),
         )
     return table
