@@ -1,10 +1,4 @@
-"""Convex polyhedral cones: by inequalities or by rays, converted exactly.
-
-The conversion is done in integers (`polyinj.geometry.exact_cone`) where the input is exact. For float64 input cddlib,
-through the module `cdd` of pycddlib-standalone (GPLv2+, imported here and only on first use), proposes in floating
-point which inequalities are tight on which ray; `polyinj.geometry.cone_check` recomputes every ray in integers and
-proves the list complete, and where it cannot, the conversion is redone in integers.
-"""
+"""Convex polyhedral cones: by inequalities or by rays, converted exactly (`polyinj.geometry.cone_conversion`)."""
 
 from __future__ import annotations
 
@@ -18,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
 from polyinj.exact import arrays
-from polyinj.exact.algebra import IntegerRows, Vectors
+from polyinj.exact.algebra import Vectors
 from polyinj.geometry.angles import IntrinsicVolumes, intrinsic_volumes
 from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, ExactProjection, PointInside, PointOutside
-from polyinj.geometry.cone_check import certified_rays
+from polyinj.geometry.cone_conversion import describe_cone
 from polyinj.geometry.cone_definition import ConeDefinition, orthant_definition, read_definition
 from polyinj.geometry.containment import decide_cone, decide_point
-from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, extreme_rays, signs
+from polyinj.geometry.exact_cone import DoubleDescription, signs
 from polyinj.geometry.exact_projection import project_exactly
 from polyinj.geometry.projection import (
     IntrinsicVolumeEstimate,
@@ -32,10 +26,6 @@ from polyinj.geometry.projection import (
     estimate_intrinsic_volumes,
     project,
 )
-
-EXACT = "double description in integers"
-FLOAT = "cddlib in float64, every ray recomputed and the list proven complete in integers"
-REPAIRED = "double description in integers, after the float64 result of cddlib failed its check"
 
 
 class Cone:
@@ -148,17 +138,7 @@ class Cone:
 
     @cached_property
     def _described(self) -> tuple[DoubleDescription, str]:
-        rows, equalities = ([list(row) for row in part] for part in (self.definition.rows, self.definition.equalities))
-        pointed = PointedRows(rows, equalities, self.definition.dimension)
-        rays: Sequence[Sequence[int]] | None = None
-        method = EXACT
-        if not self.exact and pointed.columns:
-            rays = certified_rays(pointed.rows, pointed.columns, _cdd_tight_sets(pointed.rows))
-            method = FLOAT if rays is not None else REPAIRED
-        if rays is None:
-            rays = extreme_rays(pointed.rows, pointed.columns)
-        described = pointed.describe(rays)
-        return (described if self.definition.kind == "inequalities" else described.dual), method
+        return describe_cone(self.definition, exact=self.exact)
 
     @property
     def description(self) -> DoubleDescription:
@@ -167,7 +147,7 @@ class Cone:
 
     @property
     def method(self) -> str:
-        """How rays were turned into facets or back: one of the constants EXACT, FLOAT and REPAIRED of this module."""
+        """How rays were turned into facets or back: one of the constants of `polyinj.geometry.cone_conversion`."""
         return self._described[1]
 
     @property
@@ -389,15 +369,3 @@ class Cone:
         (262, 510, 228)
         """
         return estimate_intrinsic_volumes(self.definition, samples, seed, level)
-
-
-def _cdd_tight_sets(rows: IntegerRows) -> list[set[int]]:
-    """For each ray that cddlib finds, in float64, the rows that it takes for tight; none where it gives up."""
-    import cdd
-
-    scaled = [[0.0, *(value / max(map(abs, row)) for value in row)] for row in rows]
-    try:
-        matrix = cdd.matrix_from_array(scaled, rep_type=cdd.RepType.INEQUALITY)
-        return [{i for i in tight if i < len(rows)} for tight in cdd.copy_incidence(cdd.polyhedron_from_matrix(matrix))]
-    except RuntimeError:
-        return []

@@ -60,11 +60,7 @@ def search_signs(incumbent: Incumbent, *, gap: float, node_limit: int | None, ti
         nodes += 1
         place = len(signs)
         if place == k:
-            active = [False] * k
-            for neuron, sign in zip(order, signs, strict=True):
-                active[neuron] = sign > 0
-            if incumbent.best is None or incumbent.value(active).exceeds(incumbent.best):
-                incumbent.offer(active, finder.witness(order, signs, point))
+            _offer_cell(incumbent, order, signs, point)
             continue
         neuron = order[place]
         inherited = 0 if point is None else finder.sign(neuron, point)
@@ -84,3 +80,12 @@ def search_signs(incumbent: Incumbent, *, gap: float, node_limit: int | None, ti
             made += 1
             heapq.heappush(heap, (-upper, -made, signed, child, at))
     return SearchEnd(nodes, None, "")
+
+
+def _offer_cell(incumbent: Incumbent, order: list[int], signs: tuple[int, ...], point: Floats | None) -> None:
+    """Offer the cell with these signs of the neurons in order, where its norm is more than that of the best."""
+    active = [False] * len(order)
+    for neuron, sign in zip(order, signs, strict=True):
+        active[neuron] = sign > 0
+    if incumbent.best is None or incumbent.value(active).exceeds(incumbent.best):
+        incumbent.offer(active, incumbent.finder.witness(order, signs, point))

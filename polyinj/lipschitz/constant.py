@@ -188,7 +188,21 @@ def lipschitz_constant(
         points = ascend(jacobians, incumbent.finder.floats, norm, rng, starts=_STARTS, lines=_LINES)
         for point in points[:_OFFERS]:
             incumbent.offer_input(point)
-    most = most_cells(incumbent) if jacobians.neurons else 0
+    cells, end = _search(incumbent, gap=gap, max_cells=max_cells, node_limit=node_limit, time_limit=time_limit)
+    if cells is not None:
+        end = SearchEnd(end.nodes, None, "")
+        upper_by = f"enumeration of {cells} cell{'s' if cells != 1 else ''}"
+    else:
+        stopped = f", stopped by {end.stopped_by}" if end.stopped_by else ""
+        upper_by = f"branch and bound of {end.nodes} nodes{stopped}"
+    return _result(layer, incumbent, cells or 0, end, upper_by, seed)
+
+
+def _search(
+    incumbent: Incumbent, *, gap: float, max_cells: int, node_limit: int | None, time_limit: float | None
+) -> tuple[int | None, SearchEnd]:
+    """Enumerate cells, or branch and bound, whichever promises to end sooner: the number of cells, if all were seen."""
+    most = most_cells(incumbent) if incumbent.jacobians.neurons else 0
     cells, end = None, SearchEnd(0, None, "")
     if most <= min(_FEW_CELLS, max_cells):
         cells = search_cells(incumbent)
@@ -201,13 +215,7 @@ def lipschitz_constant(
             cells = search_cells(incumbent)
             if cells is None and first != node_limit:
                 end = search_signs(incumbent, gap=gap, node_limit=node_limit, time_limit=time_limit)
-    if cells is not None:
-        end = SearchEnd(end.nodes, None, "")
-        upper_by = f"enumeration of {cells} cell{'s' if cells != 1 else ''}"
-    else:
-        stopped = f", stopped by {end.stopped_by}" if end.stopped_by else ""
-        upper_by = f"branch and bound of {end.nodes} nodes{stopped}"
-    return _result(layer, incumbent, cells or 0, end, upper_by, seed)
+    return cells, end
 
 
 def _read(

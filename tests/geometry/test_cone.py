@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import polyinj.geometry.cone as cone_module
+import polyinj.geometry.cone_conversion as conversion
 from polyinj.errors import CertificateError, InputError
-from polyinj.geometry.cone import EXACT, FLOAT, REPAIRED, Cone
+from polyinj.geometry.cone import Cone
 from polyinj.geometry.cone_certificate import ConeInside, ConeOutside, ExactProjection, PointInside, PointOutside
+from polyinj.geometry.cone_conversion import EXACT, FLOAT, REPAIRED
 from polyinj.geometry.exact_cone import double_description
 from polyinj.testing import cones, subspaces
 
@@ -156,8 +157,8 @@ WRONG = {
 def test_a_wrong_float_result_is_refused_and_repaired(monkeypatch, fault):
     right = square()
     assert right.method == FLOAT
-    proposals = cone_module._cdd_tight_sets
-    monkeypatch.setattr(cone_module, "_cdd_tight_sets", lambda rows: fault(proposals(rows)))
+    proposals = conversion._cdd_tight_sets
+    monkeypatch.setattr(conversion, "_cdd_tight_sets", lambda rows: fault(proposals(rows)))
     repaired = square()
     assert repaired.method == REPAIRED
     assert repaired == right
@@ -183,7 +184,7 @@ def test_nearly_parallel_rows_are_never_misjudged(power):
 
 
 def test_exact_cones_never_load_cdd(monkeypatch):
-    monkeypatch.setattr(cone_module, "_cdd_tight_sets", None)
+    monkeypatch.setattr(conversion, "_cdd_tight_sets", None)
     assert len(Cone.from_inequalities([[1, 0], [1, 3]]).rays) == 2
 
 
