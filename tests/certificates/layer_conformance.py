@@ -103,13 +103,13 @@ class Cases:
         self.found = []
 
     def valid(self, name, certificate, weights, bias=None, *, proves, reason, fields=None, asked=..., raw=None):
-        """A certificate that holds; returns what `spoilt` changes."""
+        """A certificate that holds; returns what `tampered` changes."""
         fields = document(certificate) if fields is None else fields
         asked = fields["domain"] if asked is ... else asked
         self.found.append(Case(f"layer-{name}", raw or text(fields), weights, bias, asked, proves, reason))
         return fields, weights, bias, asked
 
-    def spoilt(self, name, start, reason, change=None, *, raw=None, asked=...):
+    def tampered(self, name, start, reason, change=None, *, raw=None, asked=...):
         """The same in one way wrong: `change` alters the fields, `raw` the text."""
         fields, weights, bias, domain = start
         fields = json.loads(json.dumps(fields))
@@ -139,7 +139,7 @@ GENERAL = "injective if the rows are in general position"
 def cases():
     """Every case, in the order of the index."""
     made = Cases()
-    valid, spoilt = made.valid, made.spoilt
+    valid, tampered = made.valid, made.tampered
 
     star = valid(
         "spanning.json",
@@ -298,55 +298,55 @@ def cases():
     )
 
     # Another layer or domain.
-    spoilt("hash.json", star, "the hash is not that of the layer", lambda d: d.update(sha256=d["sha256"][::-1]))
-    spoilt("shape.json", star, "the layer has 5 rows, not 6", put("rows", 6))
-    spoilt("unbiased.json", bias, "the layer in hand has a bias", put("bias", False))
-    spoilt("domain-not-asked.json", boxed, "about a box, and R^n is asked about", asked=None)
-    spoilt(
+    tampered("hash.json", star, "the hash is not that of the layer", lambda d: d.update(sha256=d["sha256"][::-1]))
+    tampered("shape.json", star, "the layer has 5 rows, not 6", put("rows", 6))
+    tampered("unbiased.json", bias, "the layer in hand has a bias", put("bias", False))
+    tampered("domain-not-asked.json", boxed, "about a box, and R^n is asked about", asked=None)
+    tampered(
         "another-domain.json",
         star,
         "about R^n, and a ball is asked about: a checker does not guess",
         asked={"centre": ["0/1", "0/1"], "radius": "1/1"},
     )
     larger = {"centre": ["2/1", "0/1"], "radius": "3/2"}
-    spoilt("larger-ball.json", ball, "the hash is that of a smaller ball", put("domain", larger), asked=larger)
+    tampered("larger-ball.json", ball, "the hash is that of a smaller ball", put("domain", larger), asked=larger)
     # Collisions.
-    spoilt("same-point.json", pair, "x = y", put("y", ["-1/2", "2/1"]))
-    spoilt("images-differ.json", pair, "row 1 is positive at both points and differs", put("y", ["-3/1", "9/4"]))
-    spoilt("outside.json", pair, "y lies outside the box", put("y", ["-4/1", "2/1"]))
-    spoilt("short-point.json", pair, "x has one entry", put("x", ["-1/2"]))
-    spoilt("not-reduced.json", pair, "2/4 is not in lowest terms", put("x", ["-2/4", "2/1"]))
-    spoilt("minus-zero.json", pair, "zero is written 0/1", lambda d: d.update(x=["-0/1", "2/1"]))
-    spoilt("plus-sign.json", pair, "a plus sign", put("x", ["-1/2", "+2/1"]))
-    spoilt("leading-zero.json", pair, "a leading zero", put("x", ["-1/2", "02/1"]))
-    spoilt("no-denominator.json", pair, "an integer is written p/1", put("x", ["-1/2", "2"]))
-    spoilt("json-number.json", pair, "a number of JSON in place of a ratio", put("x", ["-1/2", 2]))
+    tampered("same-point.json", pair, "x = y", put("y", ["-1/2", "2/1"]))
+    tampered("images-differ.json", pair, "row 1 is positive at both points and differs", put("y", ["-3/1", "9/4"]))
+    tampered("outside.json", pair, "y lies outside the box", put("y", ["-4/1", "2/1"]))
+    tampered("short-point.json", pair, "x has one entry", put("x", ["-1/2"]))
+    tampered("not-reduced.json", pair, "2/4 is not in lowest terms", put("x", ["-2/4", "2/1"]))
+    tampered("minus-zero.json", pair, "zero is written 0/1", lambda d: d.update(x=["-0/1", "2/1"]))
+    tampered("plus-sign.json", pair, "a plus sign", put("x", ["-1/2", "+2/1"]))
+    tampered("leading-zero.json", pair, "a leading zero", put("x", ["-1/2", "02/1"]))
+    tampered("no-denominator.json", pair, "an integer is written p/1", put("x", ["-1/2", "2"]))
+    tampered("json-number.json", pair, "a number of JSON in place of a ratio", put("x", ["-1/2", 2]))
     # Clauses.
-    spoilt("clause-sign.json", star, "the relation of clause 0 has a negative coefficient", put("circuits", -1, 0, 0))
-    spoilt("clause-short.json", star, "two vectors of clause 0 are independent", put("circuits", [1, 2], 0))
-    spoilt(
+    tampered("clause-sign.json", star, "the relation of clause 0 has a negative coefficient", put("circuits", -1, 0, 0))
+    tampered("clause-short.json", star, "two vectors of clause 0 are independent", put("circuits", [1, 2], 0))
+    tampered(
         "clause-two-relations.json",
         blocks,
         "the relations among e1, -e1, e2, -e2 form no line, and N + 1 = 3 members are the most",
         put("circuits", [1, 2, 3, 4], 0),
     )
-    spoilt("clause-zero-coefficient.json", blocks, "e2 has the coefficient 0", put("circuits", [1, 3, 2], 0))
-    spoilt("clause-empty.json", star, "a clause without members", lambda d: d["circuits"].append([]))
-    spoilt("clause-row-twice.json", star, "two literals of row 0", put("circuits", [1, -1], 2))
-    spoilt("clause-no-row.json", star, "there is no row 5, and no side", put("circuits", 6, 0, 2))
-    spoilt(
+    tampered("clause-zero-coefficient.json", blocks, "e2 has the coefficient 0", put("circuits", [1, 3, 2], 0))
+    tampered("clause-empty.json", star, "a clause without members", lambda d: d["circuits"].append([]))
+    tampered("clause-row-twice.json", star, "two literals of row 0", put("circuits", [1, -1], 2))
+    tampered("clause-no-row.json", star, "there is no row 5, and no side", put("circuits", 6, 0, 2))
+    tampered(
         "clause-side-positive.json",
         orthant,
         "a side is written -(m + k + 1), never as a positive number",
         lambda d: d["circuits"].append([3, -2]),
     )
-    spoilt(
+    tampered(
         "clause-unused.json",
         star,
         "no tree names the last clause, and it does not hold",
         lambda d: d["circuits"].append([1, 2]),
     )
-    spoilt(
+    tampered(
         "clause-zero-row.json",
         (
             {**document(spanning([*PLUS_MINUS, [0, 0]], circuits=[[1, 3], [2, 4], [5]], tree=[6, 2, 0, 1]))},
@@ -357,88 +357,88 @@ def cases():
         "the zero vector alone is a circuit, and such rows are never named",
     )
     # Trees.
-    spoilt("tree-ends.json", star, "the tree ends inside a node", lambda d: d["trees"][0].pop())
-    spoilt("tree-goes-on.json", star, "an entry follows the last node", lambda d: d["trees"][0].append(5))
-    spoilt("tree-code.json", star, "there is no code 8", put("trees", 8, 0, 2))
-    spoilt("tree-code-of-counts.json", star, "a packing in a rank proof", put("trees", [4, 1, 1, 0], 0))
-    spoilt("tree-empty.json", star, "an empty tree", put("trees", [], 0))
-    spoilt(
+    tampered("tree-ends.json", star, "the tree ends inside a node", lambda d: d["trees"][0].pop())
+    tampered("tree-goes-on.json", star, "an entry follows the last node", lambda d: d["trees"][0].append(5))
+    tampered("tree-code.json", star, "there is no code 8", put("trees", 8, 0, 2))
+    tampered("tree-code-of-counts.json", star, "a packing in a rank proof", put("trees", [4, 1, 1, 0], 0))
+    tampered("tree-empty.json", star, "an empty tree", put("trees", [], 0))
+    tampered(
         "tree-not-free.json",
         star,
         "row 0 is POS and branched on again",
         lambda d: d["trees"][0].__setitem__(slice(2, 2), [3, 0]),
     )
-    spoilt("tree-flat.json", star, "L = {0} has not the rank n - 1", lambda d: d["trees"][0].insert(0, 7))
-    spoilt(
+    tampered("tree-flat.json", star, "L = {0} has not the rank n - 1", lambda d: d["trees"][0].insert(0, 7))
+    tampered(
         "tree-unit.json",
         star,
         "clause 0 has three live literals",
         lambda d: d["trees"][0].__setitem__(slice(0, 0), [1, 0]),
     )
-    spoilt("tree-contradiction.json", star, "clause 0 has a true literal", put("trees", 0, 0, 4))
-    spoilt(
+    tampered("tree-contradiction.json", star, "clause 0 has a true literal", put("trees", 0, 0, 4))
+    tampered(
         "tree-spanning-few.json",
         star,
         "one clause where two dimensions are missing",
         put("trees", [3, 0, 7, 5, 1, 6, 1, 0], 0),
     )
-    spoilt("tree-spanning-rank.json", star, "a transversal takes row 1 twice", put("trees", 0, 0, 8))
-    spoilt(
+    tampered("tree-spanning-rank.json", star, "a transversal takes row 1 twice", put("trees", 0, 0, 8))
+    tampered(
         "tree-packing-overlap.json", count, "the clauses of a packing share live rows", put("trees", [4, 1, 2, 1, 3], 0)
     )
-    spoilt("tree-packing-small.json", blocks, "a packing of no clause shows 0 > 0 rows", put("trees", [4, 1, 0], 0))
-    spoilt("tree-no-budget.json", blocks, "there is no budget 3", put("trees", [4, 3, 1, 0], 0))
+    tampered("tree-packing-small.json", blocks, "a packing of no clause shows 0 > 0 rows", put("trees", [4, 1, 0], 0))
+    tampered("tree-no-budget.json", blocks, "there is no budget 3", put("trees", [4, 3, 1, 0], 0))
     # Counts.
-    spoilt(
+    tampered(
         "trap.json",
         (document(count_as_rank()), TRAP, None, None),
         "a count is no rank: at (1, 1, -1) three active rows have rank 2",
     )
-    spoilt("block-empty.json", blocks, "a block is empty", put("blocks", [[0, 1, 2, 3], []]))
-    spoilt("blocks-shared.json", blocks, "row 2 lies in both blocks", put("blocks", [[0, 2], [1, 2, 3]]))
-    spoilt("block-row-twice.json", count, "row 0 stands twice in its block", lambda d: d["blocks"][0].append(0))
-    spoilt("block-no-row.json", count, "there is no row 5", put("blocks", 5, 0, 4))
-    spoilt(
+    tampered("block-empty.json", blocks, "a block is empty", put("blocks", [[0, 1, 2, 3], []]))
+    tampered("blocks-shared.json", blocks, "row 2 lies in both blocks", put("blocks", [[0, 2], [1, 2, 3]]))
+    tampered("block-row-twice.json", count, "row 0 stands twice in its block", lambda d: d["blocks"][0].append(0))
+    tampered("block-no-row.json", count, "there is no row 5", put("blocks", 5, 0, 4))
+    tampered(
         "blocks-many.json",
         blocks,
         "three blocks, and K + 1 = 2",
         lambda d: d.update(blocks=[[0, 2], [1], [3]], trees=[*d["trees"], [4, 1, 1, 1]]),
     )
-    spoilt("trees-few.json", blocks, "one tree for two blocks", lambda d: d["trees"].pop())
-    spoilt("budget-large.json", count, "K = 2: at some point two rows are active", put("budget", 2))
-    spoilt("budget-all.json", count, "K = 5 of 5 rows", put("budget", 5))
-    spoilt("budget-spanning.json", star, "a spanning proof has the budget n - 1", put("budget", 2))
-    spoilt("position.json", count, "a count assumes general position", put("assumes_general_position", False))
+    tampered("trees-few.json", blocks, "one tree for two blocks", lambda d: d["trees"].pop())
+    tampered("budget-large.json", count, "K = 2: at some point two rows are active", put("budget", 2))
+    tampered("budget-all.json", count, "K = 5 of 5 rows", put("budget", 5))
+    tampered("budget-spanning.json", star, "a spanning proof has the budget n - 1", put("budget", 2))
+    tampered("position.json", count, "a count assumes general position", put("assumes_general_position", False))
     # Balls.
-    spoilt("cut-short.json", ball, "the cut is shorter than the radius", put("cuts", [["-5/4", "0/1"]]))
-    spoilt("cut-turned.json", ball, "with this cut clause 1 does not hold", put("cuts", [["27/20", "0/1"]]))
-    spoilt("cut-linear.json", around, "a ball around 0 without bias has no cuts", put("cuts", [["2/1", "0/1"]]))
-    spoilt("cuts-missing.json", ball, "a proof on a ball has the field cuts", lambda d: d.pop("cuts"))
-    spoilt("cuts-without-ball.json", star, "only a ball has cuts", put("cuts", []))
+    tampered("cut-short.json", ball, "the cut is shorter than the radius", put("cuts", [["-5/4", "0/1"]]))
+    tampered("cut-turned.json", ball, "with this cut clause 1 does not hold", put("cuts", [["27/20", "0/1"]]))
+    tampered("cut-linear.json", around, "a ball around 0 without bias has no cuts", put("cuts", [["2/1", "0/1"]]))
+    tampered("cuts-missing.json", ball, "a proof on a ball has the field cuts", lambda d: d.pop("cuts"))
+    tampered("cuts-without-ball.json", star, "only a ball has cuts", put("cuts", []))
     # Files.
-    spoilt("version.json", star, "another version", put("version", 2))
-    spoilt("field-unknown.json", star, "an unknown field", put("comment", "hello"))
-    spoilt("field-missing.json", star, "the field claim is missing", lambda d: d.pop("claim"))
-    spoilt("integer-decimal.json", star, "1.0 is no integer", put("budget", 1.0))
-    spoilt("integer-true.json", star, "true is no integer", put("budget", True))
-    spoilt("integer-large.json", star, "2^31 is not below 2^31", put("trees", 2**31, 0, 1))
-    spoilt("not-a-number.json", star, "NaN is not JSON", put("budget", float("nan")))
-    spoilt(
+    tampered("version.json", star, "another version", put("version", 2))
+    tampered("field-unknown.json", star, "an unknown field", put("comment", "hello"))
+    tampered("field-missing.json", star, "the field claim is missing", lambda d: d.pop("claim"))
+    tampered("integer-decimal.json", star, "1.0 is no integer", put("budget", 1.0))
+    tampered("integer-true.json", star, "true is no integer", put("budget", True))
+    tampered("integer-large.json", star, "2^31 is not below 2^31", put("trees", 2**31, 0, 1))
+    tampered("not-a-number.json", star, "NaN is not JSON", put("budget", float("nan")))
+    tampered(
         "key-twice.json",
         star,
         "the field version stands there twice",
         raw=lambda t: t.replace(b'"version": 1', b'"version": 1, "version": 1'),
     )
-    spoilt("byte-order-mark.json", star, "a byte order mark", raw=lambda t: b"\xef\xbb\xbf" + t)
-    spoilt("text-behind.json", star, "something follows the object", raw=lambda t: t + b"{}\n")
-    spoilt("not-utf-8.json", star, "the file is not UTF-8", raw=lambda t: t.replace(b"spanning", b"sp\xe4nning"))
-    spoilt(
+    tampered("byte-order-mark.json", star, "a byte order mark", raw=lambda t: b"\xef\xbb\xbf" + t)
+    tampered("text-behind.json", star, "something follows the object", raw=lambda t: t + b"{}\n")
+    tampered("not-utf-8.json", star, "the file is not UTF-8", raw=lambda t: t.replace(b"spanning", b"sp\xe4nning"))
+    tampered(
         "two-members.json.gz",
         flat,
         "two gzip members",
         raw=lambda t: gzip.compress(t[:40], mtime=0) + gzip.compress(t[40:], mtime=0),
     )
-    spoilt(
+    tampered(
         "number-long.json",
         pair,
         "a number of 3000 digits, where the layer needs a few",

@@ -201,10 +201,10 @@ def refused(path, weights, domain):
 @pytest.mark.parametrize("case", sorted(HOSTILE))
 @pytest.mark.parametrize("suffix", [".json", ".json.gz"])
 def test_hostile_files(case, suffix, tmp_path):
-    start, spoil, message = HOSTILE[case]
+    start, tamper, message = HOSTILE[case]
     certificate, weights, domain = start()
     certificate.verify(weights, domain=domain)
-    text = spoil(as_document(certificate, tmp_path))
+    text = tamper(as_document(certificate, tmp_path))
     path = tmp_path / f"hostile{suffix}"
     path.write_bytes(gzip.compress(text, mtime=0) if suffix == ".json.gz" else text)
     said = refused(path, weights, domain)
@@ -272,9 +272,9 @@ def test_what_compresses_too_well_is_stored(tmp_path):
 
 def test_sizes_without_a_layer_at_hand(tmp_path):
     # What a file says of its own layer is no measure: the table of clauses is bounded by the literals.
-    _, spoil = with_columns(10**6, [list(range(1, 26_001)), *[[1]] * 60_000])
+    _, tamper = with_columns(10**6, [list(range(1, 26_001)), *[[1]] * 60_000])
     path = tmp_path / "hostile.json"
-    path.write_bytes(spoil(as_document(spanning()[0], tmp_path)))
+    path.write_bytes(tamper(as_document(spanning()[0], tmp_path)))
     tracemalloc.start()
     try:
         with pytest.raises(CertificateError, match="a clause of 26000 literals among 60001 clauses of 86000 together"):

@@ -1,4 +1,4 @@
-"""Certificates: what is true passes both checkers, and what is spoilt passes neither."""
+"""Certificates: what is true passes both checkers, and what is tampered with passes neither."""
 
 from __future__ import annotations
 
@@ -91,17 +91,17 @@ def document(proof, tmp_path):
     return json.loads((tmp_path / "proof.json").read_text())
 
 
-def both_accept(spoilt, weights, bias, tmp_path):
+def both_accept(tampered, weights, bias, tmp_path):
     """The verdict of the checker and of its slow twin on a parsed document; they must agree."""
-    (tmp_path / "spoilt.json").write_text(json.dumps(spoilt))
+    (tmp_path / "tampered.json").write_text(json.dumps(tampered))
     try:
-        loaded = load_certificate(tmp_path / "spoilt.json")
+        loaded = load_certificate(tmp_path / "tampered.json")
         loaded.verify_depth(weights, bias, loaded.layer.domain)
         fast = True
     except CertificateError:
         fast = False
     try:
-        verify_proof(spoilt, [exact(row) for row in weights], exact(bias))
+        verify_proof(tampered, [exact(row) for row in weights], exact(bias))
         slow = True
     except Refused:
         slow = False
@@ -156,7 +156,7 @@ def test_collision(collision, tmp_path):
         ([Fraction(1, 10**9), -1], [0, -1]),  # row 0 differs a little
     ],
 )
-def test_spoilt_collision(collision, x, y):
+def test_tampered_collision(collision, x, y):
     _, weights, bias = collision
     pair = Collision.of(read_layer(weights, bias, BOX), x, y)
     with pytest.raises(CertificateError, match=r"same point|differ in row|outside the box"):
@@ -284,47 +284,47 @@ def test_proofs_verify(name, suffix, tmp_path):
     assert ("general position" in repr(loaded)) == loaded.assumes_general_position
 
 
-def spoils(doc):
-    """(what, document) for each way to spoil one thing."""
+def tampered_documents(doc):
+    """(what, document) for each way to tamper with one thing."""
 
-    def spoil(what, change):
-        spoilt = copy.deepcopy(doc)
-        change(spoilt)
-        return what, spoilt
+    def tamper(what, change):
+        tampered = copy.deepcopy(doc)
+        change(tampered)
+        return what, tampered
 
     last = len(doc["trees"]) - 1
     clause = max(range(len(doc["circuits"])), key=lambda c: len(doc["circuits"][c]))
-    yield spoil("sign", lambda d: d["circuits"][clause].__setitem__(0, -d["circuits"][clause][0]))
-    yield spoil("literal dropped", lambda d: d["circuits"][clause].pop())
-    yield spoil("row index", lambda d: d["circuits"][clause].__setitem__(0, doc["rows"] + 1))
-    yield spoil("row twice", lambda d: d["circuits"][clause].append(d["circuits"][clause][0]))
-    yield spoil("clause missing", lambda d: d["circuits"].pop())
-    yield spoil(
+    yield tamper("sign", lambda d: d["circuits"][clause].__setitem__(0, -d["circuits"][clause][0]))
+    yield tamper("literal dropped", lambda d: d["circuits"][clause].pop())
+    yield tamper("row index", lambda d: d["circuits"][clause].__setitem__(0, doc["rows"] + 1))
+    yield tamper("row twice", lambda d: d["circuits"][clause].append(d["circuits"][clause][0]))
+    yield tamper("clause missing", lambda d: d["circuits"].pop())
+    yield tamper(
         "subtree dropped", lambda d: d["trees"].__setitem__(last, d["trees"][last][: len(d["trees"][last]) // 2])
     )
-    yield spoil("tree goes on", lambda d: d["trees"][0].append(CONTRADICTION))
-    yield spoil("empty tree", lambda d: d["trees"].__setitem__(0, []))
-    yield spoil("tree missing", lambda d: d["trees"].pop())
-    yield spoil("unknown code", lambda d: d["trees"][0].__setitem__(0, 8))
-    yield spoil("budget", lambda d: d.__setitem__("budget", d["budget"] + 1))
-    yield spoil("another matrix", lambda d: d.__setitem__("sha256", d["sha256"][::-1]))
-    yield spoil("another domain", lambda d: d.__setitem__("domain", _other_domain(d)))
+    yield tamper("tree goes on", lambda d: d["trees"][0].append(CONTRADICTION))
+    yield tamper("empty tree", lambda d: d["trees"].__setitem__(0, []))
+    yield tamper("tree missing", lambda d: d["trees"].pop())
+    yield tamper("unknown code", lambda d: d["trees"][0].__setitem__(0, 8))
+    yield tamper("budget", lambda d: d.__setitem__("budget", d["budget"] + 1))
+    yield tamper("another matrix", lambda d: d.__setitem__("sha256", d["sha256"][::-1]))
+    yield tamper("another domain", lambda d: d.__setitem__("domain", _other_domain(d)))
     if doc.get("cuts"):
         # The first cut is the one without which each of these layers loses information.
-        yield spoil("short cut", lambda d: d["cuts"].__setitem__(0, ["-1299999/1000000", "0/1"]))
-        yield spoil("turned cut", lambda d: d["cuts"].__setitem__(0, ["27/20", "0/1"]))
-        yield spoil("far cut", lambda d: d["cuts"].__setitem__(0, ["-5/1", "0/1"]))
-        yield spoil("cut dropped", lambda d: d["cuts"].pop(0))
-        yield spoil("cuts dropped", lambda d: d["cuts"].clear())
-        yield spoil("no field of cuts", lambda d: d.pop("cuts"))
-        yield spoil("cut of another length", lambda d: d["cuts"][-1].append("0/1"))
-        yield spoil("larger radius", lambda d: d["domain"].__setitem__("radius", "27/20"))
-        yield spoil("smaller radius", lambda d: d["domain"].__setitem__("radius", "1/1"))
-        yield spoil("moved centre", lambda d: d["domain"]["centre"].__setitem__(0, "0/1"))
+        yield tamper("short cut", lambda d: d["cuts"].__setitem__(0, ["-1299999/1000000", "0/1"]))
+        yield tamper("turned cut", lambda d: d["cuts"].__setitem__(0, ["27/20", "0/1"]))
+        yield tamper("far cut", lambda d: d["cuts"].__setitem__(0, ["-5/1", "0/1"]))
+        yield tamper("cut dropped", lambda d: d["cuts"].pop(0))
+        yield tamper("cuts dropped", lambda d: d["cuts"].clear())
+        yield tamper("no field of cuts", lambda d: d.pop("cuts"))
+        yield tamper("cut of another length", lambda d: d["cuts"][-1].append("0/1"))
+        yield tamper("larger radius", lambda d: d["domain"].__setitem__("radius", "27/20"))
+        yield tamper("smaller radius", lambda d: d["domain"].__setitem__("radius", "1/1"))
+        yield tamper("moved centre", lambda d: d["domain"]["centre"].__setitem__(0, "0/1"))
     if doc["blocks"]:
-        yield spoil("block overlap", lambda d: d["blocks"][0].append(d["blocks"][-1][0]))
-        yield spoil("block of no row", lambda d: d["blocks"][0].append(d["rows"]))
-        yield spoil("claim", lambda d: d.update(claim="spanning", assumes_general_position=False))
+        yield tamper("block overlap", lambda d: d["blocks"][0].append(d["blocks"][-1][0]))
+        yield tamper("block of no row", lambda d: d["blocks"][0].append(d["rows"]))
+        yield tamper("claim", lambda d: d.update(claim="spanning", assumes_general_position=False))
 
 
 def _other_domain(doc):
@@ -332,10 +332,10 @@ def _other_domain(doc):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_spoilt_proofs_are_refused(name, tmp_path):
+def test_tampered_proofs_are_refused(name, tmp_path):
     proof, weights, bias = CASES[name]
-    for what, spoilt in spoils(document(proof, tmp_path)):
-        assert not both_accept(spoilt, weights, bias, tmp_path), what
+    for what, tampered in tampered_documents(document(proof, tmp_path)):
+        assert not both_accept(tampered, weights, bias, tmp_path), what
 
 
 @pytest.mark.parametrize("name", ["rank, bias, ball", "rank, ball", "count, bias, ball"])
@@ -384,9 +384,9 @@ def test_proofs_of_another_layer_are_refused(name, tmp_path):
 
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
-def test_random_spoils_divide_no_checkers(data, tmp_path_factory):
+def test_random_tampering_divides_no_checkers(data, tmp_path_factory):
     proof, weights, bias = CASES[data.draw(st.sampled_from(sorted(CASES)))]
-    tmp_path = tmp_path_factory.mktemp("spoilt")
+    tmp_path = tmp_path_factory.mktemp("tampered")
     doc = document(proof, tmp_path)
     for _ in range(data.draw(st.integers(1, 3))):
         field = data.draw(st.sampled_from(["circuits", "trees", "trees", "blocks", "cuts"]))
@@ -420,7 +420,7 @@ def test_random_spoils_divide_no_checkers(data, tmp_path_factory):
 def test_clauses_that_change_places_divide_no_checkers(data, tmp_path_factory):
     name = data.draw(st.sampled_from(sorted(CASES)))
     proof, weights, bias = CASES[name]
-    tmp_path = tmp_path_factory.mktemp("spoilt")
+    tmp_path = tmp_path_factory.mktemp("tampered")
     doc = document(proof, tmp_path)
     tree = data.draw(st.sampled_from(doc["trees"]))
     at = data.draw(st.sampled_from(list(clause_positions(tree))))
@@ -591,11 +591,11 @@ def test_doubles_prove_most_circuits():
     assert _proved_in_doubles(system.rows, circuits, Clock(None)).mean() > 0.99
     check_circuits(system, circuits, Clock(None))
     for flip in range(5):
-        spoilt = circuits.copy()
-        spoilt[:, flip] *= -1
-        assert not _proved_in_doubles(system.rows, spoilt, Clock(None)).any()
+        tampered = circuits.copy()
+        tampered[:, flip] *= -1
+        assert not _proved_in_doubles(system.rows, tampered, Clock(None)).any()
         with pytest.raises(CertificateError, match="not a signed circuit"):
-            check_circuits(system, spoilt, Clock(None))
+            check_circuits(system, tampered, Clock(None))
 
 
 def test_circuits_of_huge_and_tiny_rows():

@@ -1,4 +1,4 @@
-"""Certificates of networks: they verify, survive a file, and are refused when any part of them is spoiled."""
+"""Certificates of networks: they verify, survive a file, and are refused when any part of them is tampered with."""
 
 import gzip
 import json
@@ -105,8 +105,8 @@ def test_points_are_checked(plain):
     weights, proof = plain
     points = list(proof.points)
     for point in ((0, 0), tuple(-entry for entry in points[0]), points[1]):
-        spoiled = replace(proof, points=(point, *points[1:]))
-        refused(spoiled, weights, "hyperplane|not beyond|does not touch|names a neuron|bound|in one region")
+        tampered = replace(proof, points=(point, *points[1:]))
+        refused(tampered, weights, "hyperplane|not beyond|does not touch|names a neuron|bound|in one region")
     refused(replace(proof, points=((1, 2, 3), *points[1:])), weights, "expected 2 integers")
 
 
@@ -135,20 +135,20 @@ def test_facets_are_checked(plain):
     first, *others = proof.facets
     (layer, neuron, beyond), second = first
 
-    def spoiled(*facets):
+    def tampered(*facets):
         return replace(proof, facets=(facets, *others))
 
-    refused(spoiled((layer, neuron, 0), second), weights, "not beyond")
-    refused(spoiled((layer, neuron, second[2]), second), weights, "not beyond|does not touch")
-    refused(spoiled((3, neuron, beyond), second), weights, "names neuron")
-    refused(spoiled((layer, 12, beyond), second), weights, "names neuron")
-    refused(spoiled((layer, neuron, -1), second), weights, "not listed")
-    refused(spoiled(second), weights, "leave it a line|do not bound")
+    refused(tampered((layer, neuron, 0), second), weights, "not beyond")
+    refused(tampered((layer, neuron, second[2]), second), weights, "not beyond|does not touch")
+    refused(tampered((3, neuron, beyond), second), weights, "names neuron")
+    refused(tampered((layer, 12, beyond), second), weights, "names neuron")
+    refused(tampered((layer, neuron, -1), second), weights, "not listed")
+    refused(tampered(second), weights, "leave it a line|do not bound")
     # Whatever lies beyond the wall and is no neighbour is refused for the signs that change on the way.
     messages = []
     for other in set(range(len(proof.points))) - {0, beyond}:
         with pytest.raises(CertificateError) as fault:
-            spoiled((layer, neuron, other), second).verify(weights)
+            tampered((layer, neuron, other), second).verify(weights)
         messages.append(str(fault.value))
     assert any("does not touch" in message for message in messages)
     assert any("not beyond" in message for message in messages)
@@ -165,7 +165,7 @@ def test_every_facet_counts():
 def test_separations_are_checked(separated):
     (pair, *rest) = separated.separations
     refused(replace(separated, separations=tuple(rest)), SEPARATED, "nothing separates")
-    for spoiled, message in (
+    for tampered, message in (
         (replace(pair, row=tuple(-entry for entry in pair.row)), "does not separate"),
         (replace(pair, row=(0,) * len(pair.row)), "are not separated"),
         (replace(pair, row=pair.row[1:]), "entries"),
@@ -173,7 +173,7 @@ def test_separations_are_checked(separated):
         (replace(pair, parts=((99, ()), pair.parts[1])), "no such region"),
         (replace(pair, parts=((0, (7,)), pair.parts[1])), "not positive in the region"),
     ):
-        refused(replace(separated, separations=(spoiled, *rest)), SEPARATED, message)
+        refused(replace(separated, separations=(tampered, *rest)), SEPARATED, message)
 
 
 def test_other_networks_are_refused(plain):
@@ -209,13 +209,13 @@ def test_proofs_with_biases():
 def test_collisions_are_checked():
     collision = decide_network_injectivity(FOLD).certificate
     collision.verify(FOLD)
-    for spoiled, message in (
+    for tampered, message in (
         (replace(collision, x=collision.y), "the same point"),
         (replace(collision, x=(3, 5)), "differ behind layer 2"),
         (replace(collision, layer=1), "differ behind layer 1"),
     ):
         with pytest.raises(CertificateError, match=message):
-            spoiled.verify(FOLD)
+            tampered.verify(FOLD)
     deeper = [*FOLD, np.eye(3, dtype=int)]
     late = NetworkCollision.of(read_chain(deeper), collision.x, collision.y, 3)
     with pytest.raises(CertificateError, match="agree before layer 3"):
@@ -337,8 +337,8 @@ def test_a_wall_twice():
         (2, neuron, beyond),
         (2, (neuron + 2) % 4, beyond),
     ):
-        spoiled = replace(proof, facets=((*first, twin), *others))
-        refused(spoiled, weights, "two facets of region 0 have the same wall|names a neuron that vanishes")
+        tampered = replace(proof, facets=((*first, twin), *others))
+        refused(tampered, weights, "two facets of region 0 have the same wall|names a neuron that vanishes")
 
 
 def test_separations_that_are_not_needed(separated):
@@ -348,9 +348,9 @@ def test_separations_that_are_not_needed(separated):
     replace(separated, separations=(turned,)).verify(SEPARATED)
     refused(replace(separated, separations=(pair, turned)), SEPARATED, "are separated twice")
     for parts in (((0, ()), (0, ())), ((0, ()), (2, ()))):
-        spoiled = replace(pair, parts=parts, row=(1,) * len(pair.row))
-        refused(replace(separated, separations=(spoiled,)), SEPARATED, "are not two parts")
-    refused(replace(separated, separations=(pair, spoiled) * 9), SEPARATED, "the network has . pairs of parts")
+        tampered = replace(pair, parts=parts, row=(1,) * len(pair.row))
+        refused(replace(separated, separations=(tampered,)), SEPARATED, "are not two parts")
+    refused(replace(separated, separations=(pair, tampered) * 9), SEPARATED, "the network has . pairs of parts")
 
 
 def test_names_of_parts():
@@ -432,7 +432,7 @@ def signed(n):
 
 
 def hostile():
-    """name: (network, how the document of its proof is spoiled, what is said)."""
+    """name: (network, how the document of its proof is tampered with, what is said)."""
     pair = {"parts": [[0], [1]], "row": ["1"] * 4}
     huge = "7" * 3_000_000
     return {
@@ -487,14 +487,14 @@ def hostile():
 @pytest.mark.parametrize("case", sorted(hostile()))
 def test_hostile_files(tmp_path, case):
     """Each is refused in a second of CPU time and 200 MB."""
-    n, spoil, message = hostile()[case]
+    n, tamper, message = hostile()[case]
     weights = signed(n)
     path = tmp_path / "hostile.json"
     if n < 20:
         decide_network_injectivity(weights).certificate.save(path)
     else:
         NetworkCollision.of(read_chain(weights), [0] * n, [1] * n, 1).save(path)
-    path.write_text(json.dumps(spoil(json.loads(path.read_text())), separators=(",", ":")))
+    path.write_text(json.dumps(tamper(json.loads(path.read_text())), separators=(",", ":")))
     started = time.process_time()
     with pytest.raises(CertificateError) as fault:
         verify_network_certificate(path, weights)

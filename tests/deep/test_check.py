@@ -73,9 +73,9 @@ def test_the_first_layer_that_fails_shows_its_collision():
         assert check.reason == "layer 1 maps two points to the same image"
         replay(check.network, check.collision)
         check.verify()
-        spoiled = replace(check, collision=(check.collision[0], tuple(e + 100 for e in check.collision[1])))
+        tampered = replace(check, collision=(check.collision[0], tuple(e + 100 for e in check.collision[1])))
         with pytest.raises(CertificateError, match="do not collide"):
-            spoiled.verify()
+            tampered.verify()
         with pytest.raises(CertificateError, match="do not collide"):
             replace(check, collision=(check.collision[0],) * 2).verify()
 

@@ -252,9 +252,9 @@ def test_rows_nearly_opposite_and_more_circuits_than_dimensions_missing():
 )
 def test_a_proof_that_the_checker_refuses_is_no_verdict(rows, options, monkeypatch):
     def refuse(*arguments, **keywords):
-        raise CertificateError("spoiled")
+        raise CertificateError("tampered")
 
     assert decide_injectivity(rows, **options).verdict is Verdict.INJECTIVE
     monkeypatch.setattr(InjectivityProof, "verify", refuse)
-    with pytest.raises(InternalError, match=r"refused by the checker \(spoiled\).*weights=\[\["):
+    with pytest.raises(InternalError, match=r"refused by the checker \(tampered\).*weights=\[\["):
         decide_injectivity(rows, **options)

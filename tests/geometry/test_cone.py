@@ -200,14 +200,14 @@ def test_points_come_with_proof(cone, point, denominator):
     inside = all(_dot(row, point) >= 0 for row in described.facets)
     inside = inside and not any(_dot(row, point) for row in described.equations)
     assert isinstance(certificate, PointInside) == inside == cone.contains(point)
-    for spoiled in _spoiled_points(certificate):
+    for tampered in _tampered_points(certificate):
         with pytest.raises(CertificateError):
-            spoiled.verify(cone.definition)
+            tampered.verify(cone.definition)
     with pytest.raises(CertificateError, match="another cone"):
         certificate.verify(Cone.orthant([1, 1, 1, 1]).definition)
 
 
-def _spoiled_points(certificate):
+def _tampered_points(certificate):
     """The certificate with one entry changed so that it must be wrong."""
     point = certificate.point
     yield dataclasses.replace(certificate, point=point[1:])
@@ -271,19 +271,19 @@ def test_containment_comes_with_proof(first, second):
     assert first.contains_cone(first)
     if isinstance(certificate, ConeInside):
         for k in range(len(certificate.members)):
-            spoiled = dataclasses.replace(certificate, members=certificate.members[:k] + certificate.members[k + 1 :])
+            tampered = dataclasses.replace(certificate, members=certificate.members[:k] + certificate.members[k + 1 :])
             with pytest.raises(CertificateError):
-                spoiled.verify(inner, second.definition)
+                tampered.verify(inner, second.definition)
     else:
         origin = (Fraction(0),) * 3
-        spoiled = dataclasses.replace(certificate, outside=dataclasses.replace(certificate.outside, point=origin))
+        tampered = dataclasses.replace(certificate, outside=dataclasses.replace(certificate.outside, point=origin))
         with pytest.raises(CertificateError):
-            spoiled.verify(inner, second.definition)
+            tampered.verify(inner, second.definition)
         with pytest.raises(CertificateError):
             certificate.verify(second.definition, first.definition)
 
 
-def test_spoiled_cone_certificates():
+def test_tampered_cone_certificates():
     small, large = Cone.from_rays([[1, 0], [1, 1]]), Cone.orthant([1, 1])
     certificate = large.decide_cone(small)
     assert isinstance(certificate, ConeInside)
@@ -339,13 +339,13 @@ def test_exact_projections_come_with_proof(cone, data):
     assert [float(v) for v in found.projection] == pytest.approx(cone.project(point).projection, abs=1e-9)
     assert (found.squared_distance == 0) == cone.contains(point)
     nowhere = tuple(v + 1 for v in found.projection)
-    for spoiled in (
+    for tampered in (
         dataclasses.replace(found, projection=nowhere),
         dataclasses.replace(found, multipliers=tuple(v - 1 for v in found.multipliers)),
         dataclasses.replace(found, multipliers=found.multipliers[1:]),
     ):
         with pytest.raises(CertificateError):
-            spoiled.verify(cone.definition)
+            tampered.verify(cone.definition)
     with pytest.raises(CertificateError, match="another cone"):
         found.verify(Cone.orthant([0] * 5).definition)
 

@@ -95,7 +95,7 @@ def test_trivial_subspaces_and_unions():
 
 
 @given(problems, st.data())
-def test_spoiled_certificates_are_refused(problem, data):
+def test_tampered_certificates_are_refused(problem, data):
     union, matrix = problem
     k = union.max_positive
     found = union.decide_meeting(matrix)
@@ -105,12 +105,12 @@ def test_spoiled_certificates_are_refused(problem, data):
                 found.verify(other, k)
     with pytest.raises(CertificateError, match="another problem"):
         found.verify(matrix, k + 1)
-    for spoiled in _spoiled(found, data):
+    for tampered in _tampered(found, data):
         with pytest.raises(CertificateError):
-            spoiled.verify(matrix, k)
+            tampered.verify(matrix, k)
 
 
-def _spoiled(found, data):
+def _tampered(found, data):
     if isinstance(found, OrthantWitness):
         yield dataclasses.replace(found, x=(0,) * len(found.x))
         yield dataclasses.replace(found, x=(*found.x, 0))

@@ -213,9 +213,9 @@ def test_threads_and_counting(workers):
     assert decision.assumes_general_position
     decision.verify()
     cut = decision.certificate.cuts[0]
-    spoilt = replace(decision.certificate, cuts=(tuple(x / 2 for x in cut), *decision.certificate.cuts[1:]))
+    tampered = replace(decision.certificate, cuts=(tuple(x / 2 for x in cut), *decision.certificate.cuts[1:]))
     with pytest.raises(CertificateError):
-        spoilt.verify(weights, bias, decision.layer.domain)
+        tampered.verify(weights, bias, decision.layer.domain)
     with pytest.raises(CertificateError):
         replace(decision.certificate, cuts=decision.certificate.cuts[1:]).verify(weights, bias, decision.layer.domain)
 

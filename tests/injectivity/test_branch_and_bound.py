@@ -298,7 +298,7 @@ def test_the_arrangement_saves_more_than_half_of_the_nodes():
 # ---- Proofs, slices and parts ----
 
 
-def test_a_spoiled_proof_is_refused():
+def test_a_tampered_proof_is_refused():
     W = gaussian(30, 4, 3)
     status, search, rows, sides = search_count(W, 3)
     assert status == Status.DONE

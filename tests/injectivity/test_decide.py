@@ -374,7 +374,7 @@ def test_depth_equals_the_twin(rows):
     result.verify()
 
 
-def test_a_spoiled_depth_is_refused():
+def test_a_tampered_depth_is_refused():
     from dataclasses import replace
 
     result = tukey_depth(gaussian(20, 3))

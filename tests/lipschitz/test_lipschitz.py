@@ -218,10 +218,10 @@ def test_reports():
     assert lipschitz_constant(*network, seed=3).power == lipschitz_constant(*network, seed=4).power
 
 
-def test_spoiled_results_do_not_verify():
+def test_tampered_results_do_not_verify():
     weights, bias, output = [[1, 0], [0, 1], [-1, -1]], [0, 0, 1], [2, 1, 1]
     constant = lipschitz_constant(weights, bias, output)
-    for spoiled, message in [
+    for tampered, message in [
         (replace(constant, lower=constant.lower + 1), "has norm"),
         (replace(constant, power=Fraction(4)), "has norm"),
         (replace(constant, signs=(1, 1, 1)), "other signs"),
@@ -229,7 +229,7 @@ def test_spoiled_results_do_not_verify():
         (replace(constant, point=(Fraction(1),)), "interior of the domain"),
     ]:
         with pytest.raises(CertificateError, match=message):
-            spoiled.verify(weights, bias, output)
+            tampered.verify(weights, bias, output)
     with pytest.raises(CertificateError, match="interior of the domain"):
         constant.verify(weights, bias, output, Ball([-9, -9], 1))
 
