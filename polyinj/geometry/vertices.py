@@ -6,7 +6,7 @@ A chart (flat i, slice k) of geometry/sweep.py is the affine space
 
 slice k lies "at f_1 = -t_1, f_2 = -t_2, ..." with t_2 far beyond t_1, scaled so that the last form is 1. So a row's
 sign at a vertex is that of its first nonzero coefficient at -f_k, ..., -f_1, w_i, when it is written in the basis of
-the forms and of the tight rows. In general position the first coefficient is never zero, and the kernel looks at no
+the forms and of the tight rows. In general position the first coefficient is never zero, and the kernel reads no
 other.
 
 A degenerate vertex is zero on more rows than the dimension asks for, so several subsets of rows meet in it. It is taken

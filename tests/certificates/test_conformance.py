@@ -1,4 +1,4 @@
-"""The certificates of docs/conformance, for other checkers: this one and its slow twin agree with the index."""
+"""The certificates of docs/conformance, for other checkers: this one and its slow reference agree with the index."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def document(proof, tmp_path):
 
 
 def both_accept(tampered, weights, bias, tmp_path):
-    """The verdict of the checker and of its slow twin on a parsed document; they must agree."""
+    """The verdict of the checker and of its slow reference on a parsed document; they must agree."""
     (tmp_path / "tampered.json").write_text(json.dumps(tampered))
     try:
         loaded = load_certificate(tmp_path / "tampered.json")

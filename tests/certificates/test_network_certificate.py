@@ -331,13 +331,13 @@ def test_a_wall_twice():
     first, *others = proof.facets
     (layer, neuron, beyond), _ = first
     assert layer == 1
-    for twin in (
+    for double in (
         (1, neuron, beyond),
         (1, (neuron + 2) % 4, beyond),
         (2, neuron, beyond),
         (2, (neuron + 2) % 4, beyond),
     ):
-        tampered = replace(proof, facets=((*first, twin), *others))
+        tampered = replace(proof, facets=((*first, double), *others))
         refused(tampered, weights, "two facets of region 0 have the same wall|names a neuron that vanishes")
 
 

@@ -1,4 +1,4 @@
-"""Deep injectivity against a slow twin, symmetries, trouble, and every certificate replayed."""
+"""Deep injectivity against a slow reference, symmetries, trouble, and every certificate replayed."""
 
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ from polyinj.certificates.relu_chain import homogeneous_images, read_chain
 
 
 def check(decision, failing):
-    """The verdict is that of the twin, and its certificate holds."""
+    """The verdict is that of the reference, and its certificate holds."""
     assert decision.verdict is (Verdict.INJECTIVE if failing is None else Verdict.NOT_INJECTIVE)
     assert decision.first_failing_layer == failing
     assert decision.injective_layers == (decision.network.depth if failing is None else failing - 1)

@@ -76,7 +76,7 @@ def test_a_fit_to_what_is_expected_is_the_curve():
 
 
 def test_intervals_are_where_the_profile_falls_by_half_a_quantile():
-    """Slow twin: maximise over the other two coefficients with the quantity fixed at each end."""
+    """Slow reference: maximise over the other two coefficients with the quantity fixed at each end."""
     counts = drawn(gumbel, GRID, 60, np.random.default_rng(1))
     fit = fit_response(counts, LINKS["loglog"])
     z = fit.scaled(counts.positions)

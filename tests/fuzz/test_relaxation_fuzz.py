@@ -1,4 +1,4 @@
-"""Bounds of networks of every family: sound at rational points, and in rationals those of the slow twin.
+"""Bounds of networks of every family: sound at rational points, and in rationals those of the slow reference.
 
     POLYINJ_FUZZ_CASES=100000 POLYINJ_FUZZ_SEED=1000000 pytest tests/fuzz/test_relaxation_fuzz.py
 
@@ -63,14 +63,14 @@ def try_case(seed):
     """One network, by one rule in rationals, and by all in floats."""
     rng = np.random.default_rng(seed)
     names, layers, lower, upper = draw_network(rng)
-    network, twin = Network(tuple(layers), "fuzz"), exactly(layers)
+    network, exact = Network(tuple(layers), "fuzz"), exactly(layers)
     refused = False
     try:
         ends = [Fraction(a) for a in lower.tolist()], [Fraction(b) for b in upper.tolist()]
-        values = [relaxation.output(twin, list(x)) for x in points_of(lower, upper, rng)]
+        values = [relaxation.output(exact, list(x)) for x in points_of(lower, upper, rng)]
         rule = Relaxation.parse(RULES[seed % len(RULES)])
         found = bound_network(network, lower, upper, rule, exact=True)
-        expected = relaxation.bounds(twin, *ends, rule.rule, rule.parameter)
+        expected = relaxation.bounds(exact, *ends, rule.rule, rule.parameter)
         for bounds, others in zip(found.hidden, expected, strict=True):
             assert [part.tolist() for part in bounds] == list(map(list, others))
         if (lower < upper).all():

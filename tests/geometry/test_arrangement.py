@@ -25,7 +25,7 @@ from polyinj.testing import integer_matrices
 from polyinj.theory.euler import expected_face_counts
 
 CASES = int(os.environ.get("POLYINJ_CASES", "300"))
-# Row counts by n that keep the slow twin fast.
+# Row counts by n that keep the slow reference fast.
 MOST_ROWS = {1: 6, 2: 8, 3: 7, 4: 6}
 
 

@@ -47,10 +47,10 @@ def test_polar_is_the_negative_of_the_dual():
 
 
 @given(cones(floats=True))
-def test_float_cones_equal_their_exact_twins(cone):
+def test_float_cones_equal_exact_ones(cone):
     rows, equalities = ([list(row) for row in part] for part in (cone.definition.rows, cone.definition.equalities))
-    twin = double_description(rows, equalities, cone.ambient_dimension)
-    assert cone.description == (twin if cone.definition.kind == "inequalities" else twin.dual)
+    expected = double_description(rows, equalities, cone.ambient_dimension)
+    assert cone.description == (expected if cone.definition.kind == "inequalities" else expected.dual)
     assert cone.rays.dtype == cone.lines.dtype == cone.facets.dtype == cone.equations.dtype == np.float64
     assert not len(cone.rays) or (np.abs(cone.rays).max(axis=1) == 1).all()
 

@@ -1,4 +1,4 @@
-"""The ray sweep against a slow twin, identities, symmetries and trouble."""
+"""The ray sweep against a slow reference, identities, symmetries and trouble."""
 
 from fractions import Fraction
 from itertools import combinations
@@ -27,7 +27,7 @@ def cells(m, n):
     return 2 * sum(comb(m - 1, i) for i in range(n))
 
 
-def twin(rows):
+def reference_counts(rows):
     """F[d][p] by brute force in Fractions."""
     exact_rows = [[Fraction(entry) for entry in row] for row in rows.tolist()]
     return face_lattice.face_counts(face_lattice.covectors(exact_rows), *rows.shape)
@@ -36,13 +36,13 @@ def twin(rows):
 @settings(max_examples=60)
 @given(general_position_matrices(max_rows=7, max_columns=4))
 def test_face_counts_equal_the_twin(rows):
-    assert Arrangement(rows).face_counts().tolist() == twin(rows)
+    assert Arrangement(rows).face_counts().tolist() == reference_counts(rows)
 
 
 @pytest.mark.parametrize(("m", "n"), [(1, 1), (6, 1), (2, 2), (9, 2), (3, 3), (8, 3), (7, 4), (7, 5)])
 def test_face_counts_of_gaussian_rows_equal_the_twin(m, n):
     rows = gaussian(m, n)
-    assert Arrangement(rows).face_counts().tolist() == twin(rows)
+    assert Arrangement(rows).face_counts().tolist() == reference_counts(rows)
 
 
 @pytest.mark.parametrize(("m", "n"), [(20, 2), (12, 3), (20, 4), (17, 5), (14, 6), (12, 7), (10, 8)])
@@ -104,7 +104,7 @@ def test_the_sweep_recognises_dependent_rows(rows):
     n = rows.shape[1]
     exact_rows = [[Fraction(entry) for entry in row] for row in rows.tolist()]
     if all(injectivity.rank(list(chosen)) == n for chosen in combinations(exact_rows, n)):
-        assert sweep(arrays.read_matrix(rows)).face_counts.tolist() == twin(rows)
+        assert sweep(arrays.read_matrix(rows)).face_counts.tolist() == reference_counts(rows)
     else:
         with pytest.raises(InputError, match=r"row \d+ is zero|are parallel|are linearly dependent"):
             sweep(arrays.read_matrix(rows))
@@ -127,12 +127,12 @@ def test_degeneracy_is_named():
 @pytest.mark.parametrize("scale", [1e-320, 1e-300, 1.0, 1e300])
 def test_scales_beyond_the_range_of_products(scale):
     rows = np.array([[3, 1], [-1, 2], [-2, -5], [1, -1]], dtype=float) * scale
-    assert Arrangement(rows).face_counts().tolist() == twin(rows)
+    assert Arrangement(rows).face_counts().tolist() == reference_counts(rows)
 
 
 def test_entries_of_very_different_size():
     rows = np.array([[1e300, 1e-300, 1], [1, 1e300, 1e-300], [1e-300, 1, 1e300], [5e-324, 1, 2], [-1, 5e-324, 1]])
-    assert Arrangement(rows).face_counts().tolist() == twin(rows)
+    assert Arrangement(rows).face_counts().tolist() == reference_counts(rows)
 
 
 def test_signs_that_floats_cannot_settle():
@@ -140,7 +140,7 @@ def test_signs_that_floats_cannot_settle():
     for seed in range(60):
         rows = gaussian(5, 3, seed)
         rows[4] = rows[0] * rows[1, 0] + rows[1] / 3
-        assert Arrangement(rows).face_counts().tolist() == twin(rows)
+        assert Arrangement(rows).face_counts().tolist() == reference_counts(rows)
 
 
 @pytest.mark.parametrize(("m", "n", "depths"), [(35, 5, [7, 5, 7]), (54, 6, [9])])

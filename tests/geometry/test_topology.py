@@ -96,7 +96,7 @@ def test_representatives_lie_in_their_components():
 
 
 def brute_force_betti(rows, limit):
-    """Ranks of the whole boundary matrices of the faces of the slow twin."""
+    """Ranks of the whole boundary matrices of the faces of the slow reference."""
     n = len(rows[0])
     faces = face_lattice.covectors(rows)
     levels = [

@@ -77,7 +77,7 @@ def test_gaussian_layers_near_the_radius_where_they_lose_information(m, n, seed)
     weights, bias = rng.standard_normal((m, n)), np.abs(rng.standard_normal(m))
     centre = rng.standard_normal(n) / 8
     low, high = distance_of_information_loss(weights, bias, centre, 2.0**-6, 16.0)
-    # The slow twin takes minutes for more inputs.
+    # The slow reference takes minutes for more inputs.
     check(weights, bias, Ball(centre, low), True, by_reference=n < 8, rank_proof=True)
     decision = check(weights, bias, Ball(centre, high), False)
     # No other search finds a point in the smaller ball, and a walk finds one in the larger.

@@ -1,4 +1,4 @@
-"""Inverting one layer: round trips, refusals, and the stability constant against the cells of the slow twin."""
+"""Inverting one layer: round trips, refusals, and the stability constant against the cells of the slow reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The slow, obvious twin of the enumeration: covectors as compositions of cocircuits, all in Fractions."""
+"""The slow, obvious reference of the enumeration: covectors as compositions of cocircuits, all in Fractions."""
 
 from fractions import Fraction
 from itertools import combinations

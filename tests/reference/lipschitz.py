@@ -1,4 +1,4 @@
-"""A slow, obvious twin of networks/lipschitz.py: every sign pattern, each with a linear program in Fractions."""
+"""A slow, obvious reference of the Lipschitz constant: every sign pattern, each with a linear program in Fractions."""
 
 from fractions import Fraction
 from itertools import combinations, product

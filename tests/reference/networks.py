@@ -1,4 +1,4 @@
-"""A slow, obvious twin of networks/deep.py: every sign vector of every neuron, every pair of open faces, exactly."""
+"""A slow, obvious reference of deep networks: every sign vector of every neuron, every pair of open faces, exactly."""
 
 from polyinj.exact.farkas import solve_strictly
 

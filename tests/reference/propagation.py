@@ -1,4 +1,4 @@
-"""Slow, obvious twins of networks/propagation.py: plain arrays and definitions, and rational arithmetic."""
+"""Slow, obvious references of propagation: plain arrays and definitions, and rational arithmetic."""
 
 import math
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""A slow, obvious twin of the relaxations: one neuron at a time, in Fractions, each rule as its paper states it."""
+"""A slow, obvious reference of the relaxations: neuron by neuron, in Fractions, each rule as its paper states it."""
 
 from fractions import Fraction
 from itertools import count

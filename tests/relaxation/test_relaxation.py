@@ -1,4 +1,4 @@
-"""Relaxations: a twin in Fractions, samples, the exact range, rounding, identities between rules, bad input."""
+"""Relaxations: a reference in Fractions, samples, the exact range, rounding, identities between rules, bad input."""
 
 from fractions import Fraction
 from itertools import pairwise, product
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.relaxation import bounds as twin
+from reference.relaxation import bounds as reference_bounds
 from reference.relaxation import output
 from scipy.optimize import linprog
 
@@ -53,7 +53,7 @@ def test_exact_bounds_are_those_of_the_twin(name, integers):
         layers = draw(rng, (2, 3, 3, 2), integers=integers, biases=trial % 2 == 0)
         lower, upper = sides(2, Fraction(3, 4), trial % 3)
         found = bound_network(network(layers), lower, upper, rule, exact=True)
-        expected = twin(layers, lower, upper, rule.rule, rule.parameter)
+        expected = reference_bounds(layers, lower, upper, rule.rule, rule.parameter)
         for (low, high), (least, most) in zip(found.hidden, expected, strict=True):
             assert low.tolist() == least
             assert high.tolist() == most

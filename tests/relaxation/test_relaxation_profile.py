@@ -8,7 +8,7 @@ import pytest
 from flint import fmpq, fmpq_poly
 from hypothesis import given
 from hypothesis import strategies as st
-from reference.relaxation import bounds as twin
+from reference.relaxation import bounds as reference_bounds
 
 from polyinj import BudgetExceeded, InputError, Network, NetworkLayer, bound_network, relaxation_profile
 from polyinj.exact.real_roots import RealRoot, roots_between, squarefree
@@ -66,7 +66,7 @@ def bound_at(start, end, name, t, radius):
     """The bound by the slow twin."""
     rule = Relaxation.parse(name)
     n = start.widths[0]
-    return twin(between(start, end, t), [-radius] * n, [radius] * n, rule.rule, rule.parameter)[-1][0][0]
+    return reference_bounds(between(start, end, t), [-radius] * n, [radius] * n, rule.rule, rule.parameter)[-1][0][0]
 
 
 RADIUS = Fraction(1, 2)
@@ -80,7 +80,7 @@ def profile_of(name, seed, widths, radius=RADIUS):
 
 @pytest.mark.parametrize("name", [*VERDICTS, "symbolic"])
 def test_every_jump_is_confirmed_and_none_is_missed(name):
-    """On both sides of each event the twin, in rationals, nears the reported limits; between events it is the piece."""
+    """On both sides of each event the reference, in rationals, nears the reported limits; between them, the piece."""
     jumps = 0
     for seed, widths in enumerate([(2, 6, 1), (2, 4, 3, 1), (1, 3, 2, 2, 1), (3, 5, 2, 1)]):
         start, end, profile = profile_of(name, seed, widths)

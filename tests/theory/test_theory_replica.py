@@ -1,4 +1,4 @@
-"""The Parisi functional against a slow twin, its gradient, and the replica predictions."""
+"""The Parisi functional against a slow reference, its gradient, and the replica predictions."""
 
 import math
 from itertools import pairwise
