@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/* polyinj/injectivity/*.pyx polyinj/injectivity/csrc/*)
 
 # What has depended on the kernels that OpenBLAS picks for a processor.
-SUSPECTS := tests/lipschitz/test_interpolate.py tests/injectivity/test_invert.py polyinj/lipschitz
+SUSPECTS := tests/lipschitz/test_interpolate.py tests/studies/test_robustness.py tests/injectivity/test_invert.py polyinj/lipschitz
 
 .PHONY: run test test-quick test-kernels test-debug fuzz lint bench clean
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.injectivity import dot
 
 from polyinj.exact import algebra, arrays
 from polyinj.exact import farkas as farkas_module
@@ -65,16 +66,12 @@ def test_symmetries(matrix, data):
     assert describe(scaled) == cone
     assert describe([*rows, rows[0], [sum(column) for column in zip(*rows, strict=True)]]) == cone
     rotation = data.draw(rational_rotations(matrix.shape[1]))
-    turned = arrays.integer_rows(np.array([[_dot(row, q) for q in rotation] for row in rows], dtype=object))
-    rays = [[_dot(q, ray) for q in rotation] for ray in (*cone.rays, *cone.lines)]
+    turned = arrays.integer_rows(np.array([[dot(row, q) for q in rotation] for row in rows], dtype=object))
+    rays = [[dot(q, ray) for q in rotation] for ray in (*cone.rays, *cone.lines)]
     image = describe(turned)
     assert len(image.rays) == len(cone.rays)
-    assert all(_dot(row, ray) >= 0 for row in turned for ray in rays[: len(cone.rays)])
-    assert not any(_dot(row, line) for row in turned for line in rays[len(cone.rays) :])
-
-
-def _dot(a, b):
-    return sum((x * y for x, y in zip(a, b, strict=True)), Fraction(0))
+    assert all(dot(row, ray) >= 0 for row in turned for ray in rays[: len(cone.rays)])
+    assert not any(dot(row, line) for row in turned for line in rays[len(cone.rays) :])
 
 
 @pytest.mark.parametrize("n", [3, 4, 5, 6])
@@ -154,7 +151,7 @@ def test_certified_rays_accept_the_truth_and_nothing_less(matrix, data):
     if not pointed.columns:
         return
     rays = extreme_rays(pointed.rows, pointed.columns)
-    tight = [{i for i, row in enumerate(pointed.rows) if not _dot(row, ray)} for ray in rays]
+    tight = [{i for i, row in enumerate(pointed.rows) if not dot(row, ray)} for ray in rays]
     found = certified_rays(pointed.rows, pointed.columns, tight)
     assert found is not None
     assert set(map(tuple, found)) == set(rays)
@@ -185,13 +182,13 @@ def test_farkas_gives_one_proof_or_the_other(decide, matrix, data):
     solution = decide(rows, target)
     if isinstance(solution, Combination):
         assert min(solution.multipliers) >= 0
-        assert [_dot(solution.multipliers, column) for column in zip(*rows, strict=True)] == target
+        assert [dot(solution.multipliers, column) for column in zip(*rows, strict=True)] == target
         support = [row for row, c in zip(rows, solution.multipliers, strict=True) if c]
         assert algebra.rank(support) == len(support)
     else:
         assert isinstance(solution, SeparatingRow)
         assert min(algebra.product(rows, solution.row)) >= 0
-        assert _dot(solution.row, target) < 0
+        assert dot(solution.row, target) < 0
 
 
 @pytest.mark.parametrize("decide", [farkas, simplex])

@@ -8,6 +8,7 @@ import sys
 from fractions import Fraction
 from itertools import combinations, product
 from math import lcm, prod
+from operator import mul
 
 
 def eliminate(rows, columns):
@@ -220,13 +221,13 @@ def cells(rows, dimension):
         # x -> (row[pivot] x_j, and at the pivot -sum row_j x_j) parametrises the hyperplane.
         restricted = [[old[j] * row[pivot] - old[pivot] * row[j] for j in others] for old in rows[:k]]
         on_plane, cut = cells(restricted, dimension - 1), {}
+        far = 1 + max((abs(dot(old, row)) for old in rows[:k]), default=0)
         for signs, point in found.items():
             if signs not in on_plane:
                 cut[(*signs, 1 if dot(row, point) > 0 else -1)] = point
                 continue
             inner = [row[pivot] * x for x in on_plane[signs]]
             inner.insert(pivot, -sum(row[j] * x for j, x in zip(others, on_plane[signs], strict=True)))
-            far = 1 + max((abs(dot(old, row)) for old in rows[:k]), default=0)
             cut[(*signs, 1)] = [far * x + w for x, w in zip(inner, row, strict=True)]
             cut[(*signs, -1)] = [far * x - w for x, w in zip(inner, row, strict=True)]
         found = cut
@@ -234,7 +235,7 @@ def cells(rows, dimension):
 
 
 def dot(row, point):
-    return sum(a * b for a, b in zip(row, point, strict=True))
+    return sum(map(mul, row, point))
 
 
 def brute_force_injective(weights, bias=None, domain=None):
