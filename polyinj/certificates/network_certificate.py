@@ -14,7 +14,6 @@ from os import PathLike
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.json_format import (
@@ -30,7 +29,7 @@ from polyinj.certificates.layer_collision import FloatCollision
 from polyinj.certificates.network_sizes import check_lengths
 from polyinj.certificates.part_check import Separation
 from polyinj.certificates.region_check import check_proof
-from polyinj.certificates.relu_chain import Biases, NetworkName, ReluChain, homogeneous_images
+from polyinj.certificates.relu_chain import Biases, NetworkName, ReluChain, Weights, homogeneous_images
 from polyinj.errors import CertificateError
 from polyinj.exact.arrays import read_number
 
@@ -86,9 +85,7 @@ class NetworkCollision:
                 return cls.of(network, x, y, layer)
         raise CertificateError("x and y have different outputs")
 
-    def verify(
-        self, weights: Sequence[ArrayLike], biases: Biases | None = None, *, time_limit: float | None = None
-    ) -> None:
+    def verify(self, weights: Weights, biases: Biases | None = None, *, time_limit: float | None = None) -> None:
         """Check in rationals that x != y merge in `layer`: the same image behind it, and not before.
 
         `time_limit`: seconds, as in `NetworkProof.verify`.
@@ -112,7 +109,7 @@ class NetworkCollision:
             if of_x != of_y:
                 raise CertificateError(f"the images of x and y differ behind layer {self.layer} in row {i}")
 
-    def as_float64(self, weights: Sequence[ArrayLike], biases: Biases | None = None) -> FloatCollision:
+    def as_float64(self, weights: Weights, biases: Biases | None = None) -> FloatCollision:
         """The collision as float64 code sees it: nearest doubles, their distance, the difference of their images."""
         network = self.network.match(weights, biases)
         x, y = (np.array(point, dtype=np.float64) for point in (self.x, self.y))
@@ -164,9 +161,7 @@ class NetworkProof:
             f"{self.network})"
         )
 
-    def verify(
-        self, weights: Sequence[ArrayLike], biases: Biases | None = None, *, time_limit: float | None = None
-    ) -> None:
+    def verify(self, weights: Weights, biases: Biases | None = None, *, time_limit: float | None = None) -> None:
         """Check in exact arithmetic that the regions are those of the network and that no two points share an image.
 
         Parameters
@@ -216,7 +211,7 @@ def load_network_certificate(path: str | PathLike[str]) -> NetworkCollision | Ne
 
 def verify_network_certificate(
     path: str | PathLike[str],
-    weights: Sequence[ArrayLike],
+    weights: Weights,
     biases: Biases | None = None,
     *,
     time_limit: float | None = None,
@@ -242,9 +237,10 @@ def verify_network_certificate(
         The file cannot be read.
     """
     fields, name = _open(path)
-    _refuse_lengths(fields, name.match(weights, biases))
+    network = name.match(weights, biases)
+    _refuse_lengths(fields, network)
     certificate = _build(fields, name)
-    certificate.verify(weights, biases, time_limit=time_limit)
+    certificate.verify(network, time_limit=time_limit)
     return certificate
 
 

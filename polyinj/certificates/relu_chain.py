@@ -71,6 +71,9 @@ class ReluChain:
         return hashlib.sha256("\n".join(layers).encode("ascii")).hexdigest()
 
 
+Weights = Sequence[ArrayLike] | ReluChain
+
+
 def _homogeneous(weights: NDArray[Any], bias: NDArray[Any] | None, linear: bool) -> IntegerRows:
     rows = [[entry.as_integer_ratio() for entry in row] for row in weights.tolist()]
     if not linear:
@@ -82,13 +85,14 @@ def _homogeneous(weights: NDArray[Any], bias: NDArray[Any] | None, linear: bool)
     return [[p * (scale // q) for p, q in row] for row in rows]
 
 
-def read_chain(weights: Sequence[ArrayLike], biases: Biases | None = None) -> ReluChain:
+def read_chain(weights: Weights, biases: Biases | None = None) -> ReluChain:
     """Read a network without rounding it.
 
     Parameters
     ----------
     weights : sequence of L >= 1 array_like, shapes (m_1, n), (m_2, m_1), ..., (m_L, m_(L-1))
-        Rows are neurons; see `polyinj.exact.arrays.read_matrix` for what is read.
+        Rows are neurons; see `polyinj.exact.arrays.read_matrix` for what is read. Or a ReluChain, which is returned as
+        it is, without biases beside it.
     biases : sequence of L array_like, shapes (m_k,), or None
         None, for all layers or for some, is no bias.
 
@@ -102,6 +106,10 @@ def read_chain(weights: Sequence[ArrayLike], biases: Biases | None = None) -> Re
     >>> read_chain([[[1, 0], [0, 1]], [[1, -1]]]).widths
     (2, 2, 1)
     """
+    if isinstance(weights, ReluChain):
+        if biases is not None:
+            raise InputError("weights is a network with its biases; expected no other biases")
+        return weights
     if isinstance(weights, np.ndarray) and weights.ndim < 3:
         raise InputError(f"weights is one array of shape {weights.shape}; expected a list of matrices, one a layer")
     for name, given in (("weights", weights), ("biases", biases)):
@@ -155,7 +163,7 @@ class NetworkName:
         """The name of a network."""
         return cls(network.sha256(), network.widths, tuple(bias is not None for bias in network.biases))
 
-    def match(self, weights: Sequence[ArrayLike], biases: Biases | None) -> ReluChain:
+    def match(self, weights: Weights, biases: Biases | None) -> ReluChain:
         """Read the network; CertificateError when the certificate is for another one."""
         network = read_chain(weights, biases)
         if network.widths != self.widths:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyinj.certificates.network_certificate import NetworkCollision, verify_network_certificate
+from polyinj.deep.chain import as_chain
 from polyinj.deep.check import LayerCheck, NetworkCheck, Point, check_network, describe_claim
 from polyinj.injectivity.decision import Verdict
 from polyinj.networks.files import read_arrays, read_network
@@ -79,8 +80,7 @@ def verify_network_file(certificate: Path, network: Network, *, time_limit: floa
     CertificateError
         It is malformed, wrong, or for another network, or the seconds ran out.
     """
-    weights, biases = network.as_relu_layers()
-    found = verify_network_certificate(certificate, weights, biases, time_limit=time_limit)
+    found = verify_network_certificate(certificate, as_chain(network), time_limit=time_limit)
     verdict = Verdict.NOT_INJECTIVE if isinstance(found, NetworkCollision) else Verdict.INJECTIVE
     return f"the network {network.describe()} is {describe_claim(network, verdict)}"
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from polyinj.certificates.domain import Box
 from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
-from polyinj.certificates.relu_chain import read_chain
+from polyinj.deep.chain import as_chain
 from polyinj.deep.decide import NetworkDecision, decide_network_injectivity
 from polyinj.deep.flat_region import find_flat_region
 from polyinj.errors import CertificateError, InputError
@@ -89,9 +89,8 @@ class NetworkCheck:
 
         None where nothing is decided, and where every layer is proven on its own: then `layers` hold the proofs.
         """
-        weights, biases = self.network.as_relu_layers()
         if self.collision is not None:
-            return NetworkCollision.first(read_chain(weights, biases), *self.collision)
+            return NetworkCollision.first(as_chain(self.network), *self.collision)
         proof = None if self.deep is None else self.deep.certificate
         return proof if isinstance(proof, NetworkProof) else None
 
@@ -222,9 +221,8 @@ def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_
     if pair is not None:
         reason = "on a linear region the network has a kernel: two points there have the same output"
         return NetworkCheck(Verdict.NOT_INJECTIVE, reason, pair, False, checks, network)
-    weights, biases = network.as_relu_layers()
     seconds = _SEARCH_SECONDS if time_limit is None else time_limit
-    deep = decide_network_injectivity(weights, biases, time_limit=time_limit, search_seconds=seconds, seed=seed)
+    deep = decide_network_injectivity(network, time_limit=time_limit, search_seconds=seconds, seed=seed)
     if isinstance(deep.certificate, NetworkCollision):
         pair = deep.certificate.x, deep.certificate.y
         reason = f"layer {deep.certificate.layer} merges two points that come out of the layers before"

@@ -20,6 +20,7 @@ from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
 from polyinj.certificates.relu_chain import Biases, ReluChain, read_chain
+from polyinj.deep.chain import as_chain
 from polyinj.deep.collisions import Point, Verdicts, compare_regions
 from polyinj.deep.linear_regions import OutOfBudget, Regions, expected_cells
 from polyinj.deep.plane_search import search_planes
@@ -27,6 +28,7 @@ from polyinj.deep.proof_builder import prove
 from polyinj.errors import CertificateError, InputError
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Decision, Verdict
+from polyinj.networks.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,11 @@ class NetworkDecision:
         if isinstance(self.certificate, InjectivityProof):
             self.certificate.verify(self.network.weights[0], self.network.biases[0])
         else:
-            self.certificate.verify(self.network.weights, self.network.biases)
+            self.certificate.verify(self.network)
 
 
 def decide_network_injectivity(
-    weights: Sequence[ArrayLike],
+    weights: Sequence[ArrayLike] | Network,
     biases: Biases | None = None,
     *,
     certificate: bool = True,
@@ -88,6 +90,8 @@ def decide_network_injectivity(
     ----------
     weights : sequence of array_like, shapes (m_1, n), (m_2, m_1), ..., (m_L, m_(L-1))
         Rows are neurons; float64, float32, int or Fraction, read exactly. A ReLU follows every layer, also the last.
+        Or a `polyinj.Network`, without biases beside it: the same as its `as_relu_layers()`, which collide exactly
+        where it does.
     biases : sequence of array_like of shape (m_k,), or None
         None, for all layers or for some, is no bias.
     certificate : bool
@@ -129,8 +133,8 @@ def decide_network_injectivity(
     if seed < 0 or not search_seconds >= 0:
         raise InputError(f"seed is {seed} and search_seconds {search_seconds}; expected numbers >= 0")
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    run = _Run(read_chain(weights, biases), certificate, max_regions, deadline)
-    return run.decide(search_seconds, seed)
+    chain = read_chain(as_chain(weights) if isinstance(weights, Network) else weights, biases)
+    return _Run(chain, certificate, max_regions, deadline).decide(search_seconds, seed)
 
 
 class _Run:
@@ -202,7 +206,7 @@ class _Run:
 
     def collide(self, x: tuple[Fraction, ...], y: tuple[Fraction, ...], layer: int) -> NetworkDecision:
         collision = NetworkCollision.of(self.network, x, y, layer)
-        collision.verify(self.network.weights, self.network.biases)
+        collision.verify(self.network)
         first = layer if layer == self.proven + 1 else None
         return self.decision(Verdict.NOT_INJECTIVE, collision, first)
 

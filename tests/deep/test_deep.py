@@ -7,7 +7,7 @@ import pytest
 from helpers import FOLD, gaussian_network, small_network
 from reference.networks import first_failing_layer
 
-from polyinj import InputError, Verdict, decide_injectivity, decide_network_injectivity
+from polyinj import InputError, Network, NetworkLayer, Verdict, decide_injectivity, decide_network_injectivity
 from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.certificates.network_certificate import NetworkProof
 from polyinj.certificates.relu_chain import homogeneous_images, read_chain
@@ -217,6 +217,32 @@ def test_homogeneous_images_are_multiples_of_the_network():
     (image,) = homogeneous_images(network, [x], 2)
     # ReLU(1/3 - 1 + 1) + ReLU(1/6 + 1/2 + 1/4) = 1/3 + 11/12, and the last entry is t.
     assert Fraction(image[0], image[1]) == Fraction(1, 3) + Fraction(11, 12)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_network_is_decided_as_its_relu_layers(tmp_path, seed):
+    """Certificate and all, with layers without ReLU, biases and Fractions among them."""
+    weights, biases = small_network(seed, 2)
+    shifts = biases or [None] * len(weights)
+    activations = [None if (seed >> k) & 1 else "relu" for k in range(len(weights))]
+    matrices = [np.array([[Fraction(e, 3) for e in row] for row in w]) if seed % 3 == 0 else w for w in weights]
+    network = Network(tuple(map(NetworkLayer, matrices, shifts, activations)), "here")
+    decision = decide_network_injectivity(network)
+    of_lists = decide_network_injectivity(*network.as_relu_layers())
+    assert decision.verdict is of_lists.verdict
+    assert decision.first_failing_layer == of_lists.first_failing_layer
+    assert decision.injective_layers == of_lists.injective_layers
+    assert decision.stats.regions == of_lists.stats.regions
+    decision.verify()
+    for name, one in (("network.json", decision), ("lists.json", of_lists)):
+        one.certificate.save(tmp_path / name)
+    assert (tmp_path / "network.json").read_bytes() == (tmp_path / "lists.json").read_bytes()
+
+
+def test_a_network_brings_its_biases():
+    network = Network((NetworkLayer([[1, 0], [0, 1]], [1, 1], "relu"),), "here")
+    with pytest.raises(InputError, match="expected no other biases"):
+        decide_network_injectivity(network, [[1, 1]])
 
 
 @pytest.mark.parametrize(
