@@ -30,6 +30,8 @@ from math import comb, lcm
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.bits import members
+from polyinj.deep.exact_rays import Rays
 from polyinj.deep.linear_regions import OutOfBudget, Regions
 from polyinj.deep.pairs import kernel_is_diagonal, largest_support, mix, off_diagonal
 from polyinj.exact import algebra
@@ -37,7 +39,6 @@ from polyinj.exact.modular import PRIME, multiply_residues, ranks
 
 Point = list[Fraction]
 Pattern = tuple[tuple[int, int], ...]
-Rays = tuple[int, ...]
 
 _PAIRS_AT_A_TIME = 1 << 16
 
@@ -100,7 +101,7 @@ class _Comparison:
             self.groups[positive].append(number)
             self.parts.append(part)
         self.bases = np.concatenate([self.bases, np.full((len(folds), n), -1)])
-        self.result.pairs = sum(comb(len(members), 2) for members in self.groups.values())
+        self.result.pairs = sum(comb(len(numbers), 2) for numbers in self.groups.values())
         # Few positive neurons are the likely failures, and no determinant settles fewer than 2N.
         ordered = sorted(self.groups, key=int.bit_count)
         wide = bisect_left(ordered, 2 * n, key=int.bit_count)
@@ -129,10 +130,10 @@ class _Comparison:
 
     def _collapses(self, part: Part) -> bool:
         regions, n = self.regions, self.regions.dimension
-        columns = [regions.exact_outputs(ray) for ray in part.rays]
+        columns = [regions.exact.outputs(ray, regions.depth) for ray in part.rays]
         if algebra.rank(columns) == n:
             return False
-        inputs = [regions.exact_input(ray) for ray in part.rays]
+        inputs = [regions.exact.input(ray) for ray in part.rays]
         relations = algebra.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
         moved = next(move for k in relations if any(move := mix(k, inputs)))
         x = mix([1] * len(inputs), _leveled(inputs))
@@ -168,7 +169,7 @@ class _Comparison:
         if not corners:
             return
         found: set[Rays] = set()
-        sets = {positive: [set(regions.cells[k]) for k in members] for positive, members in self.groups.items()}
+        sets = {positive: [set(regions.cells[k]) for k in numbers] for positive, numbers in self.groups.items()}
         for number, cell in enumerate(regions.cells):
             if not corners.intersection(cell):
                 continue
@@ -208,9 +209,9 @@ class _Comparison:
         regions = self.regions
         rays = (*first.rays, *second.rays)
         signs = [1] * len(first.rays) + [-1] * len(second.rays)
-        positive = sorted({i for ray in rays for i in _bits(regions.positive[ray])})
-        inputs = _signed([regions.exact_input(ray) for ray in rays], signs)
-        outputs = [regions.exact_outputs(ray) for ray in rays]
+        positive = sorted({i for ray in rays for i in members(regions.positive[ray])})
+        inputs = _signed([regions.exact.input(ray) for ray in rays], signs)
+        outputs = [regions.exact.outputs(ray, regions.depth) for ray in rays]
         columns = _signed([[output[i] for i in positive] for output in outputs], signs)
         if kernel_is_diagonal(columns, inputs):
             return False
@@ -223,7 +224,7 @@ class _Comparison:
             return False
         shares = off_diagonal(point, support, *narrow)
         x, y = (
-            mix([shares[k] for k in range(len(rays)) if signs[k] == sign], [regions.exact_input(r) for r in part.rays])
+            mix([shares[k] for k in range(len(rays)) if signs[k] == sign], [regions.exact.input(r) for r in part.rays])
             for sign, part in ((1, first), (-1, second))
         )
         self.result.collision = self._pair(x, y)
@@ -252,20 +253,13 @@ def _faces(cell: Rays, zeros: list[int]) -> set[frozenset[int]]:
     held = 0
     for ray in cell:
         held |= zeros[ray]
-    tight = {frozenset(ray for ray in cell if zeros[ray] >> bit & 1) for bit in _bits(held)} - {frozenset(cell)}
+    tight = {frozenset(ray for ray in cell if zeros[ray] >> bit & 1) for bit in members(held)} - {frozenset(cell)}
     found: set[frozenset[int]] = set()
     fresh = set(tight)
     while fresh:
         found |= fresh
         fresh = {face & facet for face in fresh for facet in tight} - found - {frozenset()}
     return found
-
-
-def _bits(mask: int) -> Iterator[int]:
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
 
 
 def _signed(rows: algebra.IntegerRows, signs: list[int]) -> algebra.IntegerRows:

@@ -1,7 +1,7 @@
 """Is a ReLU network injective, and if not, which layer is the first to lose information?
 
 1. The first layer is decided as one layer (injectivity/decide.py): if it fails, the network does.
-2. Layer by layer: refine the linear regions (regions.py) and compare all that could have a common image
+2. Layer by layer: refine the linear regions (linear_regions.py) and compare all that could have a common image
    (collisions.py). A layer passes when no two points of R^n have the same image behind it.
 3. Where there are too many regions, or time runs out: search for a collision on planes (plane_search.py).
 """

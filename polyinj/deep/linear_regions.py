@@ -12,8 +12,8 @@ A cut by neuron i adds one ray for each edge that it crosses. Rays u, v of a reg
 on all the hyperplanes that hold both (of neurons that do not cut the region). An edge belongs to several regions, and
 all cut it by the same neurons in the same order, so its new rays are shared: the regions form a complex, face to face.
 
-Values are float64 with radii that bound every rounding. A sign that they leave open is computed in integers, from the
-ray's own integers, which are worked out only then. Values are also kept modulo a prime, exactly, for ranks.
+Values are float64 with radii that bound every rounding. A sign that they leave open is computed in integers
+(exact_rays.py). Values are also kept modulo a prime, exactly, for ranks.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ import flint
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj.certificates.bits import bits_where
+from polyinj.deep.exact_rays import ExactRays, Rays
 from polyinj.exact import algebra
 from polyinj.exact.modular import PRIME, multiply_residues
 
@@ -33,7 +35,6 @@ _UNIT = 2.0**-53
 _TINY = 1e-300
 _CELLS_A_CHECK = 256
 
-Cell = tuple[int, ...]
 Floats = NDArray[np.float64]
 Residues = NDArray[np.int64]
 
@@ -56,6 +57,8 @@ class Regions:
         the neurons of the last layer with a strict sign.
     points : list of ndarray, shape (N,)
         The rays, rounded.
+    exact : ExactRays
+        The rays in integers.
     residues : ndarray of int64, shape (rays, neurons of the last layer)
         Outputs of the last layer modulo PRIME, for a positive integer multiple of each ray.
     """
@@ -65,12 +68,10 @@ class Regions:
         self.affine = affine
         self.depth = 0
         self.layers = layers
+        self.exact = ExactRays(layers)
         self._floats = [_scaled(rows) for rows in layers]
         self._residue_layers = [np.array([[e % PRIME for e in row] for row in rows], dtype=np.int64) for rows in layers]
         self._end = 0
-        self._exact_inputs: dict[int, list[int]] = {}
-        self._exact_values: dict[int, list[list[int]]] = {}
-        self._parents: list[tuple[int, int, int, int] | None] = []
         self._crossings: dict[tuple[int, int, int], int] = {}
         self.zeros: list[int] = []
         self.positive: list[int] = []
@@ -93,7 +94,7 @@ class Regions:
             ray = algebra.coprime([int(inverse[i, j]) for i in range(self.dimension)])
             rays = [ray] if self.affine and j == 0 else [ray, [-entry for entry in ray]]
             ends.append([self._add_input(ray) for ray in rays])
-        cells: list[Cell] = [()]
+        cells: list[Rays] = [()]
         for choices in ends:
             cells = [(*cell, ray) for cell in cells for ray in choices]
         self.cells = cells
@@ -102,12 +103,11 @@ class Regions:
     def _add_input(self, ray: list[int]) -> int:
         size = max(map(abs, ray))
         point = np.array([entry / size for entry in ray])
-        self._exact_inputs[len(self.points)] = ray
+        self.exact.give(ray)
         self.points.append(point)
         self._values.append(point)
         self._radii.append(_UNIT * np.abs(point))
         self._residues.append(np.array([entry % PRIME for entry in ray], dtype=np.int64))
-        self._parents.append(None)
         self.zeros.append(0)
         return len(self.points) - 1
 
@@ -136,7 +136,7 @@ class Regions:
             More than `limit` regions, or later than `deadline` (time.monotonic()).
         """
         self._advance()
-        cells: list[Cell] = []
+        cells: list[Rays] = []
         patterns: list[tuple[tuple[int, int], ...]] = []
         for number, (cell, pattern) in enumerate(zip(self.cells, self.patterns, strict=True)):
             for part, positive, negative in self._parts(cell):
@@ -172,7 +172,7 @@ class Regions:
 
     def _settle(self, ray: int, neuron: int) -> None:
         """The sign of one value in integers."""
-        value = self.exact_values(ray, self.depth)[neuron]
+        value = self.exact.values(ray, self.depth)[neuron]
         if value > 0:
             self.positive[ray] |= 1 << neuron
         elif value < 0:
@@ -180,7 +180,7 @@ class Regions:
         else:
             self._values[ray][neuron] = self._radii[ray][neuron] = 0.0
 
-    def _parts(self, cell: Cell) -> Iterable[tuple[Cell, int, int]]:
+    def _parts(self, cell: Rays) -> Iterable[tuple[Rays, int, int]]:
         """The regions of the last layer in a region of the one before, with their neurons of either sign."""
         waiting = [cell]
         while waiting:
@@ -196,7 +196,7 @@ class Regions:
             neuron = (cutting & -cutting).bit_length() - 1
             waiting.extend(self._cut(part, neuron, ~(cutting << self.offset)))
 
-    def _cut(self, cell: Cell, neuron: int, uncut: int) -> tuple[Cell, Cell]:
+    def _cut(self, cell: Rays, neuron: int, uncut: int) -> tuple[Rays, Rays]:
         above = [ray for ray in cell if self.positive[ray] >> neuron & 1]
         below = [ray for ray in cell if self.negative[ray] >> neuron & 1]
         on = [ray for ray in cell if not (self.positive[ray] | self.negative[ray]) >> neuron & 1]
@@ -226,7 +226,7 @@ class Regions:
         p, q = (PRIME - p, q) if self.negative[v] >> neuron & 1 else (p, PRIME - q)
         self._residues.append((p * self._residues[u] + q * self._residues[v]) % PRIME)
         self.points.append(share * self.points[u] + (1 - share) * self.points[v])
-        self._parents.append((u, v, neuron, self.depth))
+        self.exact.cross(u, v, neuron, self.depth)
         self._values.append(values)
         self._radii.append(radii)
         up, down = self.positive[u] | self.positive[v], self.negative[u] | self.negative[v]
@@ -290,39 +290,11 @@ class Regions:
         image: list[int] = list(point)
         for rows, (positive, negative) in zip(self.layers, self.patterns[cell], strict=False):
             values = algebra.product(rows, image)
-            up, down = (sum(1 << i for i, v in enumerate(values) if sign * v > 0) for sign in (1, -1))
+            up, down = (bits_where(sign * value > 0 for value in values) for sign in (1, -1))
             if (up, down) != (positive, negative):
                 return False
             image = [max(value, 0) for value in values]
         return True
-
-    def exact_input(self, ray: int) -> list[int]:
-        """The ray in coprime integers, length N."""
-        known, waiting = self._exact_inputs, [ray]
-        while waiting:
-            parents = self._parents[waiting[-1]]
-            if waiting[-1] in known or parents is None:
-                waiting.pop()
-                continue
-            u, v, neuron, layer = parents
-            if missing := [end for end in (u, v) if end not in known]:
-                waiting.extend(missing)
-                continue
-            a, b = (abs(self.exact_values(end, layer)[neuron]) for end in (v, u))
-            known[waiting.pop()] = algebra.coprime([a * x + b * y for x, y in zip(known[u], known[v], strict=True)])
-        return known[ray]
-
-    def exact_values(self, ray: int, layer: int) -> list[int]:
-        """Values of a layer, 1..depth, before the ReLU, at `exact_input`."""
-        known = self._exact_values.setdefault(ray, [])
-        while len(known) < layer:
-            before = [max(value, 0) for value in known[-1]] if known else self.exact_input(ray)
-            known.append(algebra.product(self.layers[len(known)], before))
-        return known[layer - 1]
-
-    def exact_outputs(self, ray: int) -> list[int]:
-        """Outputs of the last layer at `exact_input`."""
-        return [max(value, 0) for value in self.exact_values(ray, self.depth)]
 
 
 def _carry(matrix: Floats, outputs: Floats, radii: Floats) -> tuple[Floats, Floats]:

@@ -15,7 +15,7 @@ from polyinj.exact.farkas import Combination, farkas
 def mix(shares: Sequence[Fraction | int], rows: Sequence[Sequence[Fraction | int]]) -> list[Fraction]:
     """The combination of the rows."""
     columns = zip(*rows, strict=True)
-    return [sum((Fraction(c) * entry for c, entry in zip(shares, line, strict=True)), Fraction(0)) for line in columns]
+    return [Fraction(algebra.dot(shares, line)) for line in columns]
 
 
 def kernel_is_diagonal(columns: algebra.IntegerRows, inputs: algebra.IntegerRows) -> bool:

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from polyinj.certificates.bits import members
 from polyinj.certificates.network_certificate import NetworkProof
 from polyinj.certificates.part_check import PartName, Separation
 from polyinj.certificates.relu_chain import NetworkName, ReluChain
 from polyinj.deep.collisions import Part, Verdicts
-from polyinj.deep.linear_regions import Cell, Regions
+from polyinj.deep.exact_rays import Rays
+from polyinj.deep.linear_regions import Regions
 from polyinj.exact.algebra import coprime
 
 # Digits of the interior points that are tried, in turn: most regions hold a short one.
@@ -35,7 +37,7 @@ def _name(regions: Regions, part: Part) -> PartName:
     for ray in part.rays:
         positive |= regions.positive[ray]
     forced = regions.patterns[part.region][-1][0] & ~positive
-    return part.region, tuple(i for i in range(forced.bit_length()) if forced >> i & 1)
+    return part.region, tuple(members(forced))
 
 
 def _interior_points(regions: Regions) -> tuple[tuple[int, ...], ...]:
@@ -52,14 +54,14 @@ def _interior_points(regions: Regions) -> tuple[tuple[int, ...], ...]:
         if not left:
             return tuple(points)
     for k in left:
-        rays = [regions.exact_input(ray) for ray in regions.cells[k]]
+        rays = [regions.exact.input(ray) for ray in regions.cells[k]]
         top = max(max(map(abs, ray)).bit_length() for ray in rays)
         leveled = [[entry << top - max(map(abs, ray)).bit_length() for entry in ray] for ray in rays]
         points[k] = tuple(coprime([sum(line) for line in zip(*leveled, strict=True)]))
     return tuple(points)
 
 
-def _rounded_centre(regions: Regions, cell: Cell, bits: int) -> tuple[int, ...]:
+def _rounded_centre(regions: Regions, cell: Rays, bits: int) -> tuple[int, ...]:
     rays = np.array([regions.points[ray] for ray in cell])
     sizes = np.abs(rays).max(axis=1, keepdims=True)
     centre = (rays / np.where(sizes > 0, sizes, 1)).sum(axis=0)
@@ -86,7 +88,7 @@ def _facets(regions: Regions) -> tuple[tuple[Facet, ...], ...]:
     return tuple(facets)
 
 
-def _walls(cell: Cell, zeros: list[int]) -> Iterator[tuple[frozenset[int], int]]:
+def _walls(cell: Rays, zeros: list[int]) -> Iterator[tuple[frozenset[int], int]]:
     """The facets, as sets of rays, each with the first hyperplane that holds it."""
     held = 0
     for ray in cell:

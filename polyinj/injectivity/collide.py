@@ -41,7 +41,7 @@ def active_rows(layer: Layer, point: Sequence[Fraction | int]) -> list[int]:
     active = values > 0
     for i in np.flatnonzero(np.abs(values) <= bound):
         (row,) = arrays.fractions(layer.lifted()[i : i + 1])
-        active[i] = sum((a * b for a, b in zip(row, z, strict=True)), Fraction(0)) >= 0
+        active[i] = algebra.dot(row, z) >= 0
     chosen: list[int] = np.flatnonzero(active).tolist()
     return chosen
 
@@ -101,9 +101,7 @@ def _towards(z: list[Fraction], directions: list[list[int]]) -> list[Fraction]:
     near = np.array([entry / length for entry in z], dtype=np.float64)
     weights = np.linalg.lstsq(np.array(scaled, dtype=np.float64).T, near)[0]
     short = np.rint(weights / (np.abs(weights).max() or 1.0) * 2**12).astype(int).tolist()
-    combined = [
-        sum((c * a for c, a in zip(short, entries, strict=True)), Fraction(0)) for entries in zip(*scaled, strict=True)
-    ]
+    combined = [algebra.dot(short, entries) for entries in zip(*scaled, strict=True)]
     if not any(combined):
         combined = scaled[0]
     size = 1 << int(1 / max(map(abs, combined))).bit_length() if max(map(abs, combined)) < 1 else 1
@@ -179,8 +177,8 @@ def _beside(layer: Layer, z: list[Fraction], v: list[Fraction]) -> Collision:
     reach = [Fraction(1 << 20)]
     rows: list[list[Fraction]] = [[-entry for entry in row] for row in arrays.fractions(layer.lifted())]
     for row in rows + [[Fraction(entry) for entry in side] for side in layer.sides()]:
-        value = sum((a * b for a, b in zip(row, point, strict=True)), Fraction(0))
-        slope = sum((a * b for a, b in zip(row, along, strict=True)), Fraction(0))
+        value = algebra.dot(row, point)
+        slope = algebra.dot(row, along)
         if value > 0 > slope:
             reach.append(value / -slope)
     if isinstance(layer.domain, Ball):

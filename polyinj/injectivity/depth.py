@@ -19,13 +19,14 @@ from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.branch_and_bound import search_count
 from polyinj.injectivity.collide import active_rows
+from polyinj.injectivity.driver import Outcome
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.local_search import fewest_active
 from polyinj.injectivity.problem import Problem
 
-# Steps of the first walk, times n: its bound is mostly the depth itself.
-_WALK_STEPS = 20
+# Steps of the local search, times n: its bound is mostly the depth itself.
+_FIRST_STEPS = 20
 # Rows in nearly opposite pairs have no short proof by packings: where cells are few, one by cells follows these nodes.
 _FEW_CELLS, _NODES_BEFORE_CELLS = 500, 200
 
@@ -93,7 +94,7 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
     Notes
     -----
     A local search gives an upper bound; branch and bound then proves that no direction does better, or finds one, and
-    so on until the two meet. The depth is attained in an open cell (Rousseeuw, Ruts 1996).
+    so on until the two agree. The depth is attained in an open cell (Rousseeuw, Ruts 1996).
 
     Examples
     --------
@@ -111,54 +112,87 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
         return DepthResult(zeros, x, None, layer)
     limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
     columns = _independent_columns(integers)
-    problem = Problem.of(read_layer(layer.weights[:, columns]))
-    corner = problem.corner()
+    search = _Search(layer, columns, Problem.of(read_layer(layer.weights[:, columns])), zeros, limits, workers)
+    corner = search.problem.corner()
     if corner is not None:
-        return DepthResult(zeros, _exact_direction(columns, corner, layer), None, layer)
-    direction = _exact_direction(columns, [1.0] * len(columns), layer)
-    if problem.well_conditioned:
-        start = fewest_active(problem, limits, stop_at=0, steps=_WALK_STEPS * len(columns))
-        direction = direction if start is None else _exact_direction(columns, problem.point(start), layer)
+        return DepthResult(zeros, search.direction(corner), None, layer)
+    direction = search.first_direction()
     depth = len(active_rows(layer, direction))
-    cells = 2 * sum(comb(len(integers) - 1, k) for k in range(len(columns)))
     while depth > zeros:
+        outcome, better = search.look_below(depth)
+        if better is None:
+            return search.proved(depth, direction, outcome)
+        direction, depth = better, len(active_rows(layer, better))
+    return DepthResult(depth, direction, None, layer)
 
-        def improves(found: NDArray[np.float64], limit: int = depth) -> NDArray[np.float64] | None:
-            fewer = len(active_rows(layer, _exact_direction(columns, problem.point(found), layer))) < limit
-            return found if fewer else None
 
-        if problem.rows.shape[1] > LARGEST_DIMENSION:
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """The parts of a search for the depth; `problem` has independent columns of the layer, and no kernel."""
+
+    layer: Layer
+    columns: list[int]
+    problem: Problem
+    zeros: int
+    limits: Limits
+    workers: int
+
+    def direction(self, entries: Sequence[float | Fraction]) -> tuple[Fraction, ...]:
+        """A direction of the problem with zeros for the columns left out."""
+        known = dict(zip(self.columns, entries, strict=True))
+        return tuple(Fraction(known.get(j, 0)) for j in range(self.layer.weights.shape[1]))
+
+    def first_direction(self) -> tuple[Fraction, ...]:
+        """By local search, where doubles can tell that the rows span; otherwise any."""
+        if self.problem.well_conditioned:
+            found = fewest_active(self.problem, self.limits, stop_at=0, steps=_FIRST_STEPS * len(self.columns))
+            if (point := self.problem.point(found)) is not None:
+                return self.direction(point)
+        return self.direction([1.0] * len(self.columns))
+
+    def look_below(self, depth: int) -> tuple[Outcome, tuple[Fraction, ...] | None]:
+        """How a search for a direction with fewer active rows ended, and that direction."""
+        if self.problem.rows.shape[1] > LARGEST_DIMENSION:
             raise BudgetExceeded(f"the depth is at most {depth}; the search stops at {LARGEST_DIMENSION} columns")
-        better: Sequence[float | Fraction] | None
-        stuck = False
-        if problem.well_conditioned:
-            tries = replace(limits, nodes=_NODES_BEFORE_CELLS) if cells <= _FEW_CELLS else limits
-            outcome = search_count(
-                problem, depth - zeros - 1, tries, improves, record=True, memory_limit=1 << 30, workers=workers
-            )
-            better = problem.point(outcome.direction)
-            stuck = outcome.status == Status.STUCK or (tries is not limits and outcome.status == Status.RUNNING)
-        if not problem.well_conditioned or stuck:
-            outcome, better = search_exactly(problem.layer, limits, budget=depth - zeros - 1)
-        if better is not None:
-            direction = _exact_direction(columns, better, layer)
-            depth = len(active_rows(layer, direction))
-            continue
+        budget = depth - self.zeros - 1
+        if self.problem.well_conditioned:
+            outcome, point = self._search_in_doubles(depth, budget)
+            if outcome is not None:
+                return outcome, None if point is None else self.direction(point)
+        outcome, exact = search_exactly(self.problem.layer, self.limits, budget=budget)
+        return outcome, None if exact is None else self.direction(exact)
+
+    def _search_in_doubles(self, depth: int, budget: int) -> tuple[Outcome | None, list[Fraction] | None]:
+        """None where it is stuck, or where the cells are few and its nodes have run out."""
+        cells = 2 * sum(comb(len(self.layer.weights) - 1, k) for k in range(len(self.columns)))
+        limits = replace(self.limits, nodes=_NODES_BEFORE_CELLS) if cells <= _FEW_CELLS else self.limits
+
+        def improves(found: NDArray[np.float64]) -> NDArray[np.float64] | None:
+            point = self.problem.point(found)
+            return found if point is not None and len(active_rows(self.layer, self.direction(point))) < depth else None
+
+        outcome = search_count(
+            self.problem, budget, limits, improves, record=True, memory_limit=1 << 30, workers=self.workers
+        )
+        stuck = outcome.status == Status.STUCK or (cells <= _FEW_CELLS and outcome.status == Status.RUNNING)
+        return None if stuck else outcome, self.problem.point(outcome.direction)
+
+    def proved(self, depth: int, direction: tuple[Fraction, ...], outcome: Outcome) -> DepthResult:
+        """The result of a search that found no direction with fewer active rows; BudgetExceeded if it is not done."""
         if outcome.status != Status.DONE:
             raise BudgetExceeded(f"the depth is at most {depth}; time ran out before less was excluded")
         proof = InjectivityProof.of(
-            layer,
+            self.layer,
             claim="depth",
-            budget=depth - zeros - 1,
+            budget=depth - self.zeros - 1,
             blocks=outcome.blocks,
             circuits=outcome.circuits,
             trees=outcome.trees,
         )
-        result = DepthResult(depth, direction, proof, layer)
+        result = DepthResult(depth, direction, proof, self.layer)
         if outcome.degenerate:
             _check(result)
         return result
-    return DepthResult(depth, direction, None, layer)
 
 
 def _check(result: DepthResult) -> None:
@@ -179,12 +213,3 @@ def _independent_columns(rows: algebra.IntegerRows) -> list[int]:
         if algebra.rank([[row[k] for k in (*chosen, j)] for row in rows]) > len(chosen):
             chosen.append(j)
     return chosen
-
-
-def _exact_direction(
-    columns: list[int], direction: Sequence[float | Fraction] | None, layer: Layer
-) -> tuple[Fraction, ...]:
-    """The direction with zeros for the columns left out."""
-    assert direction is not None
-    entries = dict(zip(columns, direction, strict=True))
-    return tuple(Fraction(entries.get(j, 0)) for j in range(layer.weights.shape[1]))

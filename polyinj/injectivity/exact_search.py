@@ -76,6 +76,7 @@ class _Search:
                 return Status.DONE
         positive = [i for i, sign in decided.items() if sign]
         free = [i for i in self.named if i not in decided]
+        rank = 0
         if self.budget is None:
             rank = self._rank(positive)
             if rank == self.system.columns:
@@ -92,23 +93,31 @@ class _Search:
         live = [literal - 1 for literal in clause if literal > 0 and literal - 1 not in decided]
         self.circuits.append(clause)
         name = len(self.circuits) - 1
-        if not live:
-            self.tree += [CONTRADICTION, name]
+        if self._closes(name, live, free, literals, positive, rank):
             return Status.DONE
-        if self.budget is None and rank == self.system.columns - 1:
-            self.tree += [SPANNING, 1, name]
-            return Status.DONE
-        if self.budget is not None:
-            packing = self._packed(name, live, free, literals, self.budget - len(positive))
-            if len(positive) + len(packing) > self.budget:
-                self.tree += [PACKING, 1, len(packing), *packing]
-                return Status.DONE
         self.tree += [BRANCH, live[0]]
         for sign in (True, False):
             status = self.refute({**decided, live[0]: sign})
             if status != Status.DONE:
                 return status
         return Status.DONE
+
+    def _closes(
+        self, name: int, live: list[int], free: list[int], literals: list[int], positive: list[int], rank: int
+    ) -> bool:
+        """Whether the circuit leaves nothing to search; the step that says so joins the tree."""
+        if not live:
+            self.tree += [CONTRADICTION, name]
+            return True
+        if self.budget is None:
+            if rank == self.system.columns - 1:
+                self.tree += [SPANNING, 1, name]
+            return rank == self.system.columns - 1
+        packing = self._packed(name, live, free, literals, self.budget - len(positive))
+        if len(positive) + len(packing) > self.budget:
+            self.tree += [PACKING, 1, len(packing), *packing]
+            return True
+        return False
 
     def _literals(self, decided: dict[int, bool]) -> list[int]:
         """The literals that a clause may have by the decided rows and the sides: all of them false."""

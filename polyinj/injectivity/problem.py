@@ -66,7 +66,7 @@ class Problem:
 
     def input(self, z: list[Fraction]) -> list[Fraction] | None:
         """The same for an exact direction."""
-        if any(sum((a * b for a, b in zip(side, z, strict=True)), Fraction(0)) <= 0 for side in self.layer.sides()):
+        if any(algebra.dot(side, z) <= 0 for side in self.layer.sides()):
             return None
         return self.layer.input(z)
 
