@@ -24,14 +24,14 @@ from .errors import StoreError as StoreError
 from .geometry.arrangement import Arrangement as Arrangement
 from .geometry.cone import Cone as Cone
 from .geometry.orthants import OrthantUnion as OrthantUnion
+from .injectivity.active_rank import active_rank as active_rank
 from .injectivity.decide import decide_injectivity as decide_injectivity
 from .injectivity.decision import Decision as Decision
 from .injectivity.decision import Verdict as Verdict
 from .injectivity.depth import DepthResult as DepthResult
 from .injectivity.depth import tukey_depth as tukey_depth
-from .injectivity.invert import active_rank as active_rank
-from .injectivity.invert import inverse_lipschitz as inverse_lipschitz
-from .injectivity.invert import reconstruct as reconstruct
+from .injectivity.inverse_lipschitz import inverse_lipschitz as inverse_lipschitz
+from .injectivity.reconstruct import reconstruct as reconstruct
 from .injectivity.witness import Witness as Witness
 from .injectivity.witness import find_witness as find_witness
 from .lipschitz.baselines import norm_product as norm_product

@@ -143,7 +143,7 @@ def check_network(
     The network is injective if every layer is injective on a set that contains the image of the layers before: all of
     R^n for the first layer and behind layers without ReLU, the nonnegative orthant behind a ReLU. It is not injective
     if the first layer is not, or if it is not injective on one of its linear regions, which is looked for at random
-    points. Where neither settles it, `decide_network_injectivity` looks at what really comes out of the layers before.
+    points. Where neither settles it, `decide_network_injectivity` takes what really comes out of the layers before.
 
     Parameters
     ----------

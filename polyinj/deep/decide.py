@@ -53,7 +53,7 @@ class NetworkDecision:
         1-based: the layers before are injective on R^n together, and with this one two points merge. None when the
         network is injective or that is not known; a collision found by search may lie behind the first failure.
     injective_layers : int
-        So many layers from the first on are proven to be injective together.
+        How many layers from the first on are proven to be injective together.
     stats : NetworkStats
     """
 
@@ -101,7 +101,7 @@ def decide_network_injectivity(
     time_limit : float, optional
         Seconds, positive, for the regions.
     search_seconds : float
-        Beyond either limit, a search for collisions goes on for so long; 0 for none.
+        Seconds of a search for collisions that follows beyond either limit; 0 for none.
     seed : int
         Seed of that search.
 

@@ -41,7 +41,7 @@ def search_planes(network: ReluChain, seed: int, deadline: float) -> Found | Non
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     layers = network.homogeneous_layers()
     while time.monotonic() < deadline:
-        best: _Arc | None = None
+        incumbent: _Arc | None = None
         point = _random_input(rng, network)
         for _ in range(_PLANES_A_START):
             try:
@@ -50,8 +50,8 @@ def search_planes(network: ReluChain, seed: int, deadline: float) -> Found | Non
                 return None
             if isinstance(found, tuple):
                 return found
-            if found is not None and (best is None or found.positives <= best.positives):
-                best, point = found, found.point
+            if found is not None and (incumbent is None or found.positives <= incumbent.positives):
+                incumbent, point = found, found.point
             collapsed = _collapse(layers, point, network.is_linear)
             if collapsed is not None:
                 return collapsed

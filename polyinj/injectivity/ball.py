@@ -35,7 +35,7 @@ from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_projection import project_exactly
 from polyinj.injectivity.collide import active_rows
 
-# Cuts are rounded to so many bits, and are longer than the radius by so much.
+# Bits that cuts are rounded to, and by how much they are longer than the radius.
 _BITS, _SLACK = 26, 2.0**-22
 # How far behind the hyperplanes a witness in the ball is sought: the farthest is tried first.
 _DEPTHS = tuple(2.0**-k for k in (0, 1, 2, 3, 5, 8, 12, 17, 23, 30, 38))
@@ -112,7 +112,7 @@ class BallCover:
             return self._input(point)
         first = self._outside(active_rows(self.local, point))
         assert first is not None, "the active rows were checked not to span"
-        nearer = self._descend(first)
+        nearer = self._approach(first)
         for outside in [nearer, first] if nearer != first else [first]:
             cut = self._cut(*self._combined(outside, self._nearest(outside)[1]))
             if cut is None and (found := self._inside(outside)) is not None:
@@ -157,7 +157,7 @@ class BallCover:
             return np.full(normals.shape[1], np.inf), np.zeros(len(outside))
         return near, multipliers
 
-    def _descend(self, outside: list[int]) -> list[int]:
+    def _approach(self, outside: list[int]) -> list[int]:
         """Another cell of witnesses, as near to the centre as single steps over one hyperplane lead."""
         near, multipliers = self._nearest(outside)
         for _ in range(_STEPS):
@@ -191,7 +191,7 @@ class BallCover:
         return [-entry for entry in combined[:-1]], combined[-1]
 
     def _cut(self, direction: list[Fraction], height: Fraction) -> Point | None:
-        """A cut that excludes every y of the cube with direction.y >= height; None where that meets the ball.
+        """A cut that excludes every y of the cube with direction.y >= height; None where that cuts the ball.
 
         The exact one is the nearest point of that half-space. A short cut near t direction, t = radius / |direction|,
         excludes it within the cube if its squared length is at most t height - radius |cut - t direction|_1.

@@ -114,14 +114,7 @@ def _far_ends(
     """x and t, floats, such that x and x + t v are far apart; (z, 0) where the linear program fails."""
     columns = len(z)
     direction = np.array(v, dtype=np.float64)
-    radius = 1.0 if layer.bias is None else 2 * max(1.0, float(np.abs(_floats(z)).max()))
-    low, high = np.full(columns, -radius), np.full(columns, radius)
-    if isinstance(layer.domain, Box):
-        low = np.maximum(low, _floats([-_FAR if a is None else a for a in layer.domain.lower]))
-        high = np.minimum(high, _floats([_FAR if b is None else b for b in layer.domain.upper]))
-    elif isinstance(layer.domain, Ball):
-        low = _floats([c - layer.domain.radius for c in layer.domain.centre])
-        high = _floats([c + layer.domain.radius for c in layer.domain.centre])
+    low, high = _box_of_ends(layer, z)
     lifted, _ = arrays.float_rows(layer.lifted())
     rows = lifted[inactive, :columns]
     shifts = np.zeros(len(inactive)) if layer.is_linear else lifted[inactive, columns]
@@ -157,10 +150,23 @@ def _far_ends(
     return [Fraction(entry) for entry in program.x[:columns].tolist()], Fraction(float(program.x[columns]))
 
 
+def _box_of_ends(layer: Layer, z: list[Fraction]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper sides of a box for the ends of a collision near z."""
+    if isinstance(layer.domain, Ball):
+        centre, radius = layer.domain.centre, layer.domain.radius
+        return _floats([c - radius for c in centre]), _floats([c + radius for c in centre])
+    size = 1.0 if layer.bias is None else 2 * max(1.0, float(np.abs(_floats(z)).max()))
+    low, high = np.full(len(z), -size), np.full(len(z), size)
+    if isinstance(layer.domain, Box):
+        low = np.maximum(low, _floats([-_FAR if a is None else a for a in layer.domain.lower]))
+        high = np.minimum(high, _floats([_FAR if b is None else b for b in layer.domain.upper]))
+    return low, high
+
+
 def _rounded(
     layer: Layer, z: list[Fraction], v: list[Fraction], x: list[Fraction], t: Fraction, bits: int
 ) -> Collision | None:
-    """The pair pulled towards z and rounded to so many bits, if it is a collision."""
+    """The pair pulled towards z and rounded to a number of bits, if it is a collision."""
     scale = max(abs(entry) for entry in (*x, *z)) or Fraction(1)
     largest = Fraction(1 << bits, 1 << max(0, int(scale).bit_length()))
     near = [_round((1 - _PULL) * a + _PULL * b, largest) for a, b in zip(x, z, strict=True)]

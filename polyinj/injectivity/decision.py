@@ -53,9 +53,9 @@ class Decision:
         True when INJECTIVE rests on any n rows being independent: proven is then that at least n rows are active
         everywhere. A verdict without this flag holds for the matrix as it is.
     depth_lower_bound : int
-        Proven: at least so many rows with nonzero weights are active everywhere.
+        Proven: at least this many rows with nonzero weights are active everywhere.
     best_witness : Witness or None
-        The point with the fewest active rows that was met.
+        The point with the fewest active rows that was found.
     stats : Stats
     stopped_by : "node_limit", "time_limit", "memory_limit", "size" or None
         Why the verdict is UNDECIDED: the limit that was reached, or a layer beyond the search. None when it is decided.

@@ -30,7 +30,7 @@ from polyinj.injectivity.limits import Limits
 
 
 def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple[Outcome, list[Fraction] | None]:
-    """Refute that at some admissible direction the active rows do not span, or, with a budget, are at most so many.
+    """Refute that at some admissible direction the active rows do not span, or that at most `budget` rows are active.
 
     Returns
     -------

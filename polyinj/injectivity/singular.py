@@ -5,9 +5,9 @@ its columns, Q = B diag(1/s), |Q'Q - 1| <= e and |V'V - 1| <= f. Then, whatever 
 
     smallest singular value of A >= (sqrt(1 - e) min s - rounding of B) / sqrt(1 + f).
 
-A set for which this is not below the best value known is left. Of the others the characteristic polynomial p of A'A is
-taken in integers: all its roots are real, so that they are all above t iff the coefficients of p(x + t) alternate in
-sign. If not, its least root is enclosed and becomes the best.
+A set for which this is not below the incumbent, the least value known, is left. Of the others the characteristic
+polynomial p of A'A is taken in integers: all its roots are real, so that they are all above t iff the coefficients of
+p(x + t) alternate in sign. If not, its least root is enclosed and becomes the incumbent.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class LeastSingularValue:
         The matrix times 2^-exponent, its largest entry in [1/2, 1], rounded.
     exponent : int
     active : ndarray of bool, shape (m,)
-        The rows of the best set; all rows at first.
+        The rows of the incumbent; all rows at first.
     is_zero : bool
         Whether some set does not span: nothing is less.
     """

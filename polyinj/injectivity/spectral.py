@@ -33,9 +33,9 @@ from polyinj.exact.gordan import alternative
 from polyinj.injectivity._spectral import SpectralTree
 from polyinj.injectivity.driver import signed_vector
 from polyinj.injectivity.limits import Limits
-from polyinj.injectivity.spectral_descent import Cell
+from polyinj.injectivity.spectral_descent import CellValue
 
-# Shares of the best value known that are proved one after the other: the more, the harder.
+# Shares of the incumbent that are proved one after the other: the more, the harder.
 _SHARES = (1 / 16, 1 / 4, 1 / 2, 3 / 4, 9 / 10, 1 - 1e-6)
 _SLICE = 500
 _FIXED = 8
@@ -43,18 +43,18 @@ _FIXED = 8
 
 @dataclass(frozen=True, slots=True)
 class SpectralBound:
-    """What was proved: in every cell the smallest singular value is at least `lower`; `best` is the best cell known."""
+    """In every cell the smallest singular value is at least `lower`, proved; `incumbent` has the least one known."""
 
     lower: float
-    best: Cell
+    incumbent: CellValue
     nodes: int
     closed: bool
 
 
 def bound_below(
-    system: System, matrix: NDArray[np.float64], circuits: NDArray[np.int32], best: Cell, limits: Limits
+    system: System, matrix: NDArray[np.float64], circuits: NDArray[np.int32], incumbent: CellValue, limits: Limits
 ) -> SpectralBound:
-    """The largest share of the best value that is proved within the limits, for a matrix with largest entry about 1.
+    """The largest share of the incumbent that is proved within the limits, for a matrix with largest entry about 1.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def bound_below(
         Of the layer, without sides, whose weights round to a multiple of the matrix.
     circuits : ndarray of int32, shape (k, width)
         Certain circuits of the system, padded by zeros.
-    best : Cell
+    incumbent : CellValue
         A cell with a small value.
     """
     m, n = matrix.shape
@@ -73,25 +73,25 @@ def bound_below(
     proved, nodes = 0.0, 0
     for share in _SHARES:
         tree.restart()
-        tau = share * best.value
+        tau = share * incumbent.value
         while (allowed := limits.leave(nodes + tree.nodes)) and tau > rounding:
             status = tree.run(min(_SLICE, allowed), tau)
             if status == Status.DONE:
                 break
             if status == Status.STUCK:
-                cell = _branch_or_meet(tree, system, matrix)
+                cell = _branch_or_find(tree, system, matrix)
                 if cell is not None:
-                    best = min(best, cell, key=lambda known: known.value)
+                    incumbent = min(incumbent, cell, key=lambda known: known.value)
                     # Where rounding alone keeps the bound from its own cell, less is proved.
-                    tau = min(tau / 2 if cell.value > tau else tau, share * best.value)
+                    tau = min(tau / 2 if cell.value > tau else tau, share * incumbent.value)
         else:
-            return SpectralBound(proved, best, nodes + tree.nodes, False)
+            return SpectralBound(proved, incumbent, nodes + tree.nodes, False)
         nodes += tree.nodes
         proved = max(proved, tau - rounding)
-    return SpectralBound(proved, best, nodes, True)
+    return SpectralBound(proved, incumbent, nodes, True)
 
 
-def _branch_or_meet(tree: SpectralTree, system: System, matrix: NDArray[np.float64]) -> Cell | None:
+def _branch_or_find(tree: SpectralTree, system: System, matrix: NDArray[np.float64]) -> CellValue | None:
     """Teach the tree a circuit that branches its open node; or the cell whose active rows are the POS rows there."""
     m = len(matrix)
     positive, negative = (_rows(bits, m) for bits in tree.node)
@@ -101,7 +101,7 @@ def _branch_or_meet(tree: SpectralTree, system: System, matrix: NDArray[np.float
     vectors = [(literal, _FIXED if fixed[abs(literal) - 1] else 1) for literal in literals]
     found = alternative([[scale * entry for entry in signed_vector(system, literal)] for literal, scale in vectors])
     if found.circuit is None:
-        return Cell.of(matrix, positive)
+        return CellValue.of(matrix, positive)
     circuit = np.array([[literals[place] for place in found.circuit]], dtype=np.int32)
     tree.learn(*(_bits(np.maximum(signed, 0), m) for signed in (circuit, -circuit)))
     return None

@@ -1,8 +1,8 @@
-"""Look for a cell whose active rows have a small singular value: a descent along lines, fast, without proof.
+"""Descent along lines: look for a cell whose active rows have a small singular value, fast, without proof.
 
-A line through a point meets at most m + 1 cells. The Gram matrix of the active rows changes by one row from each to the
-next, so their smallest singular values come from one call. The walk moves to the best cell of a random line until
-several lines in a row bring nothing, and starts again elsewhere.
+A line through a point crosses at most m + 1 cells. The Gram matrix of the active rows changes by one row from each to
+the next, so their smallest singular values come from one call. The descent moves to the best cell of a random line
+until several lines in a row bring nothing, and starts again elsewhere.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _LINES_WITHOUT_GAIN = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cell:
-    """The active rows of a cell, and their smallest singular value."""
+class CellValue:
+    """The smallest singular value of the active rows of a cell, and these rows."""
 
     value: float
     active: NDArray[np.bool_]
@@ -35,35 +35,35 @@ class Cell:
 
 def descend(
     matrix: NDArray[np.float64], starts: Iterable[NDArray[np.float64]], restarts: int, seed: int, limits: Limits
-) -> Cell | None:
-    """The best cell met from the starts, and from so many random points; None if no point is surely in one."""
+) -> CellValue | None:
+    """The cell with the smallest value from the starts and random points; None if no point is surely in a cell."""
     n = matrix.shape[1]
     random = np.random.default_rng(np.random.SeedSequence(seed))
     grams = matrix[:, :, None] * matrix[:, None, :]
-    best: Cell | None = None
+    incumbent: CellValue | None = None
     for point in [*starts, *random.standard_normal((restarts, n))]:
         cell = _descend(matrix, grams, point, random)
-        if cell is not None and (best is None or cell.value < best.value):
-            best = cell
-        if not limits.leave(0) and best is not None:
+        if cell is not None and (incumbent is None or cell.value < incumbent.value):
+            incumbent = cell
+        if not limits.leave(0) and incumbent is not None:
             break
-    return best
+    return incumbent
 
 
 def _descend(
     matrix: NDArray[np.float64], grams: NDArray[np.float64], point: NDArray[np.float64], random: np.random.Generator
-) -> Cell | None:
+) -> CellValue | None:
     """The cell where a descent from a point ends; None if the point is surely in no open cell."""
-    best = _cell_at(matrix, point)
+    incumbent = _cell_at(matrix, point)
     barren = 0
     while barren < _LINES_WITHOUT_GAIN:
         nearer = _best_on_line(matrix, grams, point, random.standard_normal(len(point)))
         cell = None if nearer is None else _cell_at(matrix, nearer)
-        if nearer is not None and cell is not None and (best is None or cell.value < best.value * (1 - 1e-9)):
-            best, point, barren = cell, nearer / np.linalg.norm(nearer), 0
+        if nearer is not None and cell is not None and (incumbent is None or cell.value < incumbent.value * (1 - 1e-9)):
+            incumbent, point, barren = cell, nearer / np.linalg.norm(nearer), 0
         else:
             barren += 1
-    return best
+    return incumbent
 
 
 def _best_on_line(
@@ -89,10 +89,10 @@ def _best_on_line(
     return np.asarray(point + (ends[place] + ends[place + 1]) / 2 * direction)
 
 
-def _cell_at(matrix: NDArray[np.float64], point: NDArray[np.float64]) -> Cell | None:
+def _cell_at(matrix: NDArray[np.float64], point: NDArray[np.float64]) -> CellValue | None:
     """The cell of a point; None where rounding leaves a sign open."""
     products, size = matrix @ point, np.abs(matrix) @ np.abs(point)
     nonzero = matrix.any(axis=1)
     if (np.abs(products) <= 4 * (len(point) + 2) * 2.0**-53 * size + 1e-300)[nonzero].any():
         return None
-    return Cell.of(matrix, (products > 0) & nonzero)
+    return CellValue.of(matrix, (products > 0) & nonzero)

@@ -115,14 +115,14 @@ def test_layers_without_relu_as_relu_layers():
     mixed = [replace(layer, activation=a) for layer, a in zip(net.layers, (None, "relu", None, None), strict=True)]
     net = network(*mixed)
     weights, biases = net.as_relu_layers()
-    twin = network(*(NetworkLayer(w, b, "relu") for w, b in zip(weights, biases, strict=True)))
-    assert twin.widths == (3, 10, 4, 12, 4)
+    doubled = network(*(NetworkLayer(w, b, "relu") for w, b in zip(weights, biases, strict=True)))
+    assert doubled.widths == (3, 10, 4, 12, 4)
     rng = np.random.default_rng(0)
     for _ in range(5):
         point = [Fraction(entry) for entry in rng.standard_normal(3).tolist()]
         out = net.apply_exactly(point)
         expected = [max(entry, Fraction(0)) for entry in (*out, *(-entry for entry in out))]
-        assert twin.apply_exactly(point) == expected
+        assert doubled.apply_exactly(point) == expected
         np.testing.assert_allclose(net.apply([[float(e) for e in point]])[0], [float(e) for e in out], atol=1e-9)
 
 
@@ -139,7 +139,7 @@ def test_undecided_is_said():
 
 
 def test_more_than_64_inputs():
-    """The inverse behind the walk once had room for 64 rows: this crashed."""
+    """The inverse behind local search once had room for 64 rows: this crashed."""
     rng = np.random.default_rng(0)
     layer = NetworkLayer(rng.standard_normal((75, 75)), None, "relu")
     assert check_network(network(layer), time_limit=5).verdict is Verdict.NOT_INJECTIVE

@@ -44,7 +44,7 @@ def replay(decision):
 
 
 @pytest.mark.parametrize("n", [1, 2])
-def test_agrees_with_the_twin(n):
+def test_agrees_with_the_reference(n):
     seen = {}
     for seed in range(220 if n == 1 else 70):
         weights, biases = small_network(seed, n)
@@ -56,7 +56,7 @@ def test_agrees_with_the_twin(n):
     assert {(None, 2, True), (1, 2, True), (2, 2, True), (None, 2, False), (2, 2, False), (3, 3, True)} <= seen.keys()
 
 
-def test_agrees_with_the_twin_in_three_dimensions():
+def test_agrees_with_the_reference_in_three_dimensions():
     seen = set()
     for seed in range(1000, 1400):
         weights, biases = small_network(seed, 3)

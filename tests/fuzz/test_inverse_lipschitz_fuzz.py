@@ -18,7 +18,9 @@ from reference.injectivity import cells, rank
 from fuzz import families
 from polyinj import InputError
 from polyinj.exact.arrays import fractions, integer_rows, read_matrix
-from polyinj.injectivity.invert import active_rank, inverse_lipschitz, reconstruct
+from polyinj.injectivity.active_rank import active_rank
+from polyinj.injectivity.inverse_lipschitz import inverse_lipschitz
+from polyinj.injectivity.reconstruct import reconstruct
 
 # Constant 0; the cell that is least in floats has another, so that 1e-16 to 1e-18 was called exact.
 ZERO = [

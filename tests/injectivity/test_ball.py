@@ -80,7 +80,7 @@ def test_gaussian_layers_near_the_radius_where_they_lose_information(m, n, seed)
     # The slow reference takes minutes for more inputs.
     check(weights, bias, Ball(centre, low), True, by_reference=n < 8, rank_proof=True)
     decision = check(weights, bias, Ball(centre, high), False)
-    # No other search finds a point in the smaller ball, and a walk finds one in the larger.
+    # No other search finds a point in the smaller ball, and local search finds one in the larger.
     distance = np.linalg.norm([float(x) for x in decision.best_witness.point] - centre)
     assert low <= distance < high
     assert find_witness(weights, bias, domain=Ball(centre, low), seed=0, time_limit=0.3) is None
@@ -154,7 +154,7 @@ def test_a_tiny_ball_far_away():
             bias[0] = height * radius * np.linalg.norm(others[0]) - float(others[0] @ centre)
             decision = decide_injectivity(others, bias, domain=Ball(centre.tolist(), radius))
             decision.verify()
-            # Rounding of the bias, 1e-10 here, decides for the tiny radius; the exact twin knows.
+            # Rounding of the bias, 1e-10 here, decides for the tiny radius; the exact reference knows.
             exactly = injectivity.brute_force_injective_on_ball(
                 exact(others), exact(bias), exact(centre), Fraction(radius)
             )

@@ -1,32 +1,15 @@
-"""Verdicts, with and without general position, bias and domain; limits; certificates."""
-
-import signal
-import subprocess
-import sys
-import time
-from fractions import Fraction
+"""Verdicts, with and without general position, bias and domain, against the criterion and other methods."""
 
 import numpy as np
 import pytest
 from helpers import check_verdict, gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import face_lattice, injectivity
+from reference import injectivity
 from scipy.optimize import LinearConstraint, milp
 
-from polyinj import (
-    Arrangement,
-    Box,
-    CertificateError,
-    InputError,
-    Verdict,
-    decide_injectivity,
-    find_witness,
-    tukey_depth,
-)
-from polyinj.injectivity import heuristics
-from polyinj.injectivity.heuristics import Schedule
-from polyinj.injectivity.limits import Limits
+from polyinj import Arrangement, Box, Verdict, decide_injectivity, tukey_depth
+from polyinj.injectivity import decide
 from polyinj.testing import integer_matrices, nearly_dependent_matrices
 
 DOMAINS = [
@@ -114,16 +97,6 @@ def test_gaussian_layers_equal_mixed_integer_programming(m, n, seed):
     decision = decide_injectivity(weights)
     assert (decision.verdict is Verdict.INJECTIVE) == milp_injective(weights)
     decision.verify()
-
-
-@pytest.mark.parametrize(
-    ("m", "n", "depths"), [(35, 5, [7, 5, 7]), (54, 6, [9, 9, 10]), (48, 8, [10, 7, 9]), (56, 8, [12])]
-)
-def test_known_depths(m, n, depths):
-    for seed, depth in enumerate(depths):
-        result = tukey_depth(gaussian(m, n, seed))
-        assert result.depth == depth
-        result.verify()
 
 
 @pytest.mark.parametrize(
@@ -217,196 +190,32 @@ def test_float32_is_read_as_what_it_stores():
     decision.certificate.verify(weights.astype(np.float64))
 
 
-@pytest.mark.parametrize("rank_proof", [True, False])
-def test_two_threads_agree_with_one(rank_proof):
-    m, n = (63, 9) if rank_proof else (84, 12)
-    for seed in range(2):
-        one, two = (decide_injectivity(gaussian(m, n, seed), rank_proof=rank_proof, workers=w) for w in (1, 2))
-        assert one.verdict is two.verdict
-        two.verify()
-
-
-def test_limits_leave_the_verdict_open():
-    weights = gaussian(168, 24)
-    for limit in ({"node_limit": 50}, {"time_limit": 0.05}, {"memory_limit": 100_000}):
-        decision = decide_injectivity(weights, **limit)
-        assert decision.verdict is Verdict.UNDECIDED
-        assert [decision.stopped_by] == list(limit)
-        assert decision.advice.startswith(f"stopped by {decision.stopped_by}: ")
-        assert f"stopped_by={decision.stopped_by!r}" in repr(decision)
-        assert decision.certificate is None
-        assert 1 <= decision.depth_lower_bound <= decision.best_witness.active
-        with pytest.raises(CertificateError, match=f"carries no certificate; stopped by {decision.stopped_by}"):
-            decision.verify()
-    decided = decide_injectivity(gaussian(70, 10), node_limit=10**6)
-    assert (decided.verdict, decided.stopped_by, decided.advice) == (Verdict.INJECTIVE, None, "")
-    assert decide_injectivity(gaussian(30, 10)).stopped_by is None
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_witnesses_that_a_short_local_search_misses_are_looked_for_on_the_way(workers):
-    """The search alone visits 21,000 to 77,000 nodes of these before it comes to a witness."""
-    for seed in (100, 101, 102, 104):
-        decision = decide_injectivity(gaussian(116, 20, seed), rank_proof=False, workers=workers)
-        assert decision.verdict is Verdict.NOT_INJECTIVE
-        assert 0 < decision.stats.nodes < 5_000
-        decision.verify()
-
-
-def test_layers_beyond_the_search_are_decided_by_annealing():
-    """A local search of 100 steps finds 152 active rows here."""
-    decision = decide_injectivity(gaussian(600, 100))
-    assert decision.verdict is Verdict.NOT_INJECTIVE
-    assert decision.best_witness.active < 100
-    decision.verify()
-    decision = decide_injectivity(gaussian(900, 100))
-    assert (decision.verdict, decision.stopped_by) == (Verdict.UNDECIDED, "size")
-    assert 100 <= decision.best_witness.active < 250
-    # On the nonnegative orthant annealing does not apply: there local search does.
-    assert decide_injectivity(gaussian(80, 62), domain=Box.nonnegative(62)).verdict is Verdict.NOT_INJECTIVE
-
-
-def test_nodes_do_not_depend_on_the_time():
-    nodes = [decide_injectivity(gaussian(98, 14, 4), rank_proof=False).stats.nodes for _ in range(3)]
-    assert len(set(nodes)) == 1
-    assert nodes[0] > 400
-
-
-def test_heuristics_are_taken_once_each_when_they_are_due():
-    schedule = Schedule([(5, lambda limits: np.array([5.0])), (9, lambda limits: np.array([9.0]))])
-    assert (schedule.due_at, schedule.take(4)) == (5, None)
-    assert schedule.take(20)(Limits()) == [5.0]
-    assert schedule.due_at == 9
-    assert schedule.take(9)(Limits()) == [9.0]
-    assert (schedule.due_at, schedule.take(2**40)) == (2**62, None)
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-@pytest.mark.parametrize("rank_proof", [True, False])
-def test_what_a_heuristic_returns_is_no_witness_until_it_is_checked(monkeypatch, workers, rank_proof):
-    """Also where no certificate is made, which would be the next to notice."""
-    everywhere = np.ones(12)
-    monkeypatch.setattr(heuristics, "fewest_active", lambda *_, **__: everywhere)
-    monkeypatch.setattr(heuristics, "anneal", lambda *_, **__: everywhere)
-    weights = gaussian(84, 12)
-    options = {"rank_proof": rank_proof, "certificate": False, "workers": workers, "node_limit": 2_000}
-    decision = decide_injectivity(weights, **options)
-    assert decision.verdict is (Verdict.UNDECIDED if rank_proof else Verdict.INJECTIVE)
-    if rank_proof:
-        assert decision.best_witness.active == (weights @ everywhere >= 0).sum()
-
-
-def test_layers_beyond_the_search_say_so():
-    many = np.vstack([np.eye(61), -np.eye(61)])
-    singular = np.vander(np.linspace(0.5, 1.5, 40), 20)
-    for weights in (many, singular, np.vstack([singular, -singular])):
-        decision = decide_injectivity(weights)
-        assert decision.verdict is not Verdict.UNDECIDED or decision.stopped_by == "size"
-    assert decide_injectivity(many).stopped_by == "size"
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_rank_searches_and_threads_say_what_stopped_them(workers):
-    weights = gaussian(98, 14)
-    for limit in ({"node_limit": 5_000}, {"time_limit": 0.2}, {"memory_limit": 100_000}):
-        decision = decide_injectivity(weights, rank_proof=True, workers=workers, **limit)
-        assert (decision.verdict, [decision.stopped_by]) == (Verdict.UNDECIDED, list(limit))
-
-
-def test_time_limit_is_kept():
-    started = time.monotonic()
-    assert decide_injectivity(gaussian(168, 24), time_limit=0.5).stopped_by == "time_limit"
-    assert time.monotonic() - started < 5
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_ctrl_c_is_answered(workers):
-    program = (
-        "import numpy as np, signal\nfrom polyinj import decide_injectivity\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "print('go', flush=True)\n"
-        f"decide_injectivity(np.random.default_rng(0).standard_normal((168, 24)), workers={workers})\n"
-    )
-    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert process.stdout.readline() == b"go\n"
-    time.sleep(1.5)
-    sent = time.monotonic()
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
-    # The search answers between slices of 50 ms; what is left is the end of the interpreter, on a busy machine.
-    assert time.monotonic() - sent < 5
-    assert b"KeyboardInterrupt" in errors
-
-
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("stage", "weights", "options"),
     [
-        ({"bias": [1.0]}, r"bias has shape \(1,\)"),
-        ({"bias": [1.0, np.nan, 0]}, r"bias\[1\] is nan"),
-        ({"domain": Box.nonnegative(5)}, "domain is"),
-        ({"node_limit": 0}, "node_limit is 0"),
-        ({"time_limit": -1.0}, "time_limit is -1.0"),
-        ({"workers": 0}, "workers is 0"),
-        ({"memory_limit": 0}, "memory_limit is 0"),
+        ("_one_input", [[1.0], [-1.0]], {}),
+        ("_rank_of_weights", np.outer(range(1, 5), [1, 1]), {}),
+        ("_no_more_rows_than_dimensions", np.eye(3), {}),
+        ("_beyond_doubles", np.vstack([np.eye(2), -np.eye(2)]) @ [[1, 1], [1, 1 + 1e-12]], {}),
+        ("_beyond_the_search", gaussian(80, 62), {}),
+        ("_local_search", gaussian(20, 6), {"rank_proof": True}),
+        ("_count", gaussian(42, 6), {"rank_proof": False}),
+        ("_rank", gaussian(42, 6), {}),
+        ("_count_suffices", gaussian(98, 14), {}),
+        ("_rank_in_rationals", [[-2, -2], [1, 1], [1 - 2**-44, 1 + 2**-44], [1, -2], [-2, 0], [-2, 2]], {}),
+        ("_limit_reached", gaussian(70, 10), {"rank_proof": True, "node_limit": 3}),
     ],
 )
-def test_bad_arguments(arguments, message):
-    with pytest.raises(InputError, match=message):
-        decide_injectivity(np.eye(3), **arguments)
+def test_each_stage_decides_some_layer(monkeypatch, stage, weights, options):
+    reached = []
 
+    def noted(step):
+        def run(case):
+            reached.append(step.__name__)
+            return step(case)
 
-def test_depth_of_degenerate_rows():
-    assert tukey_depth([[0, 0], [0, 0]]).depth == 2
-    assert tukey_depth([[1, 0], [1, 0], [0, 0]]).depth == 1
-    assert tukey_depth([[1, 0], [-1, 0], [1, 0], [-1, 0]]).depth == 2
-    assert tukey_depth([[1], [-1], [-1], [0]]).depth == 2
-    assert tukey_depth([[1], [2]]).depth == 0
+        return run
 
-
-@settings(max_examples=60)
-@given(integer_matrices(max_rows=8, max_columns=3))
-def test_depth_equals_the_twin(rows):
-    # Over x != 0: the zero sign vector counts only where the rows have a kernel.
-    faces = face_lattice.covectors(rows.tolist())
-    depth = min(sum(sign >= 0 for sign in signs) for signs, dimension in faces.items() if dimension > 0)
-    result = tukey_depth(rows)
-    assert result.depth == depth
-    result.verify()
-
-
-def test_a_tampered_depth_is_refused():
-    from dataclasses import replace
-
-    result = tukey_depth(gaussian(20, 3))
-    with pytest.raises(CertificateError, match="active along the direction"):
-        replace(result, depth=result.depth + 1).verify()
-    with pytest.raises(CertificateError, match="no proof"):
-        replace(result, certificate=None).verify()
-    with pytest.raises(CertificateError, match="is zero"):
-        replace(result, direction=(0, 0, 0)).verify()
-
-
-@pytest.mark.parametrize(("m", "n", "seed"), [(72, 12, 0), (108, 18, 0), (120, 20, 0)])
-def test_find_witness(m, n, seed):
-    weights = gaussian(m, n, seed)
-    witness = find_witness(weights, seed=0, time_limit=30)
-    assert witness.active < n
-    again = find_witness(weights, seed=0, time_limit=30)
-    assert again == witness
-
-
-def test_find_witness_returns_none_where_there_is_none():
-    assert find_witness(gaussian(56, 8), seed=0, time_limit=0.3) is None
-
-
-@pytest.mark.parametrize(("m", "n"), [(42, 6), (84, 12)])
-def test_an_injective_layer_comes_with_the_nearest_miss(m, n):
-    """Also where the count ends before any heuristic, as it does at (42, 6)."""
-    weights = np.random.default_rng(0).standard_normal((m, n))
-    decision = decide_injectivity(weights, rank_proof=False)
-    assert decision.verdict is Verdict.INJECTIVE
-    witness = decision.best_witness
-    assert witness.active >= n
-    assert witness.active == sum(
-        sum(Fraction(w) * x for w, x in zip(row, witness.point, strict=True)) >= 0 for row in weights.tolist()
-    )
+    monkeypatch.setattr(decide, "_STAGES", tuple(map(noted, decide._STAGES)))
+    decide_injectivity(weights, **options)
+    assert reached[-1] == stage

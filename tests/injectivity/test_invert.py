@@ -10,7 +10,9 @@ from reference.injectivity import brute_force_injective, cells, rank
 
 from polyinj.errors import InputError
 from polyinj.exact.arrays import integer_rows, read_matrix
-from polyinj.injectivity.invert import active_rank, inverse_lipschitz, reconstruct
+from polyinj.injectivity.active_rank import active_rank
+from polyinj.injectivity.inverse_lipschitz import inverse_lipschitz
+from polyinj.injectivity.reconstruct import reconstruct
 
 PLUS_MINUS = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
 

@@ -1,0 +1,106 @@
+"""The input of a ReLU layer from its output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from polyinj.errors import InputError
+from polyinj.exact.arrays import read_matrix, read_vector
+
+_UNIT = 2.0**-53
+
+
+def reconstruct(
+    weights: ArrayLike, outputs: ArrayLike, bias: ArrayLike | None = None, *, tolerance: float = 1e-9
+) -> NDArray[np.float64]:
+    """The input x that a layer maps to y = ReLU(W x + b): least squares on the rows where y is positive.
+
+    Parameters
+    ----------
+    weights : array_like, shape (m, n)
+    outputs : array_like, shape (m,) or (k, m)
+        One output, or one a row.
+    bias : array_like, shape (m,), optional
+    tolerance : float
+        Largest error accepted in entry i of ReLU(W x + b) - y, as a multiple of sum_j |w_ij x_j| + |b_i| + |y_i|.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,) or (k, n)
+
+    Raises
+    ------
+    InputError
+        An output that is not in the range of the layer to the tolerance, or whose positive rows do not determine x:
+        their smallest singular value is at most max(m, n) 2^-52 times the largest one of W. In an injective layer this
+        happens only where some w_i.x + b_i vanishes.
+
+    Examples
+    --------
+    >>> reconstruct([[1, 0], [0, 1], [-1, 0], [0, -1]], [3, 0, 0, 2])
+    array([ 3., -2.])
+    """
+    matrix = _doubles(read_matrix(weights), "weights")
+    rows, columns = matrix.shape
+    shift = np.zeros(rows) if bias is None else _doubles(read_vector(bias, rows), "bias")
+    single = np.ndim(outputs) == 1
+    batch = _doubles(read_matrix(np.atleast_2d(np.asarray(outputs)), "outputs"), "outputs")
+    if batch.shape[1] != rows:
+        raise InputError(
+            f"outputs has shape {np.shape(outputs)}; expected ({rows},) or (k, {rows}), one entry a neuron"
+        )
+    # Powers of two make the largest weight, and the largest output or bias, about 1: no product overflows.
+    matrix, down = _near_one(matrix)
+    threshold = max(rows, columns) * 2 * _UNIT * np.linalg.norm(matrix, 2)
+    inputs = np.empty((len(batch), columns))
+    for t, y in enumerate(batch):
+        scaled, up = _near_one(np.stack([y, shift]))
+        x = _least_squares(matrix, y > 0, scaled[0] - scaled[1], threshold, f"outputs[{t}]")
+        image = np.maximum(matrix @ x + scaled[1], 0.0)
+        scale = np.abs(matrix) @ np.abs(x) + np.abs(scaled[1]) + np.abs(scaled[0])
+        if (wrong := np.abs(image - scaled[0]) > tolerance * scale).any():
+            i = int(np.argmax(wrong))
+            with np.errstate(over="ignore"):
+                found = np.ldexp(image[i], up)
+            raise InputError(
+                f"outputs[{t}, {i}] is {y[i]!r}, and the layer gives {found!r} at the x found: "
+                f"no input has this output to the tolerance {tolerance}"
+            )
+        with np.errstate(over="ignore"):
+            inputs[t] = np.ldexp(x, up - down)
+        if not np.isfinite(inputs[t]).all():
+            raise InputError(f"the input of outputs[{t}] is beyond the range of doubles; try smaller outputs")
+    return inputs[0] if single else inputs
+
+
+def _least_squares(
+    matrix: NDArray[np.float64], active: NDArray[np.bool_], values: NDArray[np.float64], threshold: float, name: str
+) -> NDArray[np.float64]:
+    """x from the values of the active rows; InputError if too few singular values are above the threshold."""
+    columns = matrix.shape[1]
+    known = 0
+    if active.any():
+        left, singular, right = np.linalg.svd(matrix[active], full_matrices=False)
+        known = int(np.count_nonzero(singular > threshold))
+    if known < columns:
+        raise InputError(
+            f"{name} has {int(active.sum())} positive entries, whose rows have rank {known}; "
+            f"x in R^{columns} is determined only by rank {columns}"
+        )
+    return np.asarray(right.T @ ((left.T @ values[active]) / singular))
+
+
+def _doubles(exact: NDArray[Any], name: str) -> NDArray[np.float64]:
+    try:
+        return exact.astype(np.float64)
+    except OverflowError:
+        raise InputError(f"{name} has an entry beyond the range of doubles; expected entries below 1.8e308") from None
+
+
+def _near_one(array: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """The array times 2^-exponent, its largest entry in [1/2, 1] unless all are 0, and the exponent."""
+    exponent = int(np.frexp(np.abs(array).max())[1])
+    return np.ldexp(array, -exponent), exponent
