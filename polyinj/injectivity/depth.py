@@ -112,7 +112,7 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
         return DepthResult(zeros, x, None, layer)
     limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
     columns = _independent_columns(integers)
-    search = _Search(layer, columns, Problem.of(read_layer(layer.weights[:, columns])), zeros, limits, workers)
+    search = _DepthSearch(layer, columns, Problem.of(read_layer(layer.weights[:, columns])), zeros, limits, workers)
     corner = search.problem.corner()
     if corner is not None:
         return DepthResult(zeros, search.direction(corner), None, layer)
@@ -127,7 +127,7 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
 
 
 @dataclass(frozen=True, slots=True)
-class _Search:
+class _DepthSearch:
     """The parts of a search for the depth; `problem` has independent columns of the layer, and no kernel."""
 
     layer: Layer

@@ -37,7 +37,7 @@ def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple
     (outcome, direction)
         As of `polyinj.injectivity.driver`; the direction of the homogeneous system comes in rationals beside it.
     """
-    search = _Search(layer, limits, budget)
+    search = _RationalSearch(layer, limits, budget)
     status = search.refute({})
     outcome = Outcome(status, nodes=search.nodes, degenerate=True)
     if status == Status.DONE:
@@ -50,7 +50,7 @@ def search_exactly(layer: Layer, limits: Limits, *, budget: int | None) -> tuple
 
 
 @dataclass(slots=True)
-class _Search:
+class _RationalSearch:
     layer: Layer
     limits: Limits
     budget: int | None

@@ -9,10 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
 
-import numpy as np
-from numpy.typing import NDArray
-
-from polyinj.injectivity.annealing import anneal, can_anneal
+from polyinj.injectivity.annealing import Direction, anneal, can_anneal
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.local_search import fewest_active
 from polyinj.injectivity.problem import Problem
@@ -24,7 +21,6 @@ _ANNEALING_AFTER, _ANNEALING_STEPS = 100, 250
 # Annealing steps for a layer beyond the size of the search: a quarter of a second at (700, 100), 14 s at (5500, 784).
 _STEPS_ALONE = 3_750
 
-Direction = NDArray[np.float64]
 # Within limits, a direction of the homogeneous system; None if it has none.
 Heuristic = Callable[[Limits], Direction | None]
 
