@@ -49,6 +49,12 @@ class _Short(reprlib.Repr):
 _SHORT = _Short()
 
 
+def require(condition: bool, fault: str) -> None:
+    """CertificateError unless the condition holds."""
+    if not condition:
+        raise CertificateError(fault)
+
+
 def printable(value: object, limit: int = 120) -> str:
     """What came from outside as part of one line: no control characters, no half surrogates, cut to a length.
 

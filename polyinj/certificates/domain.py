@@ -12,10 +12,9 @@ import numpy as np
 
 from polyinj.errors import InputError
 from polyinj.exact.algebra import IntegerRows
-from polyinj.exact.arrays import format_ratio, read_number
+from polyinj.exact.arrays import Point, format_ratio, read_number
 
 Side = Fraction | None
-Point = tuple[Fraction, ...]
 
 # In a message: columns of a domain, and characters of a number.
 _SHOWN, _DIGITS = 8, 60

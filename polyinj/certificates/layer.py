@@ -11,10 +11,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from polyinj.certificates.domain import Ball, Box, Cover, Domain, Point, describe_domain
+from polyinj.certificates.domain import Ball, Box, Cover, Domain, describe_domain
 from polyinj.errors import CertificateError, InputError, printable
 from polyinj.exact.algebra import IntegerRows
-from polyinj.exact.arrays import hash_layer, integer_rows, read_matrix, read_vector
+from polyinj.exact.arrays import Point, hash_layer, integer_rows, read_matrix, read_vector
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 

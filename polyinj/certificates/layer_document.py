@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from os import PathLike
 
-from polyinj.certificates.domain import Point
 from polyinj.certificates.json_format import COLLISION, PROOF, Fields, domain_document, read_document
 from polyinj.certificates.layer import Layer, LayerName, System, longest_bits
 from polyinj.errors import CertificateError
+from polyinj.exact.arrays import Point
 
 
 def open_document(path: str | PathLike[str]) -> tuple[Fields, LayerName]:

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.certificates.circuit_check import check_circuits
 from polyinj.certificates.clause_table import int32_array, padded
 from polyinj.certificates.clock import Clock
-from polyinj.certificates.domain import Ball, Cover, Domain, Point
+from polyinj.certificates.domain import Ball, Cover, Domain
 from polyinj.certificates.json_format import PROOF, Fields, ratios, write_document
 from polyinj.certificates.layer import Layer, LayerName, System
 from polyinj.certificates.layer_document import check_length, describe, open_document
 from polyinj.certificates.tree_check import check_blocks, check_count_trees, check_rank_tree
 from polyinj.errors import CertificateError, InputError, printable
-from polyinj.exact.arrays import read_number
+from polyinj.exact.arrays import Point, read_number
 
 Claim = Literal["depth", "spanning"]
 

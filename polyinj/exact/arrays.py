@@ -1,6 +1,6 @@
 """Arrays of numbers, read exactly: floats as the rationals they store, integers and Fractions as they are.
 
-Nothing in this module rounds, except `float_rows`, which states its error.
+Nothing in this module rounds, except `float_rows`, which states its error, and `nearest_doubles`.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
 from polyinj.exact.algebra import IntegerRows, coprime
+
+# A point in rationals.
+Point = tuple[Fraction, ...]
 
 _RATIO = re.compile(r"(0|-?[1-9][0-9]*)/[1-9][0-9]*", re.ASCII)
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
@@ -145,6 +148,20 @@ def float_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
         for a, b in zip(row, scaled, strict=True)
     )
     return floats, 0.0 if same else 2.0**-53
+
+
+def nearest_doubles(exact: NDArray[Any], name: str) -> NDArray[np.float64]:
+    """The doubles nearest to exact entries; InputError where one is beyond their range."""
+    try:
+        return exact.astype(np.float64)
+    except OverflowError:
+        raise InputError(f"{name} has an entry beyond the range of doubles; expected entries below 1.8e308") from None
+
+
+def near_one(array: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
+    """The array times 2^-exponent, its largest entry in [1/2, 1] unless all are 0, and the exponent."""
+    exponent = int(np.frexp(np.abs(array).max())[1])
+    return np.ldexp(array, -exponent), exponent
 
 
 def hash_layer(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: str = "") -> str:

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from polyinj.errors import CertificateError
+from polyinj.errors import require
 from polyinj.exact.algebra import dot
+from polyinj.exact.arrays import Point
 from polyinj.geometry.cone_definition import ConeDefinition
-
-Point = tuple[Fraction, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +46,15 @@ class PointInside:
         _length(self.point, cone.dimension, "point")
         if cone.kind == "inequalities":
             for i, row in enumerate(cone.rows):
-                _require(dot(row, self.point) >= 0, f"the point violates inequality {i}")
+                require(dot(row, self.point) >= 0, f"the point violates inequality {i}")
             for i, row in enumerate(cone.equalities):
-                _require(dot(row, self.point) == 0, f"the point violates equation {i}")
+                require(dot(row, self.point) == 0, f"the point violates equation {i}")
             return
         _length(self.multipliers, len(cone.rows), "multipliers")
         _length(self.line_multipliers, len(cone.equalities), "line_multipliers")
-        _require(all(value >= 0 for value in self.multipliers), "a multiplier of a ray is negative")
+        require(all(value >= 0 for value in self.multipliers), "a multiplier of a ray is negative")
         combined = _combine(cone, self.multipliers, self.line_multipliers)
-        _require(combined == self.point, "the combination of the rays is not the point")
+        require(combined == self.point, "the combination of the rays is not the point")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +84,14 @@ class PointOutside:
         _same(self.cone, cone)
         _length(self.point, cone.dimension, "point")
         _length(self.row, cone.dimension, "row")
-        _require(dot(self.row, self.point) < 0, "the row is not negative at the point")
+        require(dot(self.row, self.point) < 0, "the row is not negative at the point")
         if cone.kind == "inequalities":
-            _require(self.row in cone.generators, "the row is not one of the inequalities and equations of the cone")
+            require(self.row in cone.generators, "the row is not one of the inequalities and equations of the cone")
             return
         for i, ray in enumerate(cone.rows):
-            _require(dot(self.row, ray) >= 0, f"the row is negative at ray {i}")
+            require(dot(self.row, ray) >= 0, f"the row is negative at ray {i}")
         for i, line in enumerate(cone.equalities):
-            _require(dot(self.row, line) == 0, f"the row is not zero on line {i}")
+            require(dot(self.row, line) == 0, f"the row is not zero on line {i}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +120,15 @@ class ConeInside:
         """
         _same(self.inner, inner)
         _same(self.outer, outer)
-        _require(inner.dimension == outer.dimension, "the cones lie in spaces of different dimension")
+        require(inner.dimension == outer.dimension, "the cones lie in spaces of different dimension")
         if inner.kind == "rays":
             small, large = inner, outer
         else:
-            _require(outer.kind == "inequalities", "an inner cone of inequalities needs an outer cone of inequalities")
+            require(outer.kind == "inequalities", "an inner cone of inequalities needs an outer cone of inequalities")
             small, large = outer.dual, inner.dual
         _length(self.members, len(small.generators), "members")
         for generator, member in zip(small.generators, self.members, strict=True):
-            _require(member.point == generator, "a member is not the generator that it stands for")
+            require(member.point == generator, "a member is not the generator that it stands for")
             member.verify(large)
 
 
@@ -150,7 +149,7 @@ class ConeOutside:
         """
         self.inside.verify(inner)
         self.outside.verify(outer)
-        _require(self.inside.point == self.outside.point, "the certificate speaks of two different points")
+        require(self.inside.point == self.outside.point, "the certificate speaks of two different points")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,28 +189,23 @@ class ExactProjection:
         _length(self.projection, cone.dimension, "projection")
         _length(self.multipliers, len(cone.rows), "multipliers")
         _length(self.line_multipliers, len(cone.equalities), "line_multipliers")
-        _require(all(value >= 0 for value in self.multipliers), "a multiplier is negative")
+        require(all(value >= 0 for value in self.multipliers), "a multiplier is negative")
         combined = _combine(cone, self.multipliers, self.line_multipliers)
         step = tuple(b - a for a, b in zip(self.point, self.projection, strict=True))
         # The multipliers give one of the two; the other has to be >= 0 on the rows, and orthogonal to the first.
         expected, other = (self.projection, step) if cone.kind == "rays" else (step, self.projection)
-        _require(combined == expected, "the multipliers do not give the projection")
+        require(combined == expected, "the multipliers do not give the projection")
         satisfied = all(dot(row, other) >= 0 for row in cone.rows) and not any(dot(r, other) for r in cone.equalities)
-        _require(satisfied, "the projection is not in the cone, or point - projection not in its polar")
-        _require(dot(combined, other) == 0, "the projection and point - projection are not orthogonal")
+        require(satisfied, "the projection is not in the cone, or point - projection not in its polar")
+        require(dot(combined, other) == 0, "the projection and point - projection are not orthogonal")
 
 
 def _same(ours: ConeDefinition, theirs: ConeDefinition) -> None:
-    _require(ours == theirs, "the certificate is for another cone")
+    require(ours == theirs, "the certificate is for another cone")
 
 
 def _length(values: Sequence[object], length: int, name: str) -> None:
-    _require(len(values) == length, f"{name} has {len(values)} entries; expected {length}")
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise CertificateError(message)
+    require(len(values) == length, f"{name} has {len(values)} entries; expected {length}")
 
 
 def _combine(cone: ConeDefinition, multipliers: Point, line_multipliers: Point) -> Point:

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
 from polyinj.exact import arrays
+from polyinj.exact.algebra import Vectors
 
-Rows = tuple[tuple[int, ...], ...]
 Kind = Literal["inequalities", "rays"]
 
 
@@ -32,8 +32,8 @@ class ConeDefinition:
 
     kind: Kind
     dimension: int
-    rows: Rows
-    equalities: Rows
+    rows: Vectors
+    equalities: Vectors
 
     @property
     def dual(self) -> ConeDefinition:
@@ -42,7 +42,7 @@ class ConeDefinition:
         return ConeDefinition(kind, self.dimension, self.rows, self.equalities)
 
     @property
-    def generators(self) -> Rows:
+    def generators(self) -> Vectors:
         """The rows, the equalities and their negatives."""
         return self.rows + self.equalities + tuple(tuple(-v for v in row) for row in self.equalities)
 

@@ -7,11 +7,11 @@ from fractions import Fraction
 from math import lcm
 
 from polyinj.exact.algebra import dot
+from polyinj.exact.arrays import Point
 from polyinj.exact.farkas import SeparatingRow, farkas
 from polyinj.geometry.cone_certificate import (
     ConeInside,
     ConeOutside,
-    Point,
     PointInside,
     PointOutside,
 )

@@ -19,7 +19,8 @@ from fractions import Fraction
 from flint import fmpq, fmpq_mat, fmpz_mat
 
 from polyinj.exact.algebra import dot, independent_rows
-from polyinj.geometry.cone_certificate import ExactProjection, Point
+from polyinj.exact.arrays import Point
+from polyinj.geometry.cone_certificate import ExactProjection
 from polyinj.geometry.cone_definition import ConeDefinition
 
 

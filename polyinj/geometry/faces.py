@@ -9,12 +9,12 @@ from contextlib import ExitStack
 from math import comb
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyinj._cells import FaceWriter
 from polyinj._status import Status
 from polyinj.errors import PolyinjError
 from polyinj.exact import arrays
+from polyinj.geometry.incidence import Signs
 from polyinj.geometry.simplify import SimpleArrangement
 from polyinj.geometry.sweep import RunSettings, draw_forms
 from polyinj.geometry.vertices import UnluckyForms, open_vertices
@@ -22,8 +22,6 @@ from polyinj.geometry.vertices import UnluckyForms, open_vertices
 _CHUNK_BYTES = 1 << 22
 # Chunks that a thread writes before the first is asked for: it need not wait for the others or the caller.
 _CHUNKS_AHEAD = 3
-
-Signs = NDArray[np.int8]
 
 
 def face_chunks(

@@ -18,10 +18,8 @@ from fractions import Fraction
 
 from numpy.typing import ArrayLike
 
-from polyinj.errors import CertificateError
+from polyinj.errors import require
 from polyinj.exact import algebra, arrays
-
-Rows = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ class OrthantWitness:
         The coordinates rows x are not all 0 and at most max_positive of them are > 0.
     """
 
-    rows: Rows
+    rows: algebra.Vectors
     max_positive: int
     x: tuple[int, ...]
 
@@ -52,12 +50,12 @@ class OrthantWitness:
             Unreadable matrix.
         """
         rows = rows_of(subspace)
-        _require((self.rows, self.max_positive) == (rows, max_positive), "the certificate is for another problem")
-        _require(len(self.x) == len(rows[0]), f"x has {len(self.x)} entries; the matrix has {len(rows[0])} columns")
+        require((self.rows, self.max_positive) == (rows, max_positive), "the certificate is for another problem")
+        require(len(self.x) == len(rows[0]), f"x has {len(self.x)} entries; the matrix has {len(rows[0])} columns")
         values = [algebra.dot(row, self.x) for row in rows]
-        _require(any(values), "the point is the origin")
+        require(any(values), "the point is the origin")
         positives = sum(value > 0 for value in values)
-        _require(positives <= max_positive, f"{positives} coordinates are positive; at most {max_positive} are allowed")
+        require(positives <= max_positive, f"{positives} coordinates are positive; at most {max_positive} are allowed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +95,7 @@ class OrthantProof:
         None where the subspace is {0}.
     """
 
-    rows: Rows
+    rows: algebra.Vectors
     max_positive: int
     sets: tuple[PositiveSet, ...]
     tree: Branch | Leaf | None
@@ -124,13 +122,13 @@ class OrthantProof:
             Unreadable matrix.
         """
         rows = rows_of(subspace)
-        _require((self.rows, self.max_positive) == (rows, max_positive), "the certificate is for another problem")
+        require((self.rows, self.max_positive) == (rows, max_positive), "the certificate is for another problem")
         rank = algebra.rank(rows)
         if rank == 0:
             return
         for number, positive_set in enumerate(self.sets):
             self._check_set(positive_set, rank, number)
-        _require(self.tree is not None, "there is no tree, and the subspace is not {0}")
+        require(self.tree is not None, "there is no tree, and the subspace is not {0}")
         todo: list[tuple[Branch | Leaf | None, frozenset[int], frozenset[int]]] = [
             (self.tree, frozenset(), frozenset())
         ]
@@ -140,46 +138,39 @@ class OrthantProof:
                 self._check_leaf(node, positive, negative)
             elif isinstance(node, Branch):
                 left = self._undecided([node.set], positive, negative)[0]
-                _require(set(node.order) == left and len(node.order) == len(left), "a branch does not list its rows")
-                _require(len(node.children) == len(left), "a branch lacks a child")
+                require(set(node.order) == left and len(node.order) == len(left), "a branch does not list its rows")
+                require(len(node.children) == len(left), "a branch lacks a child")
                 for i, (row, child) in enumerate(zip(node.order, node.children, strict=True)):
                     todo.append((child, positive | {row}, negative.union(node.order[:i])))
 
     def _check_set(self, positive_set: PositiveSet, rank: int, number: int) -> None:
         indices, multipliers = positive_set.indices, positive_set.multipliers
         inside = all(0 <= i < len(self.rows) for i in indices) and len(set(indices)) == len(indices)
-        _require(inside and len(multipliers) == len(indices), f"positive set {number} is malformed")
-        _require(
-            all(value > 0 for value in multipliers), f"positive set {number} has a multiplier that is not positive"
-        )
+        require(inside and len(multipliers) == len(indices), f"positive set {number} is malformed")
+        require(all(value > 0 for value in multipliers), f"positive set {number} has a multiplier that is not positive")
         rows = [self.rows[i] for i in indices]
         sums = [algebra.dot(multipliers, column) for column in zip(*rows, strict=True)]
-        _require(not any(sums), f"the combination of positive set {number} is not 0")
-        _require(algebra.rank(rows) == rank, f"positive set {number} has a smaller rank than the matrix")
+        require(not any(sums), f"the combination of positive set {number} is not 0")
+        require(algebra.rank(rows) == rank, f"positive set {number} has a smaller rank than the matrix")
 
     def _check_leaf(self, leaf: Leaf, positive: frozenset[int], negative: frozenset[int]) -> None:
         left = self._undecided(leaf.sets, positive, negative)
         if not all(left):
             return
-        _require(len(left) > self.max_positive - len(positive), "a leaf names too few positive sets")
-        _require(sum(map(len, left)) == len(frozenset().union(*left)), "the positive sets of a leaf are not disjoint")
+        require(len(left) > self.max_positive - len(positive), "a leaf names too few positive sets")
+        require(sum(map(len, left)) == len(frozenset().union(*left)), "the positive sets of a leaf are not disjoint")
 
     def _undecided(
         self, numbers: Iterable[int], positive: frozenset[int], negative: frozenset[int]
     ) -> list[frozenset[int]]:
-        _require(
+        require(
             all(0 <= number < len(self.sets) for number in numbers), "the tree names a positive set that is missing"
         )
         chosen = [frozenset(self.sets[number].indices) for number in numbers]
-        _require(not any(rows & positive for rows in chosen), "a positive set has a row that is positive already")
+        require(not any(rows & positive for rows in chosen), "a positive set has a row that is positive already")
         return [rows - negative for rows in chosen]
 
 
-def rows_of(subspace: ArrayLike) -> Rows:
+def rows_of(subspace: ArrayLike) -> algebra.Vectors:
     """The rows of a matrix, shape (m, n), each times the positive rational that makes it coprime integers."""
     return tuple(map(tuple, arrays.integer_rows(arrays.read_matrix(subspace, "subspace"))))
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise CertificateError(message)

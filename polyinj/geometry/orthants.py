@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
 from polyinj.exact import arrays
-from polyinj.exact.algebra import echelon, pivot
+from polyinj.exact.algebra import Vectors, echelon, pivot
 from polyinj.exact.orthant_volumes import orthant_union_intrinsic_volumes
-from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, Rows, rows_of
+from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, rows_of
 from polyinj.geometry.orthant_search import MeetingPoint, OrthantSearch
 from polyinj.geometry.sweep import sweep
 
@@ -133,14 +133,14 @@ class OrthantUnion:
         rows, columns = self._read(subspace)
         return self._decide(rows, columns, node_limit)
 
-    def _read(self, subspace: ArrayLike) -> tuple[Rows, list[int]]:
+    def _read(self, subspace: ArrayLike) -> tuple[Vectors, list[int]]:
         """Coprime integer rows, and the indices of columns that are a basis of their column space."""
         rows = rows_of(subspace)
         if len(rows) != self.m:
             raise InputError(f"subspace has {len(rows)} rows; expected m = {self.m}, one a coordinate")
         return rows, [pivot(row) for row in echelon(rows)]
 
-    def _decide(self, rows: Rows, columns: list[int], node_limit: int | None) -> OrthantWitness | OrthantProof:
+    def _decide(self, rows: Vectors, columns: list[int], node_limit: int | None) -> OrthantWitness | OrthantProof:
         if not columns:
             return OrthantProof(rows, self.max_positive, (), None)
         reduced = [[row[j] for j in columns] for row in rows]
@@ -153,7 +153,7 @@ class OrthantUnion:
             return self._witness(rows, columns, found.x)
         return OrthantProof(rows, self.max_positive, tuple(search.sets), tree)
 
-    def _witness(self, rows: Rows, columns: list[int], reduced: Sequence[int]) -> OrthantWitness:
+    def _witness(self, rows: Vectors, columns: list[int], reduced: Sequence[int]) -> OrthantWitness:
         x = [0] * len(rows[0])
         for j, value in zip(columns, reduced, strict=True):
             x[j] = value

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 
 from polyinj.errors import InputError
-from polyinj.geometry.cone_definition import ConeDefinition, Rows
+from polyinj.exact.algebra import Vectors
+from polyinj.geometry.cone_definition import ConeDefinition
 
 Floats = NDArray[np.float64]
 
@@ -91,7 +92,7 @@ class _Projector:
         return Projection(point, nearest, residual, len(point) - dimension if self._of_polar else dimension)
 
 
-def _unit_rows(rows: Rows, columns: int) -> Floats:
+def _unit_rows(rows: Vectors, columns: int) -> Floats:
     """Distinct nonzero directions as float64 unit vectors, shape (k, columns)."""
     distinct = [row for row in dict.fromkeys(rows) if any(row)]
     scaled = [[value / max(map(abs, row)) for value in row] for row in distinct]

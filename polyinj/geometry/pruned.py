@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from polyinj._split import ConeSplitter
 from polyinj._status import Status
 from polyinj.exact import arrays
-from polyinj.geometry.faces import Signs, face_chunks
+from polyinj.geometry.faces import face_chunks
+from polyinj.geometry.incidence import Signs
 from polyinj.geometry.simplify import SimpleArrangement
 from polyinj.geometry.sweep import RunSettings
 

@@ -21,16 +21,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from polyinj.certificates.domain import Ball, Point, squared_length
+from polyinj.certificates.domain import Ball, squared_length
 from polyinj.certificates.layer import Layer, LayerName, read_layer
 from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.exact import algebra, arrays
+from polyinj.exact.arrays import Point
+from polyinj.exact.lossless import shorten
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_projection import project_exactly
 from polyinj.injectivity.collide import active_rows
@@ -77,7 +78,7 @@ class BallCover:
         )
         moved = [b + algebra.dot(row, ball.centre) for row, b in zip(weights, bias, strict=True)]
         scaled = [[entry * self.scale for entry in row] for row in weights]
-        self.local = read_layer(_array(scaled), _array(moved), Ball.at_origin(n, self.radius))
+        self.local = read_layer(shorten(np.array(scaled)), shorten(np.array(moved)), Ball.at_origin(n, self.radius))
         self.rows = arrays.integer_rows(self.original.weights)
         self.lifted = arrays.integer_rows(self.local.lifted())
         floats, _ = arrays.float_rows(self.local.lifted())
@@ -239,15 +240,3 @@ def _ratio(row: Sequence[int], unit: Sequence[float]) -> Fraction:
     """How many times longer a row is than the vector in doubles along it."""
     place = max(range(len(row)), key=lambda j: abs(row[j]))
     return row[place] / Fraction(unit[place]) if row[place] else Fraction(1)
-
-
-def _array(entries: Sequence[Any]) -> NDArray[Any]:
-    """Exact entries, as doubles where these hold them all: doubles are read faster."""
-    array = np.array(entries, dtype=object)
-    try:
-        with np.errstate(all="ignore"):
-            floats = array.astype(np.float64)
-    except OverflowError:
-        return array
-    same = all(Fraction(a) == b for a, b in zip(floats.ravel().tolist(), array.ravel().tolist(), strict=True))
-    return floats if same else array

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
-from polyinj.exact.arrays import read_matrix, read_vector
+from polyinj.exact.arrays import near_one, nearest_doubles, read_matrix, read_vector
 
 _UNIT = 2.0**-53
 
@@ -43,21 +41,21 @@ def reconstruct(
     >>> reconstruct([[1, 0], [0, 1], [-1, 0], [0, -1]], [3, 0, 0, 2])
     array([ 3., -2.])
     """
-    matrix = _doubles(read_matrix(weights), "weights")
+    matrix = nearest_doubles(read_matrix(weights), "weights")
     rows, columns = matrix.shape
-    shift = np.zeros(rows) if bias is None else _doubles(read_vector(bias, rows), "bias")
+    shift = np.zeros(rows) if bias is None else nearest_doubles(read_vector(bias, rows), "bias")
     single = np.ndim(outputs) == 1
-    batch = _doubles(read_matrix(np.atleast_2d(np.asarray(outputs)), "outputs"), "outputs")
+    batch = nearest_doubles(read_matrix(np.atleast_2d(np.asarray(outputs)), "outputs"), "outputs")
     if batch.shape[1] != rows:
         raise InputError(
             f"outputs has shape {np.shape(outputs)}; expected ({rows},) or (k, {rows}), one entry a neuron"
         )
     # Powers of two make the largest weight, and the largest output or bias, about 1: no product overflows.
-    matrix, down = _near_one(matrix)
+    matrix, down = near_one(matrix)
     threshold = max(rows, columns) * 2 * _UNIT * np.linalg.norm(matrix, 2)
     inputs = np.empty((len(batch), columns))
     for t, y in enumerate(batch):
-        scaled, up = _near_one(np.stack([y, shift]))
+        scaled, up = near_one(np.stack([y, shift]))
         x = _least_squares(matrix, y > 0, scaled[0] - scaled[1], threshold, f"outputs[{t}]")
         image = np.maximum(matrix @ x + scaled[1], 0.0)
         scale = np.abs(matrix) @ np.abs(x) + np.abs(scaled[1]) + np.abs(scaled[0])
@@ -91,16 +89,3 @@ def _least_squares(
             f"x in R^{columns} is determined only by rank {columns}"
         )
     return np.asarray(right.T @ ((left.T @ values[active]) / singular))
-
-
-def _doubles(exact: NDArray[Any], name: str) -> NDArray[np.float64]:
-    try:
-        return exact.astype(np.float64)
-    except OverflowError:
-        raise InputError(f"{name} has an entry beyond the range of doubles; expected entries below 1.8e308") from None
-
-
-def _near_one(array: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
-    """The array times 2^-exponent, its largest entry in [1/2, 1] unless all are 0, and the exponent."""
-    exponent = int(np.frexp(np.abs(array).max())[1])
-    return np.ldexp(array, -exponent), exponent

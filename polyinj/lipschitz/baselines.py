@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import InputError
-from polyinj.exact.arrays import read_matrix, read_vector
+from polyinj.exact.arrays import near_one, nearest_doubles, read_matrix, read_vector
 from polyinj.lipschitz.ascent import draw_inputs
 
 Floats = NDArray[np.float64]
@@ -31,7 +30,10 @@ def norm_product(weights: ArrayLike, output: ArrayLike) -> float:
     >>> norm_product([[3, 0], [0, 4]], [3, 4])
     20.0
     """
-    (rows, up), (matrix, more) = _near_one(_read_output(output)), _near_one(_doubles(read_matrix(weights), "weights"))
+    (rows, up), (matrix, more) = (
+        near_one(_read_output(output)),
+        near_one(nearest_doubles(read_matrix(weights), "weights")),
+    )
     return _scaled(float(np.linalg.norm(rows, 2) * np.linalg.norm(matrix, 2)), up + more)
 
 
@@ -55,12 +57,12 @@ def sampled_lipschitz(
     """
     if samples < 1:
         raise InputError(f"samples is {samples}; expected an integer >= 1")
-    rows, columns = _doubles(read_matrix(weights), "weights"), _read_output(output)
+    rows, columns = nearest_doubles(read_matrix(weights), "weights"), _read_output(output)
     if columns.shape[1] != len(rows):
         raise InputError(f"output has shape {columns.shape}; expected (outputs, {len(rows)}), one column a neuron")
-    offsets = np.zeros(len(rows)) if bias is None else _doubles(read_vector(bias, len(rows)), "bias")
+    offsets = np.zeros(len(rows)) if bias is None else nearest_doubles(read_vector(bias, len(rows)), "bias")
     points, _ = draw_inputs(np.random.default_rng(seed), samples, domain, rows, offsets)
-    (scaled, up), (factors, more) = _near_one(rows), _near_one(columns)
+    (scaled, up), (factors, more) = near_one(rows), near_one(columns)
     best = 0.0
     for part in np.array_split(points, max(1, samples // 1024)):
         # An input whose values overflow is as good as any other: nothing is proven by it.
@@ -72,20 +74,7 @@ def sampled_lipschitz(
 
 
 def _read_output(output: ArrayLike) -> Floats:
-    return _doubles(read_matrix(np.atleast_2d(np.asarray(output)), "output"), "output")
-
-
-def _doubles(exact: NDArray[Any], name: str) -> Floats:
-    try:
-        return exact.astype(np.float64)
-    except OverflowError:
-        raise InputError(f"{name} has an entry beyond the range of doubles; expected entries below 1.8e308") from None
-
-
-def _near_one(array: Floats) -> tuple[Floats, int]:
-    """The array times 2^-exponent, its largest entry about 1, and the exponent: then no product overflows."""
-    exponent = int(np.frexp(np.abs(array).max())[1])
-    return np.ldexp(array, -exponent), exponent
+    return nearest_doubles(read_matrix(np.atleast_2d(np.asarray(output)), "output"), "output")
 
 
 def _scaled(value: float, exponent: int) -> float:

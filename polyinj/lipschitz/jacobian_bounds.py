@@ -18,8 +18,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.lipschitz.jacobians import Jacobians, Rational
-from polyinj.lipschitz.operator_norm import float_norms
+from polyinj.lipschitz.jacobians import Jacobians
+from polyinj.lipschitz.operator_norm import FractionRows, float_norms
 
 Floats = NDArray[np.float64]
 
@@ -140,7 +140,7 @@ def _spectral_radii(jacobians: Jacobians, order: list[int]) -> Floats:
     return np.array([*radii, 0.0])
 
 
-def _unit_vectors(rows: Rational) -> Floats:
+def _unit_vectors(rows: FractionRows) -> Floats:
     sizes = [max(map(abs, row)) for row in rows]
     floats = np.array([[float(entry / size) for entry in row] for row, size in zip(rows, sizes, strict=True)])
     unit: Floats = floats / np.linalg.norm(floats, axis=1, keepdims=True)

@@ -26,8 +26,8 @@ from polyinj.certificates.domain import Ball, Box, Domain, squared_length
 from polyinj.certificates.layer import Layer
 from polyinj.exact import arrays
 from polyinj.geometry.simplify import simplify
+from polyinj.lipschitz.operator_norm import FractionRows
 
-Rational = list[list[Fraction]]
 Floats = NDArray[np.float64]
 
 _UNIT = 2.0**-53
@@ -55,9 +55,9 @@ class Jacobians:
 
     layer: Layer
     neurons: list[int]
-    base: Rational
-    columns: Rational
-    weights: Rational
+    base: FractionRows
+    columns: FractionRows
+    weights: FractionRows
     scale: Fraction
     base_floats: Floats
     steps: Floats
@@ -68,7 +68,7 @@ class Jacobians:
         """(outputs, n)."""
         return len(self.base), len(self.base[0])
 
-    def at(self, active: Sequence[bool]) -> Rational:
+    def at(self, active: Sequence[bool]) -> FractionRows:
         """The exact Jacobian where just these neurons are positive."""
         total = [list(row) for row in self.base]
         for is_active, column, weights in zip(active, self.columns, self.weights, strict=True):
@@ -79,7 +79,7 @@ class Jacobians:
         return total
 
 
-def read_jacobians(layer: Layer, output: Rational) -> Jacobians:
+def read_jacobians(layer: Layer, output: FractionRows) -> Jacobians:
     """Reduce a layer, with rows `output` of shape (outputs, m), to the neurons that its Jacobians depend on."""
     weights = arrays.fractions(layer.weights)
     bias = None if layer.bias is None else [Fraction(entry) for entry in layer.bias.tolist()]
@@ -109,7 +109,7 @@ def read_jacobians(layer: Layer, output: Rational) -> Jacobians:
     return _rounded(reduced, kept, base, list(columns.values()), [weights[i] for i in kept])
 
 
-def _add(base: Rational, column: list[Fraction], weights: list[Fraction], sign: int) -> None:
+def _add(base: FractionRows, column: list[Fraction], weights: list[Fraction], sign: int) -> None:
     for o, factor in enumerate(column):
         base[o] = [value + sign * factor * w for value, w in zip(base[o], weights, strict=True)]
 
@@ -139,7 +139,9 @@ def _least(box: Box, weights: list[Fraction]) -> Fraction | None:
     return total
 
 
-def _rounded(layer: Layer, kept: list[int], base: Rational, columns: Rational, weights: Rational) -> Jacobians:
+def _rounded(
+    layer: Layer, kept: list[int], base: FractionRows, columns: FractionRows, weights: FractionRows
+) -> Jacobians:
     flat = [entry for row in base for entry in row]
     steps = [[a * w for a in column for w in row] for column, row in zip(columns, weights, strict=True)]
     largest = max((abs(entry) for row in (flat, *steps) for entry in row), default=Fraction(0))

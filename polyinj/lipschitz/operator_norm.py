@@ -18,7 +18,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-Rational = list[list[Fraction]]
+FractionRows = list[list[Fraction]]
 Floats = NDArray[np.float64]
 NORMS = (1, 2, math.inf)
 
@@ -38,7 +38,7 @@ class NormValue:
         return self.upper > other.upper
 
 
-def operator_norm(matrix: Rational, norm: float) -> NormValue:
+def operator_norm(matrix: FractionRows, norm: float) -> NormValue:
     """The norm of one rational matrix, shape (outputs, n)."""
     if norm != 2:
         lines = matrix if norm == math.inf else list(zip(*matrix, strict=True))
@@ -66,7 +66,7 @@ def float_norms(matrices: Floats, shape: tuple[int, int], norm: float) -> Floats
     return values
 
 
-def _largest_eigenvalue(gram: Rational) -> tuple[Fraction, Fraction]:
+def _largest_eigenvalue(gram: FractionRows) -> tuple[Fraction, Fraction]:
     scale = max(gram[i][i] for i in range(len(gram)))
     if not scale:
         return Fraction(0), Fraction(0)
@@ -82,7 +82,7 @@ def _largest_eigenvalue(gram: Rational) -> tuple[Fraction, Fraction]:
     return low, high
 
 
-def _has_positive_pivots(gram: Rational, t: Fraction) -> bool:
+def _has_positive_pivots(gram: FractionRows, t: Fraction) -> bool:
     """Whether t I - G is positive definite."""
     rows = [[(t if i == j else 0) - entry for j, entry in enumerate(row)] for i, row in enumerate(gram)]
     for i, pivot_row in enumerate(rows):

@@ -14,7 +14,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError, printable
-from polyinj.networks.lossless import read_tensor
+from polyinj.exact.lossless import read_tensor
 from polyinj.networks.network import Network, NetworkLayer
 
 _ROLES = {

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.networks import lossless
+from polyinj.exact import lossless
 from polyinj.networks.convolution import output_shape, unroll_convolution
 from polyinj.networks.network import Activation, Network, NetworkLayer
 

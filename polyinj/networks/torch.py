@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
+from polyinj.exact.lossless import read_tensor
 from polyinj.networks.builder import Chain
-from polyinj.networks.lossless import read_tensor
 from polyinj.networks.network import Network
 
 

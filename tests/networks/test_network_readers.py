@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from polyinj import InputError, Network, NetworkLayer, read_network
-from polyinj.networks import lossless
+from polyinj.exact import lossless
 from polyinj.networks.arrays import read_named_arrays
 from polyinj.networks.files import read_array
 

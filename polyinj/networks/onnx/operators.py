@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.networks.lossless import multiply
+from polyinj.exact.lossless import multiply
 from polyinj.networks.onnx.graph import GraphReader
 from polyinj.networks.onnx.input import FLOATS
 from polyinj.networks.onnx.names import layer_name
