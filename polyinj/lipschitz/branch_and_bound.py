@@ -41,8 +41,7 @@ def search_signs(incumbent: Incumbent, *, gap: float, node_limit: int | None, ti
     bounds = JacobianBounds(jacobians, order, incumbent.norm)
     margin, k = jacobians.margin, len(order)
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    root = jacobians.base_floats
-    start = finder.find([], [])
+    root, start = jacobians.base_floats, finder.find([], [])
     heap: list[tuple[float, int, tuple[int, ...], Floats, Floats | None]] = []
     if start is not None:
         heap.append((-bounds.upper(0, root) - margin, 0, (), root, start.point))
@@ -51,12 +50,9 @@ def search_signs(incumbent: Incumbent, *, gap: float, node_limit: int | None, ti
         bound, _, signs, jacobian, point = heapq.heappop(heap)
         if -bound <= incumbent.floor:
             break
-        if -bound <= (1 + gap) * incumbent.floor:
-            return SearchEnd(nodes, -bound, "gap")
-        if node_limit is not None and nodes >= node_limit:
-            return SearchEnd(nodes, -bound, "node_limit")
-        if deadline is not None and time.monotonic() > deadline:
-            return SearchEnd(nodes, -bound, "time_limit")
+        within_gap = -bound <= (1 + gap) * incumbent.floor
+        if stopped_by := "gap" if within_gap else _limit_reached(nodes, node_limit, deadline):
+            return SearchEnd(nodes, -bound, stopped_by)
         nodes += 1
         place = len(signs)
         if place == k:
@@ -80,6 +76,12 @@ def search_signs(incumbent: Incumbent, *, gap: float, node_limit: int | None, ti
             made += 1
             heapq.heappush(heap, (-upper, -made, signed, child, at))
     return SearchEnd(nodes, None, "")
+
+
+def _limit_reached(nodes: int, node_limit: int | None, deadline: float | None) -> str:
+    if node_limit is not None and nodes >= node_limit:
+        return "node_limit"
+    return "time_limit" if deadline is not None and time.monotonic() > deadline else ""
 
 
 def _offer_cell(incumbent: Incumbent, order: list[int], signs: tuple[int, ...], point: Floats | None) -> None:

@@ -111,15 +111,7 @@ def unroll_convolution(
             out[1:], kernel.shape[2:], stride, dilation, padding, strict=True
         )
     ]
-    place = np.zeros((1, 1), dtype=np.int64)
-    inside = np.ones((1, 1), dtype=bool)
-    for read, size in zip(reads, sizes, strict=True):
-        valid = (read >= 0) & (read < size)
-        rows, taps = place.shape[0] * read.shape[0], place.shape[1] * read.shape[1]
-        place = (place[:, None, :, None] * size + np.where(valid, read, 0)[None, :, None, :]).reshape(rows, taps)
-        inside = (inside[:, None, :, None] & valid[None, :, None, :]).reshape(rows, taps)
-    position, tap = np.nonzero(inside)
-    place = place[position, tap]
+    position, tap, place = _taps_inside(reads, sizes)
     spatial_in, spatial_out = prod(sizes), prod(out[1:])
     taken = kernel.shape[1]
     # (output channel, channel of its group) pairs, each with every tap that lies inside.
@@ -130,3 +122,18 @@ def unroll_convolution(
     values = kernel.reshape(out[0] * taken, -1)[:, tap]
     shape = (out[0] * spatial_out, channels * spatial_in)
     return sparse.csr_array((values.ravel(), (rows.ravel(), columns.ravel())), shape=shape)
+
+
+def _taps_inside(
+    reads: list[NDArray[np.int64]], sizes: Sequence[int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int64]]:
+    """Output position, tap and input place of every tap that reads inside the input; reads[axis][position, tap]."""
+    place = np.zeros((1, 1), dtype=np.int64)
+    inside = np.ones((1, 1), dtype=bool)
+    for read, size in zip(reads, sizes, strict=True):
+        valid = (read >= 0) & (read < size)
+        rows, taps = place.shape[0] * read.shape[0], place.shape[1] * read.shape[1]
+        place = (place[:, None, :, None] * size + np.where(valid, read, 0)[None, :, None, :]).reshape(rows, taps)
+        inside = (inside[:, None, :, None] & valid[None, :, None, :]).reshape(rows, taps)
+    position, tap = np.nonzero(inside)
+    return position, tap, place[position, tap]

@@ -210,7 +210,7 @@ def noninjectivity_bound(m: int, n: int) -> float:
 
     Notes
     -----
-    If the layer is not injective, look at a cell with the fewest positive rows: it has fewer than n. Each of its facet
+    If the layer is not injective, take a cell with the fewest positive rows: it has fewer than n. Each of its facet
     rows is negative, as crossing a positive one would lead to fewer positives, and it has at least n facets. The signs
     of a cell are uniform and independent of the cell's unsigned shape, so a given one of the 2 sum_{i<n} C(m-1, i)
     cells is such a cell with probability at most sum_{p<n} C(m-n, p) / 2^m. In balls of 256 bits.

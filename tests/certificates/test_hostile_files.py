@@ -229,7 +229,7 @@ def test_transversals_of_all_nodes_are_bounded(tmp_path):
 
 
 def bomb(text, copies):
-    """One gzip member that holds the text so many times."""
+    """One gzip member that holds the text many times over."""
     press = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     return b"".join([*(press.compress(text) for _ in range(copies)), press.flush()])
 
