@@ -40,6 +40,13 @@ class Interval:
         return Interval(self.value * factor, self.low * factor, self.high * factor)
 
 
+def share_interval(successes: int, trials: int, undecided: int = 0) -> Interval:
+    """The share of successes among decided trials; its 95% interval (Clopper-Pearson) counts the others both ways."""
+    decided = trials - undecided
+    share = successes / decided if decided else np.nan
+    return Interval(share, clopper_pearson(successes, trials)[0], clopper_pearson(successes + undecided, trials)[1])
+
+
 UNSEEN = Interval(np.nan, np.nan, np.nan)
 
 

@@ -6,10 +6,8 @@ one proves nothing.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,12 +16,12 @@ import numpy as np
 from polyinj._version import __version__
 from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts
-from polyinj.fitting.intervals import clopper_pearson, isotonic_crossings
+from polyinj.fitting.intervals import isotonic_crossings, share_interval
 from polyinj.results.table import TableResult
 from polyinj.simulation.ensembles import GaussianEnsemble
-from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
-from polyinj.simulation.executors import local_processes
+from polyinj.simulation.estimate import Job, Simulation
 from polyinj.simulation.statistics import WitnessFound
+from polyinj.studies.runner import check_integers, run_study, shapes
 from polyinj.theory.replica import replica_energy
 from polyinj.theory.thresholds import known_thresholds
 
@@ -121,7 +119,7 @@ def estimate_witnesses(
     executor: Executor | None = None,
     progress: bool = True,
 ) -> WitnessSweep:
-    """Estimate up to which aspect ratio a search of so many steps finds witnesses of Gaussian layers.
+    """Estimate up to which aspect ratio a search of `steps` steps finds witnesses of Gaussian layers.
 
     Parameters
     ----------
@@ -155,35 +153,20 @@ def estimate_witnesses(
     >>> [row.found for row in run.rows]
     [5, 0]
     """
-    shapes = _design(n, aspect_ratios)
+    check_integers("n", n, 2)
     if steps < 1:
         raise InputError(f"steps is {steps}; expected an integer >= 1")
-    if seed is None:
-        seed = secrets.randbits(63)
-    jobs = [Job(GaussianEnsemble(m, k), WitnessFound(steps), trials) for k, m in shapes]
-    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
-        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
-    rows = tuple(_row(k, m, simulation) for (k, m), simulation in zip(shapes, simulations, strict=True))
-    thresholds = tuple(_threshold(k, [row for row in rows if row.n == k], seed) for k in sorted({k for k, _ in shapes}))
+    design = {(k, m): Job(GaussianEnsemble(m, k), WitnessFound(steps), trials) for k, m in shapes(n, aspect_ratios)}
+    seed, found = run_study(design, seed=seed, workers=workers, executor=executor, progress=progress)
+    rows = tuple(_row(k, m, simulation) for (k, m), simulation in found.items())
+    thresholds = tuple(_threshold(k, [row for row in rows if row.n == k], seed) for k in sorted({k for k, _ in design}))
     return WitnessSweep(rows, thresholds, steps, seed, __version__)
-
-
-def _design(ns: Sequence[int], aspect_ratios: Sequence[float]) -> list[tuple[int, int]]:
-    if not len(ns) or not len(aspect_ratios):
-        raise InputError("n or aspect_ratios is empty; expected at least one value of each")
-    for k in ns:
-        if k < 2:
-            raise InputError(f"n is {k}; expected integers >= 2")
-    for ratio in aspect_ratios:
-        if not (np.isfinite(ratio) and ratio >= 1):
-            raise InputError(f"aspect ratio is {ratio}; expected finite numbers >= 1")
-    return sorted({(int(k), round(ratio * k)) for k in ns for ratio in aspect_ratios})
 
 
 def _row(n: int, m: int, simulation: Simulation) -> WitnessRow:
     trials, found = len(simulation.values), int(simulation.column("found").sum())
-    low, high = clopper_pearson(found, trials)
-    return WitnessRow(n, m, m / n, trials, found, found / trials, low, high, float(simulation.column("active").mean()))
+    share, active = share_interval(found, trials), float(simulation.column("active").mean())
+    return WitnessRow(n, m, m / n, trials, found, share.value, share.low, share.high, active)
 
 
 def _threshold(n: int, rows: list[WitnessRow], seed: int) -> AlgorithmicThreshold:

@@ -8,7 +8,6 @@ of the network, and 0 exactly where a region is flattened. Angles say how two gi
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -21,7 +20,7 @@ from polyinj.certificates.relu_chain import read_chain
 from polyinj.deep.decide import decide_network_injectivity
 from polyinj.deep.linear_regions import Regions
 from polyinj.errors import InputError
-from polyinj.fitting.intervals import clopper_pearson
+from polyinj.fitting.intervals import share_interval
 from polyinj.propagation.propagate import propagate
 from polyinj.propagation.random_network import RandomNetwork
 from polyinj.results.table import TableResult
@@ -118,14 +117,12 @@ def relate_angles_to_injectivity(width: int, depth: int, networks: int, *, seed:
     """
     if width < 2 or networks < 1 or (seed is not None and seed < 0):
         raise InputError(f"width, networks, seed are {width, networks, seed}; expected at least 2, 1 and 0")
-    if seed is None:
-        seed = secrets.randbits(63)
     law = RandomNetwork(width=width, depth=depth, inputs=2)
     angles = propagate(law, batch=2, networks=networks, probes=0, layers=range(depth + 1), seed=seed)
     injective = np.zeros(networks, dtype=int)
     seen = np.empty((networks, depth, 4))
     for k in range(networks):
-        weights = [math.exp(layer.log_scale) * layer.weights for layer in law.layers(seed, k)]
+        weights = [math.exp(layer.log_scale) * layer.weights for layer in law.layers(angles.seed, k)]
         injective[k] = decide_network_injectivity(weights, certificate=False, search_seconds=0).injective_layers
         for layer, values in enumerate(singular_values_of_regions(weights)):
             # A map without a second singular value to the last bit flattens its region.
@@ -135,7 +132,7 @@ def relate_angles_to_injectivity(width: int, depth: int, networks: int, *, seed:
     rows = []
     for layer in range(1, depth + 1):
         count = int((injective >= layer).sum())
-        low, high = clopper_pearson(count, networks)
+        share = share_interval(count, networks)
         medians = (float(value) for value in np.median(seen[:, layer - 1], axis=0))
         cosine, log_sin2 = (angles.lens(lens)[:, layer] for lens in ("cosine", "log_sin2"))
         rows.append(
@@ -145,13 +142,13 @@ def relate_angles_to_injectivity(width: int, depth: int, networks: int, *, seed:
                 float(np.nanmedian(log_sin2)),
                 networks,
                 count,
-                count / networks,
-                low,
-                high,
+                share.value,
+                share.low,
+                share.high,
                 *medians,
             )
         )
-    return AngleInjectivity(tuple(rows), width, seed, __version__)
+    return AngleInjectivity(tuple(rows), width, angles.seed, __version__)
 
 
 def singular_values_of_regions(weights: list[Floats]) -> list[Floats]:

@@ -5,10 +5,8 @@ One network of the greatest depth answers for all lesser ones: the layer at whic
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -19,11 +17,11 @@ from polyinj._version import __version__
 from polyinj.deep.decide import decide_network_injectivity
 from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts
-from polyinj.fitting.intervals import clopper_pearson, isotonic_crossings
+from polyinj.fitting.intervals import isotonic_crossings, share_interval
 from polyinj.injectivity.decision import Verdict
 from polyinj.results.table import TableResult
-from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
-from polyinj.simulation.executors import local_processes
+from polyinj.simulation.estimate import Job, Simulation
+from polyinj.studies.runner import check_integers, run_study, shapes
 from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
 
 if TYPE_CHECKING:
@@ -204,39 +202,20 @@ def estimate_deep_transition(
     >>> [row.m for row in run.rows]
     [6, 6, 10, 10]
     """
-    shapes, depths = _design(n, layers, expansivities)
-    if seed is None:
-        seed = secrets.randbits(63)
-    statistic = InjectiveLayers(max_regions)
-    jobs = [Job(DeepGaussianEnsemble(m, k, depths[-1]), statistic, trials) for k, m in shapes]
-    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
-        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
-    rows = tuple(
-        _row(k, m, layer, simulation)
-        for (k, m), simulation in zip(shapes, simulations, strict=True)
-        for layer in depths
-    )
+    check_integers("layers", layers)
+    depths, statistic = sorted(map(int, set(layers))), InjectiveLayers(max_regions)
+    design = {
+        (k, m): Job(DeepGaussianEnsemble(m, k, depths[-1]), statistic, trials)
+        for k, m in shapes(n, expansivities, ratio="expansivity")
+    }
+    seed, found = run_study(design, seed=seed, workers=workers, executor=executor, progress=progress)
+    rows = tuple(_row(k, m, layer, simulation) for (k, m), simulation in found.items() for layer in depths)
     points = tuple(
         _half_point(k, layer, [row for row in rows if (row.n, row.layer) == (k, layer)], seed)
-        for k in sorted({k for k, _ in shapes})
+        for k in sorted({k for k, _ in design})
         for layer in depths
     )
     return DeepTransition(rows, points, seed, __version__)
-
-
-def _design(
-    ns: Sequence[int], layers: Sequence[int], expansivities: Sequence[float]
-) -> tuple[list[tuple[int, int]], list[int]]:
-    if not (len(ns) and len(layers) and len(expansivities)):
-        raise InputError("n, layers or expansivities is empty; expected at least one value of each")
-    for name, values in (("n", ns), ("layers", layers)):
-        for value in values:
-            if value < 1:
-                raise InputError(f"{name} has {value}; expected integers >= 1")
-    for ratio in expansivities:
-        if not (np.isfinite(ratio) and ratio >= 1):
-            raise InputError(f"expansivity is {ratio}; expected finite numbers >= 1")
-    return sorted({(int(k), round(ratio * k)) for k in ns for ratio in expansivities}), sorted(map(int, set(layers)))
 
 
 def _row(n: int, m: int, layer: int, simulation: Simulation) -> DeepRow:
@@ -244,7 +223,7 @@ def _row(n: int, m: int, layer: int, simulation: Simulation) -> DeepRow:
     reached = simulation.column("layers") >= layer
     injective = int(reached.sum())
     undecided = int((~reached & (simulation.column("undecided") > 0)).sum())
-    decided = trials - undecided
+    share = share_interval(injective, trials, undecided)
     return DeepRow(
         n=n,
         m=m,
@@ -252,11 +231,11 @@ def _row(n: int, m: int, layer: int, simulation: Simulation) -> DeepRow:
         layer=layer,
         trials=trials,
         injective=injective,
-        not_injective=decided - injective,
+        not_injective=trials - undecided - injective,
         undecided=undecided,
-        p_injective=injective / decided if decided else float("nan"),
-        p_low=clopper_pearson(injective, trials)[0],
-        p_high=clopper_pearson(injective + undecided, trials)[1],
+        p_injective=share.value,
+        p_low=share.low,
+        p_high=share.high,
         bound=deep_noninjectivity_bound(m, n, layer),
     )
 

@@ -8,10 +8,8 @@ relaxations see the same classifiers.
 from __future__ import annotations
 
 import math
-import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -21,7 +19,7 @@ from numpy.typing import NDArray
 
 from polyinj._version import __version__
 from polyinj.errors import InputError
-from polyinj.fitting.intervals import clopper_pearson
+from polyinj.fitting.intervals import share_interval
 from polyinj.networks.network import Network
 from polyinj.relaxation.classifiers import Classifier, ClassifierEnsemble, box_around, read_sample
 from polyinj.relaxation.exact_range import exact_range
@@ -31,8 +29,8 @@ from polyinj.relaxation.network_bounds import bound_network, read_layers
 from polyinj.relaxation.profile import relaxation_profile
 from polyinj.relaxation.rules import Array, Relaxation
 from polyinj.results.table import TableResult
-from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
-from polyinj.simulation.executors import local_processes
+from polyinj.simulation.estimate import Job, Simulation
+from polyinj.studies.runner import check_integers, run_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -232,8 +230,6 @@ def study_relaxations(
     """
     rules = [Relaxation.parse(text) for text in relaxations]
     _check(rules, widths, depths, radii, steps, reach)
-    if seed is None:
-        seed = secrets.randbits(63)
     kinds = [
         (ClassifierEnsemble(inputs, width, depth), radius, count)
         for width in widths
@@ -241,15 +237,13 @@ def study_relaxations(
         for radius in radii
         for count in steps
     ]
-    jobs = [
-        Job(ensemble, LineStatistic(rule, ensemble.widths, Fraction(str(radius)), count, reach), lines)
-        for ensemble, radius, count in kinds
+    design = {
+        (rule, *kind): Job(kind[0], LineStatistic(rule, kind[0].widths, Fraction(str(kind[1])), kind[2], reach), lines)
+        for kind in kinds
         for rule in rules
-    ]
-    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
-        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
-    labels = [(rule, *kind) for kind in kinds for rule in rules]
-    rows = tuple(_row(*label, simulation) for label, simulation in zip(labels, simulations, strict=True))
+    }
+    seed, found = run_study(design, seed=seed, workers=workers, executor=executor, progress=progress)
+    rows = tuple(_row(*label, simulation) for label, simulation in found.items())
     return RelaxationStudy(rows, reach, seed, __version__)
 
 
@@ -262,11 +256,9 @@ def _check(
     reach: float,
 ) -> None:
     for name, values, least in (("widths", widths, 1), ("depths", depths, 1), ("steps", steps, 0)):
-        for value in values:
-            if value < least:
-                raise InputError(f"{name} has {value}; expected integers >= {least}")
-    if not (rules and len(widths) and len(depths) and len(radii) and len(steps)):
-        raise InputError("relaxations, widths, depths, radii or steps is empty; expected at least one value of each")
+        check_integers(name, values, least)
+    if not (rules and len(radii)):
+        raise InputError("relaxations or radii is empty; expected at least one value of each")
     for size in (*radii, reach):
         if not (math.isfinite(size) and size > 0):
             raise InputError(f"a radius or reach is {size}; expected finite numbers > 0")
@@ -278,7 +270,7 @@ def _row(
     lines = len(simulation.values)
     mean = {name: float(simulation.column(name).mean()) for name in simulation.columns}
     jumping = int((simulation.column("jumps") > 0).sum())
-    low, high = clopper_pearson(jumping, lines)
+    share = share_interval(jumping, lines)
     return RelaxationRow(
         relaxation=str(rule),
         width=ensemble.width,
@@ -287,8 +279,8 @@ def _row(
         steps=int(steps),
         lines=lines,
         jumping=jumping,
-        p_low=low,
-        p_high=high,
+        p_low=share.low,
+        p_high=share.high,
         jumps=mean["jumps"],
         largest=_ratio(mean["largest"], mean["exact_width"]),
         loss_jump=mean["loss_jump"],

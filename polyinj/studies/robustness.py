@@ -8,10 +8,8 @@ network found by training shows how small the constant can be at most; none prov
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -24,8 +22,8 @@ from polyinj.fitting.intervals import Interval, median_interval
 from polyinj.lipschitz.baselines import norm_product
 from polyinj.lipschitz.interpolate import METHODS, SphereData, interpolate, random_sphere_data
 from polyinj.results.table import TableResult
-from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
-from polyinj.simulation.executors import local_processes
+from polyinj.simulation.estimate import Job, Simulation
+from polyinj.studies.runner import check_integers, run_study
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -227,25 +225,19 @@ def estimate_robustness(
     True
     """
     _check(d, n, k, methods, tolerance, node_limit)
-    if seed is None:
-        seed = secrets.randbits(63)
-    shapes = [
-        (dim, method, points, neurons)
+    design = {
+        (dim, method, points, neurons): Job(
+            SphereDataEnsemble(points, dim), InterpolantLipschitz(neurons, method, tolerance, node_limit), trials
+        )
         for dim in sorted(set(d))
         for method in dict.fromkeys(methods)
         for points in sorted(set(n))
         for neurons in sorted(set(k))
         if method != "random_features" or neurons >= points
-    ]
-    jobs = [
-        Job(SphereDataEnsemble(points, dim), InterpolantLipschitz(neurons, method, tolerance, node_limit), trials)
-        for dim, method, points, neurons in shapes
-    ]
-    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
-        simulations = simulate_jobs(jobs, seed=seed, executor=where, progress=progress)
-    found = dict(zip(shapes, simulations, strict=True))
+    }
+    seed, found = run_study(design, seed=seed, workers=workers, executor=executor, progress=progress)
     rows = tuple(_row(shape, simulation) for shape, simulation in found.items())
-    pairs = dict.fromkeys((shape[0], shape[1]) for shape in shapes)
+    pairs = dict.fromkeys((shape[0], shape[1]) for shape in design)
     fitted = tuple(_fit(dim, method, found, seed) for dim, method in pairs)
     return RobustnessStudy(rows, fitted, tolerance, seed, __version__)
 
@@ -254,8 +246,7 @@ def _check(
     d: Sequence[int], n: Sequence[int], k: Sequence[int], methods: Sequence[str], tolerance: float, node_limit: int
 ) -> None:
     for name, values in (("d", d), ("n", n), ("k", k)):
-        if not len(values) or min(values) < 1:
-            raise InputError(f"{name} is {list(values)}; expected one integer >= 1 or more")
+        check_integers(name, values)
     allowed = [method for method in METHODS if method != "caps"]
     if not methods or set(methods) - set(allowed):
         raise InputError(f"methods is {list(methods)}; allowed are {', '.join(allowed)}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.fitting.intervals import clopper_pearson
+from polyinj.fitting.intervals import share_interval
 from polyinj.theory.euler import expected_euler_characteristic, noninjectivity_bound
 
 
@@ -35,7 +35,7 @@ class Row:
         cls, n: int, m: int, trials: int, injective: int, undecided: int, chi: tuple[float, float] | None = None
     ) -> Row:
         """The row of these counts; `chi` is the mean and its standard error."""
-        decided = trials - undecided
+        share = share_interval(injective, trials, undecided)
         mean_chi, stderr_chi = chi or (float("nan"), float("nan"))
         return cls(
             n=n,
@@ -43,11 +43,11 @@ class Row:
             aspect_ratio=m / n,
             trials=trials,
             injective=injective,
-            not_injective=decided - injective,
+            not_injective=trials - undecided - injective,
             undecided=undecided,
-            p_injective=injective / decided if decided else float("nan"),
-            p_low=clopper_pearson(injective, trials)[0],
-            p_high=clopper_pearson(injective + undecided, trials)[1],
+            p_injective=share.value,
+            p_low=share.low,
+            p_high=share.high,
             mean_chi=mean_chi,
             stderr_chi=stderr_chi,
             expected_chi=float(expected_euler_characteristic(m, n)),

@@ -7,7 +7,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -26,6 +26,7 @@ from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision_and_euler_characteristic, decision_and_nodes
 from polyinj.simulation.store.store import Store
 from polyinj.studies.live_crossing import LiveCrossing
+from polyinj.studies.runner import check_integers, run_study, shapes
 from polyinj.studies.transition import Transition
 from polyinj.studies.transition_row import Row
 
@@ -87,15 +88,14 @@ def estimate_transition(
     >>> [row.m for row in run.rows]
     [4, 6, 8]
     """
-    shapes = _design(n, aspect_ratios)
     statistic = partial(decision_and_euler_characteristic, chi_max_n=chi_max_n)
-    jobs = [Job(GaussianEnsemble(m, k), statistic, trials) for k, m in shapes]
-    with nullcontext(executor) if executor is not None else local_processes(workers) as where:
-        simulations = simulate_jobs(
-            jobs, seed=seed, executor=where, store=store, progress=progress, note=LiveCrossing(jobs)
-        )
-    rows = [Row.of_trials(k, m, run.columns, run.values) for (k, m), run in zip(shapes, simulations, strict=True)]
-    return Transition.of_rows(rows, simulations[0].seed, __version__)
+    design = {(k, m): Job(GaussianEnsemble(m, k), statistic, trials) for k, m in shapes(n, aspect_ratios)}
+    note = LiveCrossing(list(design.values()))
+    seed, found = run_study(
+        design, seed=seed, workers=workers, executor=executor, store=store, progress=progress, note=note
+    )
+    rows = [Row.of_trials(k, m, run.columns, run.values) for (k, m), run in found.items()]
+    return Transition.of_rows(rows, seed, __version__)
 
 
 def locate_transition(
@@ -223,7 +223,7 @@ class _Search:
 
 
 def _searches(ns: Sequence[int], width: float, max_trials: int) -> list[_Search]:
-    _check_inputs(ns)
+    check_integers("n", ns)
     if not (np.isfinite(width) and width > 0):
         raise InputError(f"width is {width}; expected the width of an interval of m/n, a number > 0")
     if max_trials < 1:
@@ -238,23 +238,3 @@ def _opened(store: Store | str | os.PathLike[str] | None) -> Iterator[Store | No
         return
     with Store(store) as opened:
         yield opened
-
-
-def _check_inputs(ns: Sequence[int]) -> None:
-    if not len(ns):
-        raise InputError("n is empty; expected at least one value")
-    for k in ns:
-        if k < 1:
-            raise InputError(f"n is {k}; expected integers >= 1")
-
-
-def _design(ns: Sequence[int], aspect_ratios: Sequence[float]) -> list[tuple[int, int]]:
-    _check_inputs(ns)
-    if not len(aspect_ratios):
-        raise InputError("aspect_ratios is empty; expected at least one value")
-    for ratio in aspect_ratios:
-        if not (np.isfinite(ratio) and ratio >= 1):
-            raise InputError(
-                f"aspect ratio is {ratio}; expected finite numbers >= 1 (fewer rows than columns never are injective)"
-            )
-    return sorted({(int(k), round(ratio * k)) for k in ns for ratio in aspect_ratios})

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from polyinj.cli.tables import make_table
-from polyinj.fitting.intervals import clopper_pearson
+from polyinj.fitting.intervals import share_interval
 from polyinj.simulation.estimate import Job, Simulation
 
 _VERDICTS = ("injective", "not_injective", "undecided")
@@ -29,18 +29,14 @@ def print_results(jobs: Sequence[Job], results: Sequence[Simulation]) -> None:
     for job, result in zip(jobs, results, strict=True):
         m, n = job.ensemble.shape
         counts = {name: int(result.column(name).sum()) for name in decisions}
-        interval = [_share(len(result.values), **counts)] if decisions else []
+        shares = [share_interval(counts["injective"], len(result.values), counts["undecided"])] if decisions else []
         means = [_mean(result.column(name)) if name in result.columns else "-" for name in others]
-        table.add_row(*map(str, (n, m, len(result.values), *counts.values())), *interval, *means)
+        table.add_row(
+            *map(str, (n, m, len(result.values), *counts.values())),
+            *(f"{p.value:.3f} [{p.low:.3f}, {p.high:.3f}]" for p in shares),
+            *means,
+        )
     Console().print(table)
-
-
-def _share(trials: int, injective: int, not_injective: int, undecided: int) -> str:
-    """Undecided trials count both ways."""
-    low = clopper_pearson(injective, trials)[0]
-    high = clopper_pearson(injective + undecided, trials)[1]
-    decided = injective + not_injective
-    return f"{injective / decided if decided else float('nan'):.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _mean(values: NDArray[np.float64]) -> str:
