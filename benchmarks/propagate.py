@@ -3,9 +3,9 @@
     python benchmarks/propagate.py --widths 256,1024,4096 --batch 64 --layers 40,12,3
 
 All draw the same Gaussian weights, layer by layer, and send the same batch through: plain is
-`x = np.maximum(x @ weights.T, 0)`. What `propagate` adds: lengths and angles as logarithms, with no lens recorded
-("carried") or all lenses behind every layer ("recorded"). Goals: carried at most 1.5 times plain from width 1024 on,
-recorded at most twice. One thread of BLAS, unless --threads says more.
+`x = np.maximum(x @ weights.T, 0)`. What `propagate` adds: lengths and angles as logarithms, with no observable
+recorded ("carried") or all of them behind every layer ("recorded"). Goals: carried at most 1.5 times plain from width
+1024 on, recorded at most twice. One thread of BLAS, unless --threads says more.
 """
 
 from __future__ import annotations

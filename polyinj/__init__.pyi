@@ -51,10 +51,10 @@ from .plots.relaxation import plot_relaxation_profiles as plot_relaxation_profil
 from .plots.theory import plot_order_parameter as plot_order_parameter
 from .plots.theory import plot_threshold_ladder as plot_threshold_ladder
 from .propagation.power_law import local_exponents as local_exponents
-from .propagation.propagate import Propagation as Propagation
 from .propagation.propagate import propagate as propagate
 from .propagation.random_network import GivenNetwork as GivenNetwork
 from .propagation.random_network import RandomNetwork as RandomNetwork
+from .propagation.result import Propagation as Propagation
 from .relaxation.exact_range import ExactRange as ExactRange
 from .relaxation.exact_range import exact_range as exact_range
 from .relaxation.network_bounds import NetworkBounds as NetworkBounds

@@ -13,8 +13,9 @@ from rich.table import Table
 from polyinj.cli.output import print_written
 from polyinj.cli.tables import interval, make_table
 from polyinj.plots.propagation import plot_comparison
-from polyinj.propagation.propagate import Propagation, propagate
+from polyinj.propagation.propagate import propagate
 from polyinj.propagation.random_network import RandomNetwork
+from polyinj.propagation.result import Propagation
 from polyinj.results.files import write_whole
 from polyinj.studies.angle_injectivity import AngleInjectivity, relate_angles_to_injectivity
 from polyinj.theory.propagation import CENTRED_VARIANCE
@@ -103,7 +104,7 @@ def _table(run: Propagation) -> Table:
     title = f"{len(run.values)} networks, seed {run.seed}: mean, 95% interval; below, theory of infinite width"
     last = len(run.layers) - 1
     places = sorted({min(1, last), min(5, last), last // 2, last})
-    table = make_table(title, "lens", *(f"layer {run.layers[place]}" for place in places), left=1)
+    table = make_table(title, "observable", *(f"layer {run.layers[place]}" for place in places), left=1)
     for name in _SHOWN:
         cells = []
         for place in places:
@@ -124,11 +125,11 @@ def _mean(run: Propagation, name: str, place: int) -> str:
 
 def _comparison_table(runs: dict[str, Propagation]) -> Table:
     first = next(iter(runs.values()))
-    lenses = ("cosine", "log_sin2", "stable_rank", "effective_rank", "log_sensitivity")
+    observables = ("cosine", "log_sin2", "stable_rank", "effective_rank", "log_sensitivity")
     title = f"Behind layer {first.layers[-1]}, seed {first.seed}"
-    table = make_table(title, "network", *lenses, left=1, wrap=True)
+    table = make_table(title, "network", *observables, left=1, wrap=True)
     for name, run in runs.items():
-        table.add_row(name, *(_mean(run, lens, -1) for lens in lenses))
+        table.add_row(name, *(_mean(run, observable, -1) for observable in observables))
     return table
 
 

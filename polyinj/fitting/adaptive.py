@@ -26,16 +26,16 @@ _NEAR = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """So many trials at a position."""
+class Placement:
+    """Trials to run at a position."""
 
     position: int
     trials: int
 
 
-def next_batches(
+def place_trials(
     counts: Counts | None, costs: NDArray[np.float64], trials: int, *, floor: int, guess: int
-) -> list[Batch]:
+) -> list[Placement]:
     """The next trials, a function of nothing but the trials done: the same on any machine.
 
     Parameters
@@ -53,7 +53,7 @@ def next_batches(
 
     Returns
     -------
-    list of Batch
+    list of Placement
         By position. Until positions on both sides of 1/2, and four in all, are known: one probe of at most 16
         trials. Then three quarters of the trials by greedy descent of Var(crossing of 1/2) per cost in the fitted
         model, eight at a time, and one quarter evenly over the part of the curve from 0.05 to 0.95.
@@ -66,12 +66,12 @@ def next_batches(
 
     Examples
     --------
-    >>> next_batches(None, np.array([]), 100, floor=4, guess=10)
-    [Batch(position=10, trials=16)]
+    >>> place_trials(None, np.array([]), 100, floor=4, guess=10)
+    [Placement(position=10, trials=16)]
     """
     probe = _probe(counts, floor, guess)
     if probe is not None:
-        return [Batch(probe, min(trials, _PROBE))]
+        return [Placement(probe, min(trials, _PROBE))]
     assert counts is not None
     known = counts.decided()
     # The curve is straight here: a bend that few trials suggest would lead far away.
@@ -82,7 +82,7 @@ def next_batches(
     placed = np.full(len(candidates), even // len(candidates))
     placed[: even % len(candidates)] += 1
     placed += _greedy(fit, candidates, price, placed, trials - even)
-    return [Batch(int(m), int(k)) for m, k in zip(candidates, placed, strict=True) if k]
+    return [Placement(int(m), int(k)) for m, k in zip(candidates, placed, strict=True) if k]
 
 
 def expected_width(counts: Counts) -> float:

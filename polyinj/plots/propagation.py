@@ -22,7 +22,7 @@ class Run(Protocol):
     def layers(self) -> Sequence[int]: ...
     @property
     def values(self) -> NDArray[np.float64]: ...
-    def lens(self, name: str) -> NDArray[np.float64]: ...
+    def observable(self, name: str) -> NDArray[np.float64]: ...
     def summary(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]: ...
     def theory(self) -> Mapping[str, NDArray[np.float64]]: ...
 
@@ -64,20 +64,20 @@ _LENGTH = ("log_length", "mean of ln(|x|² / width)")
 
 
 def plot_propagation(run: Run) -> Figure:
-    """All lenses on the same networks against depth, with 95 % intervals and theory; the last panel: lens against lens.
+    """All observables on the same networks against depth, with 95 % intervals and theory; last, one against another.
 
     Solid: mean over networks. Dashed: infinite width. Dotted: theory of the stated width.
     """
     figure = Figure(figsize=(10.5, 9.5), layout="constrained")
     grid = figure.subplots(3, 3)
     theory = run.theory()
-    for axes, (lens, label) in zip(grid.flat, (*_PANELS, _LENGTH), strict=False):
-        _draw(axes, run, lens, theory, _COLOURS[0])
+    for axes, (observable, label) in zip(grid.flat, (*_PANELS, _LENGTH), strict=False):
+        _draw(axes, run, observable, theory, _COLOURS[0])
         axes.set_ylabel(label)
     _draw_spread(grid[2, 1], run, theory)
     for axes in grid.flat[:-1]:
         _depth_axis(axes, run)
-    _draw_lens_against_cosine(grid[2, 2], run)
+    _draw_against_cosine(grid[2, 2], run)
     handles = [Line2D([], [], color=_COLOURS[0], label=f"mean of {len(run.values)} networks, 95 % interval")]
     if theory:
         handles.append(Line2D([], [], color="black", ls="--", lw=1, label="theory, infinite width"))
@@ -88,16 +88,16 @@ def plot_propagation(run: Run) -> Figure:
 
 
 def plot_comparison(runs: Mapping[str, Run]) -> Figure:
-    """The same lenses for several laws of networks, one colour each; dashed: infinite width, where it is known."""
+    """The same observables for several laws of networks, one colour each; dashed: infinite width, where it is known."""
     figure = Figure(figsize=(10.5, 9), layout="constrained")
     grid = figure.subplots(3, 2)
     colours = dict(zip(runs, _COLOURS, strict=False))
-    for axes, (lens, label) in zip(grid.flat, _PANELS, strict=True):
+    for axes, (observable, label) in zip(grid.flat, _PANELS, strict=True):
         # Curves that coincide stay visible: the first are the widest.
         for name, width in zip(runs, np.linspace(3.2, 1.0, len(runs)), strict=True):
             run = runs[name]
-            theory = {key: curve for key, curve in run.theory().items() if key == lens}
-            _draw(axes, run, lens, theory, colours[name], line=colours[name], width=width)
+            theory = {key: curve for key, curve in run.theory().items() if key == observable}
+            _draw(axes, run, observable, theory, colours[name], line=colours[name], width=width)
         axes.set_ylabel(label)
         _depth_axis(axes, next(iter(runs.values())))
     bottom = np.nanmin([run.summary("log_sin2")[0][-1] for run in runs.values()])
@@ -113,22 +113,22 @@ def plot_comparison(runs: Mapping[str, Run]) -> Figure:
 def _draw(
     axes: Axes,
     run: Run,
-    lens: str,
+    observable: str,
     theory: Mapping[str, Any],
     colour: Any,
     line: Any = "black",
     width: float = 1.3,
 ) -> None:
     layers = np.array(run.layers)
-    mean, low, high = run.summary(lens)
+    mean, low, high = run.summary(observable)
     # On a logarithmic axis the input stands at layer 1/2.
     at = np.where(layers == 0, 0.5, layers)
     axes.fill_between(at, low, high, color=colour, alpha=0.2, lw=0)
     axes.plot(at, mean, color=colour, lw=width)
-    if lens in theory:
-        axes.plot(at, theory[lens], color=line, lw=0.9, ls="--")
-    if f"finite_{lens}" in theory:
-        axes.plot(at, theory[f"finite_{lens}"], color=line, lw=1.2, ls=":")
+    if observable in theory:
+        axes.plot(at, theory[observable], color=line, lw=0.9, ls="--")
+    if f"finite_{observable}" in theory:
+        axes.plot(at, theory[f"finite_{observable}"], color=line, lw=1.2, ls=":")
 
 
 def _depth_axis(axes: Axes, run: Run) -> None:
@@ -140,17 +140,17 @@ def _draw_spread(axes: Axes, run: Run, theory: Mapping[str, Any]) -> None:
     """The standard deviation over networks of ln sin^2 of one pair."""
     layers = np.array(run.layers)
     if len(run.values) > 1:
-        axes.plot(layers, run.lens("log_sin2_pair").std(axis=0, ddof=1), color=_COLOURS[0], lw=1.3)
+        axes.plot(layers, run.observable("log_sin2_pair").std(axis=0, ddof=1), color=_COLOURS[0], lw=1.3)
     if "finite_log_sin2_std" in theory:
         axes.plot(layers, theory["finite_log_sin2_std"], color="black", lw=1.2, ls=":")
     axes.set_ylabel(r"std of ln sin$^2$, one pair")
 
 
-def _draw_lens_against_cosine(axes: Axes, run: Run) -> None:
-    """Every lens, as a share of its greatest value, against the mean cosine: what is no function of it scatters."""
+def _draw_against_cosine(axes: Axes, run: Run) -> None:
+    """Observables, as shares of their greatest values, against the mean cosine: what is no function of it scatters."""
     batch = run.batch
-    cosine = run.lens("cosine").ravel()
-    for colour, (lens, scale, label) in zip(
+    cosine = run.observable("cosine").ravel()
+    for colour, (observable, scale, label) in zip(
         _COLOURS[1:],
         (
             ("stable_rank", batch, "stable rank / B"),
@@ -161,9 +161,9 @@ def _draw_lens_against_cosine(axes: Axes, run: Run) -> None:
         ),
         strict=False,
     ):
-        points = run.lens(lens).ravel() / scale
+        points = run.observable(observable).ravel() / scale
         axes.plot(cosine, points, ".", ms=2, color=colour, alpha=0.4, label=label, rasterized=True)
-    axes.set(xlabel="mean cosine of two inputs", ylabel="lens, as a share of its maximum", ylim=(-0.03, 1.03))
+    axes.set(xlabel="mean cosine of two inputs", ylabel="observable, as a share of its maximum", ylim=(-0.03, 1.03))
     legend = axes.legend(frameon=False, fontsize=7, markerscale=4, loc="upper left", bbox_to_anchor=(0.04, 0.97))
     for handle in legend.legend_handles:
         if handle is not None:

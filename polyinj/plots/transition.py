@@ -32,7 +32,7 @@ class TransitionTable(Protocol):
     def column(self, name: str) -> NDArray[Any]: ...
 
 
-# A legend of so many lines is split into columns.
+# A legend with this number of lines is split into columns.
 _LEGEND_ROWS = 14
 
 

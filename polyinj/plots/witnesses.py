@@ -45,7 +45,7 @@ _NAMES = {"mean-direction": "mean direction", "full-rsb": "full RSB", "gordon": 
 def plot_witnesses(
     sweep: WitnessTable, thresholds: Sequence[ThresholdRow], ratios: ArrayLike, energies: ArrayLike
 ) -> Figure:
-    """The share of layers with a witness found and, below it, the fewest active rows met, against m/n; one colour an n.
+    """The share of layers with a witness found and, below it, the fewest active rows found, against m/n; a colour an n.
 
     Vertical lines at the thresholds; beside the fewest active rows, the ground state energies at some ratios.
     """

@@ -1,4 +1,4 @@
-"""What is recorded of the activations behind a layer: each published lens in its own terms.
+"""What is recorded of the activations behind a layer: each published observable in its own terms.
 
 The batch is B inputs in P = B/2 pairs; A is the (B, m) matrix of their activations, G = A A^T its Gram matrix. Probes
 are pairs at an angle of 10^-100, for derivatives. All but `log_length` and `dead` do not depend on the scale of A.
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from polyinj.propagation.vector_pairs import Pairs, Scaled
 
-LENSES: dict[str, str] = {
+OBSERVABLES: dict[str, str] = {
     "log_length": "mean over inputs of ln(|x|^2 / m) (Poole et al. 2016: length map)",
     "cosine": "mean cosine of all pairs (Cho and Saul 2009; Schoenholz et al. 2017: correlation map)",
     "gap": "mean of 1 - cosine over the P given pairs, to full relative precision",
@@ -31,19 +31,19 @@ LENSES: dict[str, str] = {
 
 
 class Observer:
-    """Reads the lenses off the activations, layer by layer; the first call is for the inputs."""
+    """Reads the observables off the activations, layer by layer; the first call is for the inputs."""
 
     def __init__(self, pairs: int) -> None:
         self._pairs = pairs
         self._start = math.nan
 
     def observe(self, state: Pairs) -> dict[str, float]:
-        """The lenses, in the order of LENSES; nan where all inputs are dead."""
+        """The observables, in the order of OBSERVABLES; nan where all inputs are dead."""
         batch, probes = state.take(slice(0, self._pairs)), state.take(slice(self._pairs, None))
         x, y = batch.first, batch.second()
         both = Scaled(np.concatenate([x.values, y.values]), np.concatenate([x.logs, y.logs]))
         alive = np.isfinite(both.logs)
-        values = {name: math.nan for name in LENSES}
+        values = {name: math.nan for name in OBSERVABLES}
         values["dead"] = float(1 - alive.mean())
         if not alive.any():
             return values

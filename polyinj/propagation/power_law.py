@@ -1,4 +1,4 @@
-"""Power law or exponential? Local exponents of a lens against depth.
+"""Power law or exponential? Local exponents of an observable against depth.
 
 Labatie (2019, arXiv:1811.03087): the ratio of the second moments of noise and signal grows exponentially with depth in
 feedforward networks with batch normalisation, and like a power of depth in residual ones.
@@ -14,14 +14,14 @@ import numpy as np
 from scipy.stats import t as student
 
 from polyinj.errors import InputError
-from polyinj.propagation.propagate import Propagation
+from polyinj.propagation.result import Propagation
 
 
 @dataclass(frozen=True, slots=True)
 class LocalExponent:
-    """The mean over networks of d lens / d ln(layer) between two layers, with its 95 % interval (Student).
+    """The mean over networks of d observable / d ln(layer) between two layers, with its 95 % interval (Student).
 
-    Of a lens that is a logarithm, such as `log_sensitivity`: where that behaves like layer^p the exponent is p
+    Of an observable that is a logarithm, such as `log_sensitivity`: where that behaves like layer^p the exponent is p
     everywhere, where it behaves like exp(r layer) the exponent is r layer and grows.
     """
 
@@ -32,14 +32,14 @@ class LocalExponent:
     high: float
 
 
-def local_exponents(run: Propagation, lens: str, *, first: int, parts: int = 2) -> tuple[LocalExponent, ...]:
-    """Slopes of a lens against ln(layer), by least squares in each network, in ranges of equal ratio of layers.
+def local_exponents(run: Propagation, observable: str, *, first: int, parts: int = 2) -> tuple[LocalExponent, ...]:
+    """Slopes of an observable against ln(layer), by least squares in each network, in ranges of equal ratio of layers.
 
     Parameters
     ----------
     run : Propagation
         Of at least two networks.
-    lens : str
+    observable : str
         Defined at all layers from `first` on.
     first : int
         Layer from which on, at least 1.
@@ -49,7 +49,7 @@ def local_exponents(run: Propagation, lens: str, *, first: int, parts: int = 2) 
     Raises
     ------
     InputError
-        A single network, too few layers, a lens that is unknown or undefined somewhere.
+        A single network, too few layers, an observable that is unknown or undefined somewhere.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def local_exponents(run: Propagation, lens: str, *, first: int, parts: int = 2) 
     >>> early.exponent < late.low  # no power law
     True
     """
-    values, layers = run.lens(lens), np.array(run.layers)
+    values, layers = run.observable(observable), np.array(run.layers)
     if len(values) < 2 or first < 1 or parts < 1:
         raise InputError(
             f"{len(values)} networks, first is {first}, parts is {parts}; expected two networks, first >= 1, parts >= 1"
@@ -76,7 +76,9 @@ def local_exponents(run: Propagation, lens: str, *, first: int, parts: int = 2) 
                 "more depth, or fewer parts"
             )
         if not np.isfinite(values[:, inside]).all():
-            raise InputError(f"{lens} is undefined or infinite in some network; expected a lens with values everywhere")
+            raise InputError(
+                f"{observable} is undefined or infinite in some network; expected an observable with values everywhere"
+            )
         slopes = np.polyfit(np.log(layers[inside]), values[:, inside].T, 1)[0]
         half = float(student.ppf(0.975, len(slopes) - 1) * slopes.std(ddof=1) / math.sqrt(len(slopes)))
         mean = float(slopes.mean())

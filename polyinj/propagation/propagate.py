@@ -1,189 +1,35 @@
-"""What happens to inputs on their way through many ReLU layers: one experiment, seen through every published lens.
+"""What happens to inputs on their way through many ReLU layers: one experiment, every published observable.
 
 Networks are drawn layer by layer and never kept: memory is a few matrices of the width. Lengths and angles are kept as
-logarithms (pairs_of_vectors.py), so that neither leaves the range of floating point at any depth or scale.
+logarithms (vector_pairs.py), so that neither leaves the range of floating point at any depth or scale.
 """
 
 from __future__ import annotations
 
 import math
-import os
 import secrets
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from rich.console import Console
 from rich.progress import track
-from scipy.stats import t as student
 from threadpoolctl import threadpool_limits
 
 from polyinj._version import __version__
 from polyinj.errors import InputError
 from polyinj.exact.arrays import read_matrix
 from polyinj.propagation.initialisation import equiangular_inputs
-from polyinj.propagation.observables import LENSES, Observer
+from polyinj.propagation.observables import OBSERVABLES, Observer
 from polyinj.propagation.random_network import GivenNetwork, RandomNetwork
-from polyinj.propagation.theory_curves import predict
+from polyinj.propagation.result import Propagation
 from polyinj.propagation.vector_pairs import Pairs, Scaled
-from polyinj.results.files import load_result, numbers, save_result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _MOST_RECORDED = 200
 _THREADED_WIDTH = 1024
 _PROBE_LOG_ANGLE = -100 * math.log(10)
-
-
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Propagation:
-    """Result of `propagate`.
-
-    Attributes
-    ----------
-    network : RandomNetwork or str
-        The law of the networks, or the description of a given one.
-    batch : int
-        Inputs B; pairs of the lenses that need pairs are (k, k + B/2).
-    cosine : float
-        Between any two inputs; nan for given inputs.
-    layers : tuple of int
-        Recorded layers, increasing; 0 is the input.
-    values : ndarray of float64, shape (networks, len(layers), len(LENSES))
-        The lenses (`polyinj.propagation.observables.LENSES`) in that order, nan where a lens is undefined.
-    seed : int
-        Repeats the run; the same networks and inputs, whatever the executor.
-    dtype : str
-        'float32' or 'float64'.
-    version : str
-        The version of polyinj that made it.
-    """
-
-    network: RandomNetwork | str
-    batch: int
-    cosine: float
-    layers: tuple[int, ...]
-    values: NDArray[np.float64]
-    seed: int
-    dtype: str
-    version: str
-
-    def __repr__(self) -> str:
-        return (
-            f"Propagation({self.network}, networks={len(self.values)}, batch={self.batch}, cosine={self.cosine:g}, "
-            f"{len(self.layers)} layers; dtype={self.dtype}, seed={self.seed})"
-        )
-
-    def lens(self, name: str) -> NDArray[np.float64]:
-        """One lens, shape (networks, len(layers)).
-
-        Raises
-        ------
-        InputError
-            No lens of that name.
-        """
-        if name not in LENSES:
-            raise InputError(f"lens is {name!r}; expected one of {', '.join(LENSES)}")
-        found: NDArray[np.float64] = self.values[:, :, list(LENSES).index(name)]
-        return found
-
-    def summary(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Mean over networks of one lens and the ends of its 95 % interval (Student), each of shape (len(layers),).
-
-        A layer where the lens is undefined for some network is nan; so are the ends for a single network.
-        """
-        values = self.lens(name)
-        count = len(values)
-        mean = values.mean(axis=0)
-        if count < 2:
-            return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-        half = float(student.ppf(0.975, count - 1)) * values.std(axis=0, ddof=1) / math.sqrt(count)
-        return mean, mean - half, mean + half
-
-    def theory(self) -> dict[str, NDArray[np.float64]]:
-        """Predictions for some lenses at `layers`, those of `propagation.theory_curves.predict`."""
-        if isinstance(self.network, str) or math.isnan(self.cosine):
-            return {}
-        return predict(self.network, self.cosine, self.batch, self.layers)
-
-    def to_pandas(self) -> Any:
-        """One row a layer, columns as in propagation.csv; needs pandas."""
-        import pandas as pd
-
-        columns, table = self._table()
-        return pd.DataFrame(table, columns=columns)
-
-    def plot(self) -> Figure:
-        """All lenses against depth, beside theory, as a matplotlib figure."""
-        from polyinj.plots.propagation import plot_propagation
-
-        return plot_propagation(self)
-
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write propagation.csv (mean, interval and prediction of each lens), .json and .png, whole or not at all."""
-        network = self.network if isinstance(self.network, str) else asdict(self.network)
-        document = {
-            "format": "polyinj propagation",
-            "version": self.version,
-            "seed": self.seed,
-            "dtype": self.dtype,
-            "network": network,
-            "batch": self.batch,
-            "cosine": self.cosine,
-            "layers": self.layers,
-            "lenses": {name: self.lens(name).tolist() for name in LENSES},
-        }
-        columns, table = self._table()
-        return save_result(directory, "propagation", columns, table, document, self.plot())
-
-    @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> Propagation:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            No readable propagation.json there.
-        """
-        return load_result(Path(directory) / "propagation.json", "propagation", cls._of_document)
-
-    @classmethod
-    def _of_document(cls, data: dict[str, Any]) -> Propagation:
-        network = data["network"]
-        law = network if isinstance(network, str) else RandomNetwork(**network)
-        lenses = [
-            [list(numbers(dict(enumerate(row))).values()) for row in data["lenses"][name]]  # type: ignore[arg-type]
-            for name in LENSES
-        ]
-        values = np.moveaxis(np.array(lenses, dtype=np.float64), 0, -1)
-        head = numbers({"cosine": data["cosine"]})
-        return cls(
-            law,
-            int(data["batch"]),
-            head["cosine"],
-            tuple(data["layers"]),
-            values,
-            int(data["seed"]),
-            data["dtype"],
-            data["version"],
-        )
-
-    def _table(self) -> tuple[list[str], list[list[float]]]:
-        columns, arrays = ["layer"], [np.array(self.layers, dtype=np.float64)]
-        theory = self.theory()
-        for name in LENSES:
-            columns += [name, f"{name}_low", f"{name}_high"]
-            arrays += self.summary(name)
-        for name, curve in theory.items():
-            columns.append(f"{name}_theory")
-            arrays.append(curve)
-        rows = np.column_stack(arrays).tolist()
-        return columns, [[int(row[0]), *row[1:]] for row in rows]
 
 
 def propagate(
@@ -200,7 +46,7 @@ def propagate(
     executor: Executor | None = None,
     progress: bool = False,
 ) -> Propagation:
-    """Send inputs through deep ReLU networks and record, layer by layer, what every lens of `LENSES` sees.
+    """Send inputs through deep ReLU networks and record, layer by layer, every observable of `OBSERVABLES`.
 
     Parameters
     ----------
@@ -214,7 +60,7 @@ def propagate(
     networks : int
         Independent networks; a given network is one. BLAS has one thread below a width of 1024.
     probes : int
-        So many of the inputs get a neighbour at an angle of 10^-100, for `log_sensitivity`; 0 to P.
+        How many inputs get a neighbour at an angle of 10^-100, for `log_sensitivity`: 0 to P.
     layers : sequence of int, optional
         Layers to record, within 0..depth; by default all, or 200 spread evenly in the logarithm where there are more.
     seed : int or None
@@ -305,7 +151,7 @@ class _Task:
 
 
 def run_network(task: _Task) -> NDArray[np.float64]:
-    """The lenses of one network at the recorded layers, shape (len(recorded), len(LENSES))."""
+    """The observables of one network at the recorded layers, shape (len(recorded), len(OBSERVABLES))."""
     # Products of small matrices are over before a second thread of BLAS has begun.
     with threadpool_limits(1 if task.network.width < _THREADED_WIDTH else None):
         return _run(task)
@@ -323,7 +169,7 @@ def _run(task: _Task) -> NDArray[np.float64]:
         state = block.apply(state, half)
         if layer in wanted:
             seen[layer] = observer.observe(state)
-    return np.array([[seen[layer][name] for name in LENSES] for layer in task.recorded])
+    return np.array([[seen[layer][name] for name in OBSERVABLES] for layer in task.recorded])
 
 
 def _with_probes(pairs: Pairs, directions: NDArray[np.float64]) -> Pairs:

@@ -19,7 +19,7 @@ from polyinj.propagation.vector_pairs import Pairs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class ScaledLayer:
     """x -> ReLU(norm(W x + b)), or x -> x + r V ReLU(norm(W x + b)), with W = exp(log_scale) weights, likewise b."""
 
     weights: NDArray[Any]
@@ -118,7 +118,7 @@ class RandomNetwork:
         """`inputs`, or the width."""
         return self.width if self.inputs is None else self.inputs
 
-    def layers(self, seed: int, number: int, dtype: str = "float64") -> Iterator[Layer]:
+    def layers(self, seed: int, number: int, dtype: str = "float64") -> Iterator[ScaledLayer]:
         """The layers of network `number`, one at a time.
 
         Layer l (from 1) is drawn from SeedSequence(seed, spawn_key=(inputs, width, number, l)): a deeper network of the
@@ -135,7 +135,7 @@ class RandomNetwork:
                 weights = centre_rows(weights)
                 end = None if end is None else centre_rows(end)
             bias = rng.standard_normal(m).astype(dtype) if self.bias_std else None
-            yield Layer(
+            yield ScaledLayer(
                 weights,
                 math.log(self.weight_std),
                 bias,
@@ -204,12 +204,12 @@ class GivenNetwork:
         """Columns of the first matrix."""
         return int(self.weights[0].shape[1])
 
-    def layers(self, seed: int, number: int, dtype: str = "float64") -> Iterator[Layer]:
+    def layers(self, seed: int, number: int, dtype: str = "float64") -> Iterator[ScaledLayer]:
         """The layers; seed and number change nothing."""
         for matrix, bias in zip(self.weights, self.biases, strict=True):
             unit, log_scale = _unit(matrix)
             shift, log_bias = (None, -math.inf) if bias is None or not bias.any() else _unit(bias)
-            yield Layer(unit.astype(dtype), log_scale, None if shift is None else shift.astype(dtype), log_bias)
+            yield ScaledLayer(unit.astype(dtype), log_scale, None if shift is None else shift.astype(dtype), log_bias)
 
     def __repr__(self) -> str:
         return f"GivenNetwork({' -> '.join(str(n) for n in (self.input_dimension, *map(len, self.weights)))})"

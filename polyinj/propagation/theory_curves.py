@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from polyinj.propagation.random_network import RandomNetwork
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
-from polyinj.theory.propagation import batch_norm_cosine, equal_cosine_lenses, mean_field
+from polyinj.theory.propagation import batch_norm_cosine, equal_cosine_observables, mean_field
 
 Floats = NDArray[np.float64]
 
 
 def predict(network: RandomNetwork, cosine: float, batch: int, layers: Sequence[int]) -> dict[str, Floats]:
-    """Predictions for lenses, shape (len(layers),) each: what infinite width says, and what is known beyond it.
+    """Predictions for observables, shape (len(layers),) each: what infinite width says, and what is known beyond it.
 
-    Inputs have mean square 1 and one cosine between any two. The infinitely wide ones (`equal_cosine_lenses` of
+    Inputs have mean square 1 and one cosine between any two. The infinitely wide ones (`equal_cosine_observables` of
     `mean_field`) hold for Gaussian and orthogonal weights; with batch normalisation only the limit in depth is known
     (`batch_norm_cosine`), and only without a residual branch. `finite_log_sin2`, `finite_log_sin2_std` (of one
     pair, over networks) and `finite_log_length` are those of the stated width, for plain Gaussian networks (the length
@@ -36,7 +36,7 @@ def predict(network: RandomNetwork, cosine: float, batch: int, layers: Sequence[
         if network.residual or network.centred:
             return {}
         limit = batch_norm_cosine(batch)
-        return equal_cosine_lenses(np.log1p(-np.where(at > 0, limit, cosine)), batch)
+        return equal_cosine_observables(np.log1p(-np.where(at > 0, limit, cosine)), batch)
     field = mean_field(
         network.depth,
         cosine,
@@ -46,7 +46,7 @@ def predict(network: RandomNetwork, cosine: float, batch: int, layers: Sequence[
         layer_norm=network.normalisation == "layer",
         residual=network.residual,
     )
-    found = equal_cosine_lenses(np.append(math.log1p(-cosine), field.log_gap)[at], batch)
+    found = equal_cosine_observables(np.append(math.log1p(-cosine), field.log_gap)[at], batch)
     found["log_length"] = np.append(0.0, field.log_length)[at]
     plain = not (network.bias_std or network.normalisation or network.centred or network.residual)
     if plain and network.width >= 3:

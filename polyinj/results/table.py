@@ -1,31 +1,24 @@
-"""Results that are tables: saved as CSV, JSON and a figure, read back, given to pandas."""
+"""Results that are tables of dataclasses, saved and read back field by field, given to pandas."""
 
 from __future__ import annotations
 
-import os
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
-from polyinj.results.files import load_result, numbers, save_result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from polyinj.results.files import numbers
+from polyinj.results.saved import SavedResult
 
 
-class TableResult(ABC):
+class TableResult(SavedResult):
     """Base of a frozen dataclass whose field `rows`, and perhaps others, are tuples of dataclasses.
 
     Attributes
     ----------
-    NAME, KIND : str
-        Of the files, and what the JSON file says that it is.
     TABLES : mapping of str to type
         The dataclass of each field that is a table.
     HEAD : mapping of str to str
@@ -38,8 +31,6 @@ class TableResult(ABC):
     """
 
     __slots__ = ()
-    NAME: ClassVar[str]
-    KIND: ClassVar[str]
     TABLES: ClassVar[Mapping[str, type]]
     HEAD: ClassVar[Mapping[str, str]] = {}
     FIELDS: ClassVar[tuple[str, ...]] = ()
@@ -47,10 +38,6 @@ class TableResult(ABC):
 
     if TYPE_CHECKING:
         rows: tuple[Any, ...]
-
-    @abstractmethod
-    def plot(self) -> Figure:
-        """The result as a matplotlib figure."""
 
     def column(self, name: str) -> NDArray[Any]:
         """One column of the table, shape (rows,)."""
@@ -65,25 +52,14 @@ class TableResult(ABC):
 
         return pd.DataFrame([asdict(row) for row in self.rows])
 
-    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
-        """Write NAME.csv, .json and .png; each appears whole or not at all. Returns the paths."""
+    def _document(self) -> dict[str, Any]:
         names = self.FIELDS or sorted((field.name for field in fields(self)), key=self.TABLES.__contains__)  # type: ignore[arg-type]
-        document = {"format": f"polyinj {self.KIND}", **self.HEAD, **{name: getattr(self, name) for name in names}}
-        columns = [*(field.name for field in fields(self.TABLES["rows"])), *self.ORIGIN]
+        return {**self.HEAD, **{name: getattr(self, name) for name in names}}
+
+    def _table(self) -> tuple[list[str], list[tuple[Any, ...]]]:
         origin = tuple(getattr(self, name) for name in self.ORIGIN)
-        table = [astuple(row) + origin for row in self.rows]
-        return save_result(directory, self.NAME, columns, table, document, self.plot())
-
-    @classmethod
-    def load(cls, directory: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote.
-
-        Raises
-        ------
-        InputError
-            No readable NAME.json there.
-        """
-        return load_result(Path(directory) / f"{cls.NAME}.json", cls.KIND, cls._of_document)
+        names = [field.name for field in fields(self.TABLES["rows"])]
+        return [*names, *self.ORIGIN], [astuple(row) + origin for row in self.rows]
 
     @classmethod
     def _of_document(cls, data: dict[str, Any]) -> Self:

@@ -129,7 +129,7 @@ class SparseGaussianEnsemble(_Shaped):
 
 @dataclass(frozen=True, slots=True)
 class StudentEnsemble(_Shaped):
-    """Independent entries of Student's t distribution with so many degrees of freedom, shape (m, n): heavy tails.
+    """Independent entries of Student's t distribution with `degrees` degrees of freedom, shape (m, n): heavy tails.
 
     `degrees` is at least 0.1: below, entries would leave the range of doubles. One degree is the Cauchy distribution.
 

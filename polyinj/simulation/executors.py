@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def local_processes(workers: int | None = None) -> Executor:
-    """An executor of so many processes on this machine, by default one a usable core; one worker stays in this process.
+    """An executor of processes on this machine, by default one a usable core; a single worker is this process.
 
     Processes are spawned: nothing is inherited, so results cannot depend on the state of the parent.
     """

@@ -20,7 +20,7 @@ TARGET_SECONDS = 1.0
 # When little is left it is spread over the workers, in batches that are still worth sending.
 _LEAST_SECONDS = 0.05
 _GROWTH = 4
-# Batches in flight: so many to begin with, and twice as many as workers seen once these are known.
+# Batches in flight at first; once the workers are known, two for each of them and two more.
 _FIRST_WINDOW = 8
 # How often the workers may die, or lose it otherwise, under a batch.
 _TRIES = 3
@@ -154,7 +154,7 @@ class Scheduler:
             return None
 
     def _lost(self, task: _Task, error: BaseException) -> None:
-        """The executor lost a batch, since a worker died or was lost from sight: send it again, so many times.
+        """The executor lost a batch, since a worker died or was lost from sight: send it again, unless lost too often.
 
         run_batch answers for whatever a trial raises, so the fault is not the statistic's, unless it kills processes.
         """

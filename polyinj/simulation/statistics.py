@@ -142,10 +142,10 @@ def _indicators(
 
 @dataclass(frozen=True, slots=True)
 class WitnessFound:
-    """Whether a search of so many steps finds a witness: columns found (0 or 1) and active.
+    """Whether a search of `steps` steps finds a witness: columns found (0 or 1) and active.
 
-    active is the fewest active rows met, divided by n; the search ends at a witness, so it is below 1 exactly where one
-    was found, by no more than it took. Exact counts; a witness not found proves nothing.
+    active is the fewest active rows at a point of the search, divided by n. It is below 1 exactly where a witness was
+    found, by no more than that took, since the search ends there. Exact counts; a witness not found proves nothing.
 
     Examples
     --------

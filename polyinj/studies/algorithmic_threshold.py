@@ -35,7 +35,7 @@ LADDER = ("mean-direction", "full-rsb", "gordon")
 @dataclass(frozen=True, slots=True)
 class WitnessRow:
     """One cell of the design: `trials` Gaussian matrices of shape (m, n); mean_active is the mean over all of them of
-    the fewest active rows met, divided by n."""
+    the fewest active rows at a point of its search, divided by n."""
 
     n: int
     m: int

@@ -134,7 +134,7 @@ def relate_angles_to_injectivity(width: int, depth: int, networks: int, *, seed:
         count = int((injective >= layer).sum())
         share = share_interval(count, networks)
         medians = (float(value) for value in np.median(seen[:, layer - 1], axis=0))
-        cosine, log_sin2 = (angles.lens(lens)[:, layer] for lens in ("cosine", "log_sin2"))
+        cosine, log_sin2 = (angles.observable(observable)[:, layer] for observable in ("cosine", "log_sin2"))
         rows.append(
             AngleRow(
                 layer,

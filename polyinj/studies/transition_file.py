@@ -11,7 +11,7 @@ from polyinj.errors import InputError
 from polyinj.results.files import write_table, write_whole
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.store.fingerprint import describe_ensemble, readable
-from polyinj.simulation.store.reader import Cell, StoreReader
+from polyinj.simulation.store.reader import DesignCell, StoreReader
 from polyinj.studies.transition_row import Row
 
 COUNTS = ("n", "m", "trials", "injective", "not_injective", "undecided")
@@ -58,7 +58,7 @@ def read_store(path: Path) -> tuple[list[Row], int, str]:
     return rows, design.seed, design.version
 
 
-def _stored_row(path: Path, store: StoreReader, cell: Cell) -> Row:
+def _stored_row(path: Path, store: StoreReader, cell: DesignCell) -> Row:
     found = store.trials(cell.n, cell.m, 0, cell.wanted)
     if not {"injective", "undecided"} <= set(found.columns):
         raise InputError(f"{path} holds {', '.join(found.columns)}; expected decisions (injective, undecided)")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from polyinj._version import __version__
 from polyinj.errors import InputError
-from polyinj.fitting.adaptive import Batch, expected_width, next_batches
+from polyinj.fitting.adaptive import Placement, expected_width, place_trials
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.crossing import estimate_crossings
 from polyinj.fitting.intervals import UNSEEN, Interval
@@ -30,7 +30,7 @@ from polyinj.studies.runner import check_integers, run_study, shapes
 from polyinj.studies.transition import Transition
 from polyinj.studies.transition_row import Row
 
-# A matrix costs about as much as so many nodes of the proof search before the search starts.
+# What a matrix costs before the search for a proof starts, in nodes of that search.
 _NODES_BEFORE = 30
 # Rounds grow with what is known, so that their number grows with its logarithm only.
 _FIRST_ROUND = 64
@@ -113,7 +113,7 @@ def locate_transition(
 ) -> Transition:
     """Find where P(injective) = 1/2, spending trials where they narrow that crossing most for their cost.
 
-    Trials come in rounds. After each, `polyinj.fitting.adaptive.next_batches` places the next ones for every n whose
+    Trials come in rounds. After each, `polyinj.fitting.adaptive.place_trials` places the next ones for every n whose
     interval is still too wide. It sees nothing but the outcomes and node counts of completed rounds, so that the table
     depends on the arguments alone, not on workers, machine or load.
 
@@ -157,20 +157,20 @@ def locate_transition(
             seed = secrets.randbits(63) if opened is None or opened.is_new else opened.design.seed
         where = executor if executor is not None else stack.enter_context(local_processes(workers))
         while time.monotonic() < deadline or not any(search.cells for search in searches):
-            asked = [(search, batch) for search in searches for batch in search.next_round(seed)]
+            asked = [(search, placement) for search in searches for placement in search.next_round(seed)]
             if not asked:
                 break
             jobs = []
-            for search, batch in asked:
-                start = len(search.cells.get(batch.position, _NOTHING))
-                ensemble = GaussianEnsemble(batch.position, search.n)
-                jobs.append(Job(ensemble, statistic, start + batch.trials, start))
+            for search, placement in asked:
+                start = len(search.cells.get(placement.position, _NOTHING))
+                ensemble = GaussianEnsemble(placement.position, search.n)
+                jobs.append(Job(ensemble, statistic, start + placement.trials, start))
             said = ", ".join(filter(None, (search.said() for search in searches)))
             done = simulate_jobs(
                 jobs, seed=seed, executor=where, store=opened, progress=progress, note=lambda *_, said=said: said
             )
-            for (search, batch), simulation in zip(asked, done, strict=True):
-                search.add(batch.position, simulation)
+            for (search, placement), simulation in zip(asked, done, strict=True):
+                search.add(placement.position, simulation)
     rows = [
         Row.of_counts(search.n, m, len(cell), int(cell[:, 0].sum()), int(cell[:, 1].sum()))
         for search in searches
@@ -192,10 +192,10 @@ class _Search:
     cells: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     half: Interval = UNSEEN
 
-    def next_round(self, seed: int) -> list[Batch]:
+    def next_round(self, seed: int) -> list[Placement]:
         done = sum(map(len, self.cells.values()))
         if not done:
-            return next_batches(None, np.array([]), self.max_trials, floor=self._floor(), guess=6 * self.n)
+            return place_trials(None, np.array([]), self.max_trials, floor=self._floor(), guess=6 * self.n)
         places = sorted(self.cells)
         sums = np.array([self.cells[m].sum(axis=0) for m in places])
         trials = np.array([len(self.cells[m]) for m in places])
@@ -208,7 +208,7 @@ class _Search:
             return []
         size = min(max(_FIRST_ROUND, done // _GROWTH), self.max_trials - done)
         costs = _NODES_BEFORE + sums[:, 2] / trials
-        return next_batches(counts, costs, size, floor=self._floor(), guess=6 * self.n)
+        return place_trials(counts, costs, size, floor=self._floor(), guess=6 * self.n)
 
     def add(self, m: int, simulation: Simulation) -> None:
         rows = np.stack([simulation.column(name) for name in ("injective", "undecided", "nodes")], axis=1)
@@ -218,7 +218,7 @@ class _Search:
         return f"n={self.n}: {self.half.low:.2f}..{self.half.high:.2f}" if self.half.value == self.half.value else ""
 
     def _floor(self) -> int:
-        """No layer of so many rows is injective: the depth is at most (m - n + 1) / 2 in general position."""
+        """No layer with at most these rows is injective: the depth is at most (m - n + 1) / 2 in general position."""
         return 3 * self.n - 2
 
 

@@ -252,8 +252,8 @@ def batch_norm_cosine(batch: int) -> float:
     return float(arc_cosine_map(-1 / (batch - 1)))
 
 
-def equal_cosine_lenses(log_gap: ArrayLike, batch: int) -> dict[str, Floats]:
-    """What every lens sees of a batch of equally long inputs with one cosine c between any two.
+def equal_cosine_observables(log_gap: ArrayLike, batch: int) -> dict[str, Floats]:
+    """The observables of a batch of equally long inputs with one cosine c between any two.
 
     The Gram matrix has the eigenvalue 1 + (B - 1) c once and 1 - c otherwise, so that all but the last are functions of
     c: stable rank B / (1 + (B - 1) c); (tr G)^2 / |G|_F^2 = B / (1 + (B - 1) c^2); orthogonality gap
@@ -269,7 +269,7 @@ def equal_cosine_lenses(log_gap: ArrayLike, batch: int) -> dict[str, Floats]:
 
     Examples
     --------
-    >>> seen = equal_cosine_lenses(math.log(0.5), 3)
+    >>> seen = equal_cosine_observables(math.log(0.5), 3)
     >>> print(seen["stable_rank"].round(9), seen["rank_bound"].round(9))
     1.5 2.0
     """

@@ -8,7 +8,7 @@ from scipy.stats import binom, chi2, norm
 
 from polyinj import InputError
 from polyinj.fitting import intervals
-from polyinj.fitting.adaptive import expected_width, next_batches
+from polyinj.fitting.adaptive import expected_width, place_trials
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.crossing import compare_links, estimate_crossings
 from polyinj.fitting.intervals import isotonic_crossings, median_interval
@@ -322,10 +322,10 @@ def search(curve, *, floor, guess, width, rng):
             if total > 200 and expected_width(counts) < width:
                 return counts
         assert total < 20_000
-        for batch in next_batches(counts, costs, max(64, total // 3), floor=floor, guess=guess):
-            cell = cells.setdefault(batch.position, np.zeros(2, dtype=int))
-            cell += (batch.trials, rng.binomial(batch.trials, curve(np.array(batch.position))))
-            total += batch.trials
+        for placement in place_trials(counts, costs, max(64, total // 3), floor=floor, guess=guess):
+            cell = cells.setdefault(placement.position, np.zeros(2, dtype=int))
+            cell += (placement.trials, rng.binomial(placement.trials, curve(np.array(placement.position))))
+            total += placement.trials
 
 
 @pytest.mark.parametrize("guess", [20, 50, 200])
@@ -341,22 +341,22 @@ def test_a_search_narrows_the_crossing_from_any_guess(guess):
     assert expected_width(even) > expected_width(counts)
 
 
-def test_batches_have_the_trials_asked_for_and_stay_above_the_floor():
+def test_placements_have_the_trials_asked_for_and_stay_above_the_floor():
     counts = drawn(gumbel, np.arange(44, 60, 4), 30, np.random.default_rng(9))
     for trials in (1, 7, 64, 1000):
-        batches = next_batches(counts, np.ones(4), trials, floor=19, guess=50)
-        assert sum(batch.trials for batch in batches) == trials
-        assert all(batch.position > 19 for batch in batches)
-        assert batches == next_batches(counts, np.ones(4), trials, floor=19, guess=50)
+        placements = place_trials(counts, np.ones(4), trials, floor=19, guess=50)
+        assert sum(placement.trials for placement in placements) == trials
+        assert all(placement.position > 19 for placement in placements)
+        assert placements == place_trials(counts, np.ones(4), trials, floor=19, guess=50)
 
 
 def test_dear_trials_are_avoided():
     counts = drawn(gumbel, np.arange(44, 60, 4), 60, np.random.default_rng(10))
-    dear = next_batches(counts, np.array([1, 1, 9, 9.0]), 400, floor=19, guess=50)
-    cheap = next_batches(counts, np.ones(4), 400, floor=19, guess=50)
+    dear = place_trials(counts, np.array([1, 1, 9, 9.0]), 400, floor=19, guess=50)
+    cheap = place_trials(counts, np.ones(4), 400, floor=19, guess=50)
 
-    def mean_position(batches):
-        return sum(batch.trials * batch.position for batch in batches) / 400
+    def mean_position(placements):
+        return sum(placement.trials * placement.position for placement in placements) / 400
 
     assert mean_position(dear) < mean_position(cheap)
 

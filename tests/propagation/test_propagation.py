@@ -16,7 +16,7 @@ from polyinj import (
     small_angle_step,
 )
 from polyinj.propagation.initialisation import equiangular_inputs, identity, orthogonal
-from polyinj.propagation.observables import LENSES
+from polyinj.propagation.observables import OBSERVABLES
 from polyinj.propagation.vector_pairs import Pairs, Scaled, log_abs_expm1
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
 from polyinj.theory.propagation import CENTRED_VARIANCE
@@ -51,10 +51,10 @@ def test_the_twin_on_plain_arrays(name):
     run = propagate(network, inputs, networks=2, seed=3, probes=0)
     for number in range(2):
         for layer, found in enumerate(propagation.activations(network, inputs, 3, number)):
-            expected = propagation.lenses(found)
-            for lens in set(LENSES) - {"log_sensitivity"}:
-                got = run.lens(lens)[number, layer]
-                assert got == pytest.approx(expected[lens], rel=1e-7, abs=1e-9), (lens, layer)
+            expected = propagation.observables(found)
+            for observable in set(OBSERVABLES) - {"log_sensitivity"}:
+                got = run.observable(observable)[number, layer]
+                assert got == pytest.approx(expected[observable], rel=1e-7, abs=1e-9), (observable, layer)
 
 
 def test_layers_behind_a_linear_map_of_the_directions():
@@ -69,7 +69,7 @@ def test_layers_behind_a_linear_map_of_the_directions():
     noise = np.array([np.linalg.norm(a[6] - a[0]) for a in plain])
     signal = np.array([np.sqrt(np.square(a[3:6] - a[:3]).sum()) for a in plain])
     growth = np.log(noise / signal)
-    assert run.lens("log_sensitivity")[0] == pytest.approx(growth - growth[0], abs=1e-3)
+    assert run.observable("log_sensitivity")[0] == pytest.approx(growth - growth[0], abs=1e-3)
 
 
 def test_angles_that_no_double_resolves():
@@ -80,7 +80,7 @@ def test_angles_that_no_double_resolves():
     exact = np.array(propagation.exact_log_sin2(weights, [None] * 30, x, y))
     run = propagate(weights, [x, y], seed=0, probes=0)
     assert exact[-1] < -690
-    assert run.lens("log_sin2")[0, 1:] == pytest.approx(exact, abs=1e-6)
+    assert run.observable("log_sin2")[0, 1:] == pytest.approx(exact, abs=1e-6)
 
 
 @pytest.mark.parametrize(("weight_scale", "bias_scale"), [(1e-20, 1e-60), (1e20, 1.0), (1e-20, 1.0), (1.0, 1e-30)])
@@ -95,7 +95,7 @@ def test_any_balance_of_weights_and_biases(weight_scale, bias_scale):
     exact = np.array(propagation.exact_log_sin2(weights, biases, x, y))
     run = propagate(GivenNetwork(weights, biases), [x, y], seed=0, probes=0)
     # The step between the inputs is known to 1e-7 of its length only through them; from there nothing is lost.
-    assert run.lens("log_sin2")[0, 1:] == pytest.approx(exact, abs=1e-5)
+    assert run.observable("log_sin2")[0, 1:] == pytest.approx(exact, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -111,32 +111,38 @@ def test_nothing_overflows_at_depth_5000(dtype, weight_std, more):
     """pytest turns every warning of floating point into an error."""
     network = RandomNetwork(width=32, depth=5000, weight_std=weight_std, **more)
     run = propagate(network, batch=4, networks=1, probes=1, layers=[0, 1, 10, 5000], seed=2, dtype=dtype)
-    assert np.isfinite(run.values[:, :, [list(LENSES).index(n) for n in LENSES if n != "log_sensitivity"]]).all()
-    assert (run.lens("dead") == 0).all()
+    assert np.isfinite(
+        run.values[:, :, [list(OBSERVABLES).index(n) for n in OBSERVABLES if n != "log_sensitivity"]]
+    ).all()
+    assert (run.observable("dead") == 0).all()
     if not more or weight_std > 1:
         # ln |x|^2 grows by 2 ln(sigma_w / 2^(1/2)) + a random walk with known steps, here within 5.4 deviations.
         step = log_length_step(32)
         free = 5000 * (2 * math.log(weight_std) - math.log(2) + step.mean)
         slack = SIGMAS * math.sqrt(5000 * step.variance) + 3 * math.log(2)
-        assert abs(run.lens("log_length")[0, -1] - free) < slack
+        assert abs(run.observable("log_length")[0, -1] - free) < slack
     else:
         # The bias alone is left: a rectified Gaussian of sigma_b, the same for all inputs.
-        assert run.lens("log_length")[0, -1] == pytest.approx(2 * math.log(1e-200), abs=3)
-        assert run.lens("log_sin2")[0, -1] < -1e6
-    assert run.lens("gap")[0, -1] < 1e-10
+        assert run.observable("log_length")[0, -1] == pytest.approx(2 * math.log(1e-200), abs=3)
+        assert run.observable("log_sin2")[0, -1] < -1e6
+    assert run.observable("gap")[0, -1] < 1e-10
 
 
 def test_scale_changes_nothing_but_the_length():
     small, large = (
         propagate(RandomNetwork(width=20, depth=8, weight_std=s), batch=6, networks=2, seed=1) for s in (1e-80, 1e80)
     )
-    for lens in set(LENSES) - {"log_length"}:
-        assert small.lens(lens) == pytest.approx(large.lens(lens), rel=1e-9, abs=1e-9, nan_ok=True)
+    for observable in set(OBSERVABLES) - {"log_length"}:
+        assert small.observable(observable) == pytest.approx(
+            large.observable(observable), rel=1e-9, abs=1e-9, nan_ok=True
+        )
     normed = [
         propagate(RandomNetwork(width=20, depth=8, weight_std=s, normalisation="batch"), batch=6, networks=2, seed=1)
         for s in (1e-80, 1e80)
     ]
-    assert normed[0].lens("log_length")[:, 1:] == pytest.approx(normed[1].lens("log_length")[:, 1:], abs=1e-9)
+    assert normed[0].observable("log_length")[:, 1:] == pytest.approx(
+        normed[1].observable("log_length")[:, 1:], abs=1e-9
+    )
 
 
 def test_float32_follows_float64():
@@ -145,10 +151,10 @@ def test_float32_follows_float64():
     inputs = equiangular_inputs(np.random.default_rng(0), 8, 64, 0.3)
     weights = [layer.weights * math.exp(layer.log_scale) for layer in network.layers(1, 0)]
     single, twice = (propagate(weights, inputs, seed=1, dtype=d) for d in ("float32", "float64"))
-    assert single.lens("log_sin2") == pytest.approx(twice.lens("log_sin2"), abs=1e-4)
-    assert single.lens("log_sensitivity") == pytest.approx(twice.lens("log_sensitivity"), abs=1e-4)
+    assert single.observable("log_sin2") == pytest.approx(twice.observable("log_sin2"), abs=1e-4)
+    assert single.observable("log_sensitivity") == pytest.approx(twice.observable("log_sensitivity"), abs=1e-4)
     assert double.dtype == "float64"
-    assert propagate(network, batch=8, networks=1, seed=1, dtype="float32").lens("cosine")[0, 1] < 0.6
+    assert propagate(network, batch=8, networks=1, seed=1, dtype="float32").observable("cosine")[0, 1] < 0.6
 
 
 @pytest.mark.parametrize("initialisation", ["gaussian", "orthogonal"])
@@ -159,11 +165,11 @@ def test_lengths_and_small_angles_over_many_layers(initialisation):
     run = propagate(network, batch=2, cosine=1 - 1e-10, networks=1, seed=6, layers=range(depth + 1), probes=0)
     turned = initialisation == "orthogonal"
     # Both inputs have one length to 1e-5, and an angle of 1e-5 adds 2 / (3 pi) of itself to a step.
-    for lens, law in (
+    for observable, law in (
         ("log_length", log_length_step(width, orthogonal=turned)),
         ("log_sin2_pair", small_angle_step(width, orthogonal=turned)),
     ):
-        steps = np.diff(run.lens(lens)[0])
+        steps = np.diff(run.observable(observable)[0])
         fourth = np.mean((steps - steps.mean()) ** 4)
         assert abs(steps.mean() - law.mean) < SIGMAS * math.sqrt(law.variance / depth) + 1e-5
         assert abs(steps.var() - law.variance) < SIGMAS * math.sqrt((fourth - law.variance**2) / depth) + 1e-5
@@ -179,16 +185,16 @@ def test_cosines_and_lengths_are_those_of_the_mean_field(name):
     network = RandomNetwork(width=width, depth=depth, **NETWORKS[name])
     run = propagate(network, batch=8, networks=count, seed=4, cosine=0.1)
     theory = run.theory()
-    for lens in ("cosine", "log_length", "mean_shift"):
-        values = run.lens(lens)
+    for observable in ("cosine", "log_length", "mean_shift"):
+        values = run.observable(observable)
         error = values.std(axis=0, ddof=1) / math.sqrt(count)
         allowed = 7.2 * error + 3 * np.arange(depth + 1) / width + 1e-12
-        assert (np.abs(values.mean(axis=0) - theory[lens]) < allowed).all(), lens
+        assert (np.abs(values.mean(axis=0) - theory[observable]) < allowed).all(), observable
 
 
 def test_batch_norm_keeps_the_cosine_where_theory_says():
     run = propagate(RandomNetwork(width=600, depth=12, normalisation="batch"), batch=8, networks=4, seed=1)
-    assert run.lens("cosine").mean(axis=0)[6:] == pytest.approx(run.theory()["cosine"][6:], abs=0.02)
+    assert run.observable("cosine").mean(axis=0)[6:] == pytest.approx(run.theory()["cosine"][6:], abs=0.02)
 
 
 def test_finite_width_moves_the_angle():
@@ -196,7 +202,7 @@ def test_finite_width_moves_the_angle():
     count = 150
     run = propagate(RandomNetwork(width=32, depth=50), batch=2, networks=count, seed=3, layers=[20, 50], probes=0)
     mean, deviation = expected_log_sin2(0.0, 32, 50)
-    values = run.lens("log_sin2")
+    values = run.observable("log_sin2")
     for place, layer in enumerate(run.layers):
         error = deviation[layer - 1] / math.sqrt(count)
         difference = values[:, place].mean() - mean[layer - 1]
@@ -205,15 +211,17 @@ def test_finite_width_moves_the_angle():
     assert values[:, 1].mean() < run.theory()["log_sin2"][1] - SIGMAS * error
 
 
-def test_lenses_bound_each_other():
+def test_observables_bound_each_other():
     """For every Gram matrix: stable rank <= 1 / mean shift, stable rank <= (tr G)^2 / |G|_F^2 <= rank."""
     for name in ("plain", "batch norm", "centred", "residual"):
         run = propagate(RandomNetwork(width=24, depth=20, **NETWORKS[name]), batch=10, networks=3, seed=5)
-        stable, bound = run.lens("stable_rank"), run.lens("rank_bound")
-        assert (stable * run.lens("mean_shift") <= 1 + 1e-9).all()
+        stable, bound = run.observable("stable_rank"), run.observable("rank_bound")
+        assert (stable * run.observable("mean_shift") <= 1 + 1e-9).all()
         assert (stable <= bound + 1e-9).all()
-        assert (bound <= run.lens("numerical_rank") + 1e-6).all()
-        assert run.lens("orthogonality_gap") == pytest.approx(np.sqrt(np.maximum(0, 1 / bound - 1 / 10)), abs=1e-7)
+        assert (bound <= run.observable("numerical_rank") + 1e-6).all()
+        assert run.observable("orthogonality_gap") == pytest.approx(
+            np.sqrt(np.maximum(0, 1 / bound - 1 / 10)), abs=1e-7
+        )
 
 
 def test_dead_inputs_are_counted():
@@ -221,13 +229,13 @@ def test_dead_inputs_are_counted():
     keeps = np.array([[1.0, 0.0], [1.0, 0.0]])
     inputs = np.array([[1.0, 2.0], [-1.0, 1.0], [2.0, 1.0], [-3.0, 1.0]])
     run = propagate([keeps, np.eye(2), -np.eye(2)], inputs, seed=0, probes=1)
-    assert run.lens("dead")[0].tolist() == [0, 0.5, 0.5, 1]
-    assert np.isnan(run.lens("cosine")[0, 3])
-    assert run.lens("gap")[0, 1] == pytest.approx(0, abs=1e-15)
+    assert run.observable("dead")[0].tolist() == [0, 0.5, 0.5, 1]
+    assert np.isnan(run.observable("cosine")[0, 3])
+    assert run.observable("gap")[0, 1] == pytest.approx(0, abs=1e-15)
     # A bias brings the dead to life.
     alive = propagate(GivenNetwork([-keeps, keeps], [None, [1.0, 2.0]]), np.abs(inputs), seed=0, probes=1)
-    assert alive.lens("dead")[0].tolist() == [0, 1, 0]
-    assert alive.lens("log_length")[0, 2] == pytest.approx(math.log(2.5))
+    assert alive.observable("dead")[0].tolist() == [0, 1, 0]
+    assert alive.observable("log_length")[0, 2] == pytest.approx(math.log(2.5))
 
 
 def test_initialisations():
@@ -293,14 +301,14 @@ def test_recorded_layers():
 
 def test_intervals_are_students():
     run = propagate(RandomNetwork(width=20, depth=2), batch=4, networks=5, seed=0)
-    values = run.lens("cosine")[:, 2]
+    values = run.observable("cosine")[:, 2]
     mean, low, high = (part[2] for part in run.summary("cosine"))
     assert (mean - low) * math.sqrt(5) / values.std(ddof=1) == pytest.approx(2.7764, abs=1e-4)
     assert high - mean == pytest.approx(mean - low)
     single = propagate(RandomNetwork(width=20, depth=2), batch=4, networks=1, seed=0)
     assert np.isnan(single.summary("cosine")[1]).all()
-    with pytest.raises(InputError, match="lens is 'nothing'"):
-        run.lens("nothing")
+    with pytest.raises(InputError, match="observable is 'nothing'"):
+        run.observable("nothing")
 
 
 @pytest.mark.parametrize(

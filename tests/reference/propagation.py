@@ -24,8 +24,8 @@ def activations(network, inputs, seed, number):
     return found
 
 
-def lenses(a):
-    """The lenses of a (B, m) matrix of activations, by their definitions."""
+def observables(a):
+    """The observables of a (B, m) matrix of activations, by their definitions."""
     count = len(a)
     half = count // 2
     unit = a / np.linalg.norm(a, axis=1, keepdims=True)

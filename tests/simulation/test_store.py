@@ -483,12 +483,12 @@ def test_reading_disturbs_no_writer(path, expected, monkeypatch):
     monkeypatch.setattr(store_module, "_COMMIT_SECONDS", 0.0)
     seen = []
 
-    def look(index, batch):
+    def count(index, batch):
         with StoreReader(path) as reader:
             seen.append(sum(cell.done for cell in reader.cells()))
         return ""
 
-    assert same(run(path, 100, statistic=depth, note=look), expected)
+    assert same(run(path, 100, statistic=depth, note=count), expected)
     assert seen == sorted(seen)
     assert seen[-1] == 300
 

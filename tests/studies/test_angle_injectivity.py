@@ -24,23 +24,23 @@ def study():
 
 
 def test_singular_values_of_regions_are_those_of_jacobians():
-    """Against finite differences in many directions: every region met has its values, and all angles add up."""
+    """Against finite differences in many directions: every region found has its values, and all angles add up."""
     weights = [layer.weights for layer in RandomNetwork(9, 3, inputs=2).layers(4, 0)]
     found = singular_values_of_regions(weights)
     # First layer: 2 m cells of a central arrangement in the plane.
     assert len(found[0]) == 18
     for depth, values in enumerate(found, 1):
-        met = set()
+        found = set()
         for angle in np.random.default_rng(0).uniform(0, 2 * math.pi, 3000):
             x, jacobian = np.array([math.cos(angle), math.sin(angle)]), np.eye(2)
             for matrix in weights[:depth]:
                 active = matrix @ x > 0
                 x, jacobian = np.where(active, matrix @ x, 0), active[:, None] * (matrix @ jacobian)
-            met.add(tuple(np.linalg.svd(jacobian, compute_uv=False).round(9)))
+            found.add(tuple(np.linalg.svd(jacobian, compute_uv=False).round(9)))
         known = {tuple(row) for row in values.round(9)}
-        assert met <= known
+        assert found <= known
         # Regions narrower than a thousandth of the circle may be missed.
-        assert len(met) > 0.8 * len(known)
+        assert len(found) > 0.8 * len(known)
 
 
 def test_injectivity_beside_angles(study):
@@ -56,7 +56,7 @@ def test_injectivity_beside_angles(study):
     for depth in range(1, 5):
         decided = [decide_network_injectivity(w[:depth], certificate=False).verdict for w in weights]
         assert study.rows[depth - 1].injective == decided.count(Verdict.INJECTIVE)
-    cosines = propagate(law, batch=2, networks=25, probes=0, seed=study.seed).lens("cosine")
+    cosines = propagate(law, batch=2, networks=25, probes=0, seed=study.seed).observable("cosine")
     assert study.rows[3].cosine == pytest.approx(np.nanmean(cosines[:, 4]))
 
 

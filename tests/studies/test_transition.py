@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import binom
 
 from polyinj import GaussianEnsemble, InputError, Transition, estimate_transition, locate_transition
-from polyinj.fitting.adaptive import next_batches
+from polyinj.fitting.adaptive import place_trials
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision
@@ -226,7 +226,7 @@ def test_scaling_is_drawn_from_counts():
 
 
 def test_a_search_starts_above_the_floor():
-    assert next_batches(None, np.array([]), 5, floor=4, guess=2)[0].position == 5
+    assert place_trials(None, np.array([]), 5, floor=4, guess=2)[0].position == 5
 
 
 DATA = Path(__file__).parents[2] / "data" / "gaussian_transition.csv"

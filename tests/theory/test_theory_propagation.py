@@ -15,7 +15,7 @@ from polyinj.theory.propagation import (
     CENTRED_VARIANCE,
     batch_norm_cosine,
     correlation_depth,
-    equal_cosine_lenses,
+    equal_cosine_observables,
     length_fixed_point,
 )
 
@@ -125,11 +125,11 @@ def test_batches_see_their_own_mean():
     assert batch_norm_cosine(10**9) == pytest.approx(1 / math.pi)
 
 
-def test_lenses_of_equal_cosines_are_those_of_the_matrix():
+def test_observables_of_equal_cosines_are_those_of_the_matrix():
     for count, c in ((6, 0.3), (9, 0.95)):
         gram = np.full((count, count), c) + (1 - c) * np.eye(count)
         values = np.linalg.eigvalsh(gram)
-        seen = equal_cosine_lenses(math.log(1 - c), count)
+        seen = equal_cosine_observables(math.log(1 - c), count)
         assert seen["stable_rank"] == pytest.approx(values.sum() / values.max())
         assert seen["rank_bound"] == pytest.approx(values.sum() ** 2 / (values**2).sum())
         gap = np.linalg.norm(gram / count - np.eye(count) / count)
@@ -243,7 +243,7 @@ def test_the_exact_means_are_those_of_digamma():
         (lambda: mean_field(1, 0.0, length=0.0), "length is 0.0"),
         (lambda: mean_field(1, 0.0, weight_std=-1.0), "weight_std is -1.0"),
         (lambda: batch_norm_cosine(1), "batch is 1"),
-        (lambda: equal_cosine_lenses(0.0, 1), "batch is 1"),
+        (lambda: equal_cosine_observables(0.0, 1), "batch is 1"),
         (lambda: small_angle_step(2), "width is 2"),
         (lambda: angle_step(0.0, 10), "angle is 0.0"),
         (lambda: expected_log_sin2(1.0, 10, 1), "cosine is 1.0"),

@@ -32,7 +32,7 @@ class Design:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class DesignCell:
     """One shape of a store: trials asked for, done, failed and undecided, and the seconds that the done ones took."""
 
     n: int
@@ -72,7 +72,7 @@ class StoreReader:
     path : path
         The file.
     salvage : bool
-        Accept a damaged file, and give the batches that are intact; `lost` counts the others met.
+        Accept a damaged file, and give the batches that are intact; `lost` counts the others.
 
     Raises
     ------
@@ -204,7 +204,7 @@ class StoreReader:
         rows = self._rows("failure", "ORDER BY n, m, trial")
         return [FailedTrial(n, m, trial, text) for n, m, trial, _, text, _ in rows]
 
-    def cells(self) -> list[Cell]:
+    def cells(self) -> list[DesignCell]:
         """The shapes, ordered by n and m."""
         counts: dict[tuple[int, int], list[float]] = {}
         for n, m, wanted, _, _ in self._rows("cell"):
@@ -217,7 +217,7 @@ class StoreReader:
         for failed in self.failures():
             counts.setdefault((failed.n, failed.m), [0, 0, 0, 0, 0.0])[2] += 1
         return [
-            Cell(n, m, int(wanted), int(done), int(failed), int(open_), seconds)
+            DesignCell(n, m, int(wanted), int(done), int(failed), int(open_), seconds)
             for (n, m), (wanted, done, failed, open_, seconds) in sorted(counts.items())
         ]
 
