@@ -98,17 +98,23 @@ def check(
         memory_limit=memory_limit << 20,
         workers=workers,
     )
+    _report(decision, as_json=as_json, certificate=certificate)
+    raise typer.Exit(_EXIT_CODES[decision.verdict])
+
+
+def _report(decision: Decision, *, as_json: bool, certificate: Path | None) -> None:
+    """Save the certificate of a layer, if there is one, and print the decision."""
     if certificate is not None and decision.certificate is not None:
         decision.certificate.save(certificate)
-    if weights.shape[0] < weights.shape[1]:
+    m, n = decision.layer.weights.shape
+    if m < n:
         print("polyinj: fewer rows than columns; if FILE stores one column a neuron, add --transpose", file=sys.stderr)
     if as_json:
         print(json.dumps(_decision_json(decision), indent=1))
-    else:
-        _print_decision(decision)
-        if certificate is not None and decision.certificate is not None:
-            print_written([certificate])
-    raise typer.Exit(_EXIT_CODES[decision.verdict])
+        return
+    _print_decision(decision)
+    if certificate is not None and decision.certificate is not None:
+        print_written([certificate])
 
 
 def _decision_json(decision: Decision) -> dict[str, object]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -64,39 +66,43 @@ def propagation(
 ) -> None:
     """Send inputs through random deep ReLU networks: angles, ranks, means and lengths behind every layer."""
     console = Console()
+    run = partial(propagate, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True)
     if injectivity:
         study = relate_angles_to_injectivity(width, depth, networks, seed=seed)
-        paths = study.save(out)
-        console.print(_injectivity_table(study))
+        paths, table = study.save(out), _injectivity_table(study)
     elif compare:
-        runs: dict[str, Propagation] = {}
-        for name, law in comparison(width, depth).items():
-            console.print(f"{name} ...", highlight=False)
-            runs[name] = propagate(
-                law, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True
-            )
-        paths = []
-        for name, run in runs.items():
-            paths += run.save(out / name.replace(",", "").replace(" ", "-").lower())
-        figure = plot_comparison(runs)
-        paths += write_whole({out / "comparison.png": lambda path: figure.savefig(path, dpi=200, format="png")})
-        console.print(_comparison_table(runs))
+        paths, table = _compare(comparison(width, depth), run, console, out)
     else:
-        default = _BROCK if centred else _HE
         law = RandomNetwork(
             width=width,
             depth=depth,
             initialisation=init,
-            weight_std=default if sigma_w is None else sigma_w,
+            weight_std=(_BROCK if centred else _HE) if sigma_w is None else sigma_w,
             bias_std=sigma_b,
             normalisation=None if normalisation == "none" else normalisation,
             centred=centred,
             residual=residual,
         )
-        run = propagate(law, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True)
-        paths = run.save(out)
-        console.print(_table(run))
+        found = run(law)
+        paths, table = found.save(out), _table(found)
+    console.print(table)
     print_written(paths)
+
+
+def _compare(
+    laws: dict[str, RandomNetwork], run: Callable[[RandomNetwork], Propagation], console: Console, out: Path
+) -> tuple[list[Path], Table]:
+    """Run and save each law, and draw all together."""
+    runs: dict[str, Propagation] = {}
+    for name, law in laws.items():
+        console.print(f"{name} ...", highlight=False)
+        runs[name] = run(law)
+    paths = []
+    for name, found in runs.items():
+        paths += found.save(out / name.replace(",", "").replace(" ", "-").lower())
+    figure = plot_comparison(runs)
+    paths += write_whole({out / "comparison.png": lambda path: figure.savefig(path, dpi=200, format="png")})
+    return paths, _comparison_table(runs)
 
 
 def _table(run: Propagation) -> Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -21,10 +21,11 @@ from polyinj.fitting.counts import Counts
 from polyinj.fitting.crossing import estimate_crossings
 from polyinj.fitting.intervals import UNSEEN, Interval
 from polyinj.simulation.ensembles import GaussianEnsemble
-from polyinj.simulation.estimate import Job, Simulation, simulate_jobs
+from polyinj.simulation.estimate import Job, Simulation
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision_and_euler_characteristic, decision_and_nodes
 from polyinj.simulation.store.store import Store
+from polyinj.simulation.trials import Statistic
 from polyinj.studies.live_crossing import LiveCrossing
 from polyinj.studies.runner import check_integers, run_study, shapes
 from polyinj.studies.transition import Transition
@@ -35,6 +36,7 @@ _NODES_BEFORE = 30
 # Rounds grow with what is known, so that their number grows with its logarithm only.
 _FIRST_ROUND = 64
 _GROWTH = 3
+_NO_TRIALS = np.empty((0, 3))
 
 
 def estimate_transition(
@@ -157,20 +159,14 @@ def locate_transition(
             seed = secrets.randbits(63) if opened is None or opened.is_new else opened.design.seed
         where = executor if executor is not None else stack.enter_context(local_processes(workers))
         while time.monotonic() < deadline or not any(search.cells for search in searches):
-            asked = [(search, placement) for search in searches for placement in search.next_round(seed)]
-            if not asked:
+            design = {job.ensemble.shape: job for search in searches for job in search.next_round(seed, statistic)}
+            if not design:
                 break
-            jobs = []
-            for search, placement in asked:
-                start = len(search.cells.get(placement.position, _NOTHING))
-                ensemble = GaussianEnsemble(placement.position, search.n)
-                jobs.append(Job(ensemble, statistic, start + placement.trials, start))
             said = ", ".join(filter(None, (search.said() for search in searches)))
-            done = simulate_jobs(
-                jobs, seed=seed, executor=where, store=opened, progress=progress, note=lambda *_, said=said: said
-            )
-            for (search, placement), simulation in zip(asked, done, strict=True):
-                search.add(placement.position, simulation)
+            note = partial(_say, said)
+            _, found = run_study(design, seed=seed, executor=where, store=opened, progress=progress, note=note)
+            for search in searches:
+                search.add(found)
     rows = [
         Row.of_counts(search.n, m, len(cell), int(cell[:, 0].sum()), int(cell[:, 1].sum()))
         for search in searches
@@ -179,7 +175,8 @@ def locate_transition(
     return Transition.of_rows(rows, seed, __version__)
 
 
-_NOTHING = np.empty((0, 3))
+def _say(text: str, *_: object) -> str:
+    return text
 
 
 @dataclass(slots=True)
@@ -192,7 +189,16 @@ class _Search:
     cells: dict[int, NDArray[np.float64]] = field(default_factory=dict)
     half: Interval = UNSEEN
 
-    def next_round(self, seed: int) -> list[Placement]:
+    def next_round(self, seed: int, statistic: Statistic) -> list[Job]:
+        """The trials to run next; none where the crossing is known well enough."""
+        jobs = []
+        for placement in self._placements(seed):
+            start = len(self.cells.get(placement.position, _NO_TRIALS))
+            ensemble = GaussianEnsemble(placement.position, self.n)
+            jobs.append(Job(ensemble, statistic, start + placement.trials, start))
+        return jobs
+
+    def _placements(self, seed: int) -> list[Placement]:
         done = sum(map(len, self.cells.values()))
         if not done:
             return place_trials(None, np.array([]), self.max_trials, floor=self._floor(), guess=6 * self.n)
@@ -210,9 +216,12 @@ class _Search:
         costs = _NODES_BEFORE + sums[:, 2] / trials
         return place_trials(counts, costs, size, floor=self._floor(), guess=6 * self.n)
 
-    def add(self, m: int, simulation: Simulation) -> None:
-        rows = np.stack([simulation.column(name) for name in ("injective", "undecided", "nodes")], axis=1)
-        self.cells[m] = np.concatenate([self.cells.get(m, _NOTHING), rows])
+    def add(self, found: Mapping[tuple[int, int], Simulation]) -> None:
+        """Keep what the simulations of shapes (m, n) found for this n."""
+        for (m, n), simulation in found.items():
+            if n == self.n:
+                rows = np.stack([simulation.column(name) for name in ("injective", "undecided", "nodes")], axis=1)
+                self.cells[m] = np.concatenate([self.cells.get(m, _NO_TRIALS), rows])
 
     def said(self) -> str:
         return f"n={self.n}: {self.half.low:.2f}..{self.half.high:.2f}" if self.half.value == self.half.value else ""
