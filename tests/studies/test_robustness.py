@@ -78,7 +78,7 @@ def test_files(tmp_path, study):
     ("design", "options", "message"),
     [
         (([], [5], [5]), {}, "d is"),
-        (([3], [0], [5]), {}, "n is"),
+        (([3], [0], [5]), {}, "n has 0"),
         (([3], [5], [5]), {"methods": ["caps"]}, "methods is"),
         (([3], [5], [4]), {"methods": ["random_features"]}, "random features need k >= n"),
         (([3], [5], [5]), {"tolerance": -1.0}, "tolerance"),

@@ -89,7 +89,7 @@ def test_loading_something_else_is_refused(tmp_path):
     [
         ([], [2], "empty"),
         ([2], [], "empty"),
-        ([0], [2], "n is 0"),
+        ([0], [2], "n has 0"),
         ([2], [0.5], "aspect ratio is 0.5"),
         ([2], [inf], "aspect ratio is inf"),
     ],
@@ -153,7 +153,7 @@ def test_undecided_matrices_stay_in_the_table():
     ("options", "message"),
     [
         ({"n": []}, "n is empty"),
-        ({"n": [0]}, "n is 0"),
+        ({"n": [0]}, "n has 0"),
         ({"width": 0}, "width is 0"),
         ({"width": nan}, "width is nan"),
         ({"max_trials": 0}, "max_trials is 0"),
