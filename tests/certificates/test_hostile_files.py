@@ -198,6 +198,7 @@ def refused(path, weights, domain):
     return said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", sorted(HOSTILE))
 @pytest.mark.parametrize("suffix", [".json", ".json.gz"])
 def test_hostile_files(case, suffix, tmp_path):
@@ -212,6 +213,7 @@ def test_hostile_files(case, suffix, tmp_path):
     assert any(part in said for part in message.split("|")) or (suffix == ".json.gz" and "compressed in it" in said)
 
 
+@pytest.mark.slow
 def test_transversals_of_all_nodes_are_bounded(tmp_path):
     # Each branch leaves one more node with 2^13 transversals; none alone has a million.
     n, copies = 14, 400
@@ -234,6 +236,7 @@ def bomb(text, copies):
     return b"".join([*(press.compress(text) for _ in range(copies)), press.flush()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", [b" ", b"[],", b"1,", b"["])
 def test_bombs_of_gzip(text, tmp_path):
     path = tmp_path / "bomb.json.gz"

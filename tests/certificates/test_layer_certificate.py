@@ -331,6 +331,7 @@ def _other_domain(doc):
     return {"lower": ["-7/1"] * doc["columns"], "upper": [None] * doc["columns"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_tampered_proofs_are_refused(name, tmp_path):
     proof, weights, bias = CASES[name]
@@ -382,6 +383,7 @@ def test_proofs_of_another_layer_are_refused(name, tmp_path):
         proof.verify(weights, bias, Box([5] * len(weights[0]), [6] * len(weights[0])))
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_random_tampering_divides_no_checkers(data, tmp_path_factory):
@@ -415,6 +417,7 @@ def test_random_tampering_divides_no_checkers(data, tmp_path_factory):
     both_accept(doc, weights, bias, tmp_path)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
 def test_clauses_that_change_places_divide_no_checkers(data, tmp_path_factory):
@@ -471,6 +474,7 @@ def test_a_depth_below_the_width_is_no_proof_of_injectivity(tmp_path):
         proof.verify(weights)
 
 
+@pytest.mark.slow
 def test_proofs_exist_just_where_the_criterion_holds(tmp_path):
     random = np.random.default_rng(7)
     found = 0

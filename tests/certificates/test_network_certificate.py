@@ -74,6 +74,7 @@ def forge(weights, biases=None):
     return prove(network, regions, Verdicts(separations=separations))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2])
 def test_no_proof_of_a_false_claim(n):
     tried = 0
@@ -310,6 +311,7 @@ def test_extreme_rays_against_all_choices_of_walls():
         assert rays_with_walls(walls, n) == expected
 
 
+@pytest.mark.slow
 def test_a_cone_with_too_many_rays_is_refused():
     rng = np.random.default_rng(1)
     walls = [[*map(int, rng.integers(-900, 900, 11)), 1000] for _ in range(40)]
@@ -484,6 +486,7 @@ def hostile():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", sorted(hostile()))
 def test_hostile_files(tmp_path, case):
     """Each is refused in a second of CPU time and 200 MB."""

@@ -45,10 +45,12 @@ def test_integer_lists():
         parse_integers("2,2.5", "--n")
 
 
+@pytest.mark.slow
 def test_version():
     assert shell("--version").stdout == f"polyinj {__version__}\n"
 
 
+@pytest.mark.slow
 def test_transition_writes_its_three_files(tmp_path):
     run = shell(
         "transition", "--n", "2..3", "--aspect-ratios", "3:6:1", "--trials", 30, "--seed", 7, "--out", "o", cwd=tmp_path
@@ -64,6 +66,7 @@ def test_transition_writes_its_three_files(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_witnesses_alone(run_main, tmp_path):
     options = ("--n", "12", "--aspect-ratios", "4,8", "--trials", 2, "--steps", 100, "--workers", 1)
     run = run_main("transition", "--witness-only", *options, "--out", tmp_path)
@@ -211,6 +214,7 @@ def test_a_ball_of_inputs(tmp_path, run_main):
         assert refused.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_certificate_of_another_domain_is_refused(tmp_path, run_main):
     # Injective on each of these domains, not on R^2 with these biases; the line says which options ask for them.
     np.save(tmp_path / "w.npy", np.eye(2))
@@ -246,6 +250,7 @@ def test_a_certificate_of_another_domain_is_refused(tmp_path, run_main):
     assert run_main("verify", certificate, *layer, "--box=:,-inf:inf").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -318,6 +323,7 @@ def test_the_time_limit_of_verify(tmp_path, run_main):
     assert run_main("verify", tmp_path / "c.json", tmp_path / "w.npy", "--time-limit", "0").returncode == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text", ["\nvalid: the layer is injective", "\ud800", "\x1b[2J", "\u202e", "[red]", "x" * 10_000]
 )
@@ -353,6 +359,7 @@ def test_names_of_files_forge_no_line(tmp_path, run_main):
     assert missing.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_what_stopped_the_search_is_shown(tmp_path, run_main):
     np.save(tmp_path / "w.npy", gaussian(168, 24))
     for option, value, name in (("--node-limit", 50, "node_limit"), ("--memory-limit", 1, "memory_limit")):
@@ -381,6 +388,7 @@ def test_expected(run_main):
     assert run_main("expected", "--n", 0, "--m", 8).returncode == 2
 
 
+@pytest.mark.slow
 def test_bad_files_are_one_clear_line(tmp_path, run_main):
     np.savez(tmp_path / "two.npz", a=np.eye(2), b=np.eye(2))
     np.save(tmp_path / "pickled.npy", np.array([[None]]), allow_pickle=True)
@@ -419,12 +427,14 @@ def test_bad_files_are_one_clear_line(tmp_path, run_main):
         assert len(run.stderr.strip().splitlines()) == 1, run.stderr
 
 
+@pytest.mark.slow
 def test_unexpected_errors_exit_70(tmp_path):
     (tmp_path / "results").write_text("a file where the folder should be")
     run = shell("transition", "--n", "1", "--aspect-ratios", "1", "--trials", 1, "--workers", 1, cwd=tmp_path)
     assert run.returncode == 70
 
 
+@pytest.mark.slow
 def test_the_installed_command_decides(tmp_path):
     np.save(tmp_path / "w.npy", gaussian(7, 3))
     assert shell("check", "w.npy", cwd=tmp_path).returncode == 1

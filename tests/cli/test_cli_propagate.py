@@ -1,11 +1,13 @@
 """`polyinj propagate`: it runs what was asked for, compares laws and refuses bad names."""
 
 import numpy as np
+import pytest
 
 from polyinj import Propagation, RandomNetwork, propagate
 from polyinj.cli import propagate as propagate_command
 
 
+@pytest.mark.slow
 def test_a_law_is_run(run_main, tmp_path):
     design = ["--width", 24, "--depth", 6, "--batch", 8, "--networks", 2, "--seed", 3]
     laws = [
@@ -28,6 +30,7 @@ def test_a_law_is_run(run_main, tmp_path):
     assert np.array_equal(Propagation.load(tmp_path).values, run.values)
 
 
+@pytest.mark.slow
 def test_laws_are_compared(monkeypatch, run_main, tmp_path):
     laws = propagate_command.comparison(16, 4)
     assert len(laws) == 8

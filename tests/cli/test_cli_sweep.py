@@ -25,6 +25,7 @@ def sweep(run_main, monkeypatch, tmp_path):
     return partial(run_main, "sweep")
 
 
+@pytest.mark.slow
 def test_locate_keeps_its_trials_and_repeats_its_table(sweep, tmp_path):
     arguments = ("locate", "--n", "2", "--width", "0.5", "--seed", 1, "--workers", 1, "--store", "a.db")
     ran = sweep(*arguments)
@@ -60,6 +61,7 @@ def test_locate_refuses_what_makes_no_sense(sweep, tmp_path, option, value, said
 DESIGN = ("--n", "2,3", "--aspect-ratios", "3:4:1", "--seed", 7, "--workers", 1, "--store", "a.db")
 
 
+@pytest.mark.slow
 def test_run_status_resume_export(sweep, tmp_path):
     ran = sweep("run", *DESIGN, "--trials", 30)
     assert ran.returncode == 0, ran.stderr
@@ -112,6 +114,7 @@ def test_trained_rows_travel_with_the_store(sweep, tmp_path):
     assert sweep("resume", "a.db", "--workers", 1).stdout == ran.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "title"),
     [
@@ -221,6 +224,7 @@ def test_bad_exports(sweep, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
 
 
+@pytest.mark.slow
 def test_plot_draws_a_sweep_and_a_table_of_counts(sweep, tmp_path):
     assert sweep("run", *DESIGN, "--trials", 30).returncode == 0
     few = sweep("plot", "a.db", "--out", "few")

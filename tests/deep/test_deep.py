@@ -43,6 +43,7 @@ def replay(decision):
         assert (images[0] == images[1]) == (layer >= decision.certificate.layer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2])
 def test_agrees_with_the_reference(n):
     seen = {}
@@ -56,6 +57,7 @@ def test_agrees_with_the_reference(n):
     assert {(None, 2, True), (1, 2, True), (2, 2, True), (None, 2, False), (2, 2, False), (3, 3, True)} <= seen.keys()
 
 
+@pytest.mark.slow
 def test_agrees_with_the_reference_in_three_dimensions():
     seen = set()
     for seed in range(1000, 1400):
@@ -188,6 +190,7 @@ def test_limits():
     assert late.verdict is Verdict.UNDECIDED
 
 
+@pytest.mark.slow
 def test_search_finds_collisions_beyond_the_limit():
     """Millions of regions; the first layer is injective, and the second flattens some of them."""
     rng = np.random.default_rng(1)

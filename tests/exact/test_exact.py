@@ -15,6 +15,7 @@ from polyinj.testing import integer_matrices
 numbers = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(2**70), 2**70), st.fractions())
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=4))
 def test_reading_rounds_nothing(entries):
     read = arrays.read_matrix(np.array(entries, dtype=object))

@@ -117,6 +117,7 @@ def test_scored_deviances_are_those_of_refits():
     assert_allclose(scored_deviances(fit, tables), again, atol=0.1)
 
 
+@pytest.mark.slow
 def test_the_check_rejects_rarely_when_right_and_mostly_when_wrong():
     rng = np.random.default_rng(3)
     tables = 60
@@ -139,6 +140,7 @@ def coverage(curve, truth, grid, trials, tables, monkeypatch, seed):
     return sum(found.low <= truth <= found.high for found in estimates)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("curve", "truth", "grid"),
     [
@@ -185,6 +187,7 @@ def test_links_are_compared_by_deviance():
     assert {fit.degrees_of_freedom for fit in fits} == {len(GRID) - 3}
 
 
+@pytest.mark.slow
 def test_undecided_trials_widen_every_interval_both_ways():
     decided = certain(gumbel, GRID, 200)
     lost = np.minimum(10, decided.successes)
@@ -195,6 +198,7 @@ def test_undecided_trials_widen_every_interval_both_ways():
             assert b.low < a.low < a.high < b.high
 
 
+@pytest.mark.slow
 def test_undecided_trials_count_as_whatever_is_worst():
     """The interval contains that of every way to settle them, of many tried."""
     rng = np.random.default_rng(5)
@@ -328,6 +332,7 @@ def search(curve, *, floor, guess, width, rng):
             total += placement.trials
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("guess", [20, 50, 200])
 def test_a_search_narrows_the_crossing_from_any_guess(guess):
     counts = search(gumbel, floor=19, guess=guess, width=0.8, rng=np.random.default_rng(7))

@@ -38,6 +38,7 @@ def test_nearly_opposite_rows(rows):
     result.verify()
 
 
+@pytest.mark.slow
 @families.in_parts(300, 50)
 def test_depths_of_every_family(seeds):
     for seed in seeds:

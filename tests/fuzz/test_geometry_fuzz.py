@@ -11,6 +11,7 @@ from collections import Counter
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from reference import face_lattice
 
 from fuzz import families
@@ -208,6 +209,7 @@ def try_case(seed):
     return name.split(",")[0], bias is None
 
 
+@pytest.mark.slow
 @families.in_parts(60, 30)
 def test_arrangements_and_cones_of_every_family(seeds):
     seen = Counter()

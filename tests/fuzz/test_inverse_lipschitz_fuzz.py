@@ -179,6 +179,7 @@ def test_what_is_beyond_doubles_is_answered_or_refused():
     assert (huge.lower, huge.upper) == (np.finfo(float).max, np.inf)
 
 
+@pytest.mark.slow
 @families.in_parts(60, 30)
 def test_matrices_of_every_family(seeds):
     seen = Counter()

@@ -165,7 +165,8 @@ def values_at(weights, bias, point):
     return [injectivity.dot(row, point) + b for row, b in zip(rows, shifts or [0] * len(rows), strict=True)]
 
 
-@families.in_parts(2000, 100)
+@pytest.mark.slow
+@families.in_parts(1000, 100)
 def test_layers_of_every_family(seeds):
     seen = Counter()
     for seed in seeds:

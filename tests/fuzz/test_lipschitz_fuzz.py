@@ -127,6 +127,7 @@ def test_networks_that_failed_once(weights, bias, output, domain, options):
     assert_encloses(found, jacobians, 2)
 
 
+@pytest.mark.slow
 @families.in_parts(60, 30)
 def test_networks_of_every_family(seeds):
     seen = Counter()

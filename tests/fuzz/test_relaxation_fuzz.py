@@ -113,6 +113,7 @@ def test_what_overflows_is_refused_without_a_warning(rule):
     assert bound_network(small, [-1, -1], [1, 1], rule).upper[0] >= 2
 
 
+@pytest.mark.slow
 @families.in_parts(150, 50)
 def test_networks_of_every_family(seeds):
     seen = Counter()

@@ -118,6 +118,7 @@ def admissible_counts(rows, sides, linear=None):
 # ---- Tests ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(("m", "n"), [(5, 2), (8, 2), (9, 3), (12, 3), (10, 4)])
 def test_count_search_finds_the_depth(m, n, seed):
@@ -150,6 +151,7 @@ def test_known_depths(m, n, seed, depth):
         check_count(search, rows, sides, search.blocks, depth - 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "n", "seed", "injective"),
     [
@@ -169,6 +171,7 @@ def test_known_verdicts(m, n, seed, injective):
         assert search_count(gaussian(m, n, seed), n - 1)[0] == Status.DONE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_integer_matrices(seed):
     rng = np.random.default_rng(seed)
@@ -219,6 +222,7 @@ def check_layer(rows, side, linear, blocks_count):
     assert sum(dot(row, z) >= 0 for row in exact if any(row[:n])) == walk.best_count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_bias_of_a_plane(seed):
     rng = np.random.default_rng(seed)
@@ -229,6 +233,7 @@ def test_bias_of_a_plane(seed):
     check_layer(rows, np.eye(3, dtype=int), 2, 1 + seed % 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_orthant(seed):
     rng = np.random.default_rng(seed)
@@ -284,6 +289,7 @@ def test_zero_rows_stand_in_no_block():
     assert np.bincount(blocks[blocks >= 0]).tolist() == [7, 7, 7, 7]
 
 
+@pytest.mark.slow
 def test_the_arrangement_saves_more_than_half_of_the_nodes():
     nodes = dict.fromkeys(("arranged", "as given"), 0)
     for seed in range(4):

@@ -276,6 +276,7 @@ def small_sweep(**options):
     return estimate_witnesses([12, 16], [4, 5, 6, 8], 6, steps=250, seed=3, progress=False, **options)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_the_same_whatever_the_workers():
     one = small_sweep(workers=1)
     with ThreadPoolExecutor(3) as threads:
@@ -297,6 +298,7 @@ def test_a_sweep_is_the_same_whatever_the_workers():
         one.column("injective")
 
 
+@pytest.mark.slow
 def test_a_sweep_saves_and_loads(tmp_path):
     sweep = estimate_witnesses([12], [4, 8], 2, steps=100, seed=0, workers=1, progress=False)
     paths = sweep.save(tmp_path / "new")

@@ -23,6 +23,7 @@ def data_of(seed, n, d):
     return random_sphere_data(n, d, np.random.default_rng(seed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("method", "k"), [("random_features", 15), ("trained", 6), ("regularised", 6), ("caps", 20)])
 def test_networks_fit_and_are_at_least_as_steep_as_the_data(method, k):
     data = data_of(3, 10, 6)

@@ -45,6 +45,7 @@ def brute_force(weights, bias, output, domain, norm):
     return found, max(norm_power(j, norm) for j in found.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(8))
 def test_equal_to_all_sign_patterns(block):
     for seed in range(25 * block, 25 * block + 25):
@@ -65,6 +66,7 @@ def test_equal_to_all_sign_patterns(block):
             constant.verify(weights, bias, output, domain)
 
 
+@pytest.mark.slow
 def test_every_interval_contains_the_exact_value():
     for seed in range(60):
         weights, bias, output, domain, norm = integer_network(1000 + seed)
@@ -76,6 +78,7 @@ def test_every_interval_contains_the_exact_value():
             assert interval.exact or interval.upper_by.endswith("stopped by node_limit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("norm", [1, 2, math.inf])
 @pytest.mark.parametrize("outputs", [1, 3])
 def test_enumeration_and_search_agree(norm, outputs):

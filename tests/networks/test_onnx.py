@@ -319,6 +319,7 @@ def test_large_images_are_refused(name):
         read_network(SHIPPED / "light" / f"light_{name}.onnx")
 
 
+@pytest.mark.slow
 def test_a_network_trained_by_scikit_learn(tmp_path):
     from sklearn.datasets import load_iris
     from sklearn.neural_network import MLPRegressor
@@ -736,6 +737,7 @@ def trial(nodes, stored, shape, output, point):
     )[0]
 
 
+@pytest.mark.slow
 def test_random_chains_against_the_reference_of_onnx(tmp_path):
     """Whatever is read computes what ONNX's own evaluator does; whatever is not is refused, not misread."""
     rng = np.random.default_rng(20)

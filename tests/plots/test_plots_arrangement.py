@@ -14,6 +14,7 @@ def drawn_numbers(figure):
     return {*shown[0], *shown[1]}, {int(text.get_text()) for axes in (left, right) for text in axes.texts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 6])
 def test_filled_cells_are_those_with_few_positives(seed):
     rows = np.random.default_rng(seed).standard_normal((10, 3))

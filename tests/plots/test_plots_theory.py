@@ -23,6 +23,7 @@ def test_the_ladder_names_every_threshold():
     figure.savefig(BytesIO())
 
 
+@pytest.mark.slow
 def test_the_order_parameter_is_drawn_for_each_solution():
     figure = plot_order_parameter([replica_threshold(1), replica_threshold(3)])
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
@@ -30,6 +31,7 @@ def test_the_order_parameter_is_drawn_for_each_solution():
     figure.savefig(BytesIO())
 
 
+@pytest.mark.slow
 def test_energy_curves():
     curves = energy_curves([2.5, 7.0], levels=4)
     assert curves.aspect_ratios == (2.5, 7.0)

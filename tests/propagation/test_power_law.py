@@ -52,6 +52,7 @@ def test_the_interval_is_that_of_student(run):
     assert (part.exponent, part.low) == pytest.approx((2, 2 - 4.302653 / 3**0.5))
 
 
+@pytest.mark.slow
 def test_batch_norm_is_exponential_and_residual_batch_norm_is_not():
     """Batch norm multiplies noise by a factor every layer, so the second range, 4 times as deep, has about 4 times the
     exponent; with residual branches of r = 1/2 it has not twice the first. Both by more than ten standard errors."""

@@ -98,6 +98,7 @@ def test_any_balance_of_weights_and_biases(weight_scale, bias_scale):
     assert run.observable("log_sin2")[0, 1:] == pytest.approx(exact, abs=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dtype", "weight_std", "more"),
     [
@@ -157,6 +158,7 @@ def test_float32_follows_float64():
     assert propagate(network, batch=8, networks=1, seed=1, dtype="float32").observable("cosine")[0, 1] < 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("initialisation", ["gaussian", "orthogonal"])
 def test_lengths_and_small_angles_over_many_layers(initialisation):
     """Steps of the two logarithms are independent with exact mean and variance; 5.4 sigma each, six comparisons."""
@@ -176,6 +178,7 @@ def test_lengths_and_small_angles_over_many_layers(initialisation):
         assert abs(np.corrcoef(steps[1:], steps[:-1])[0, 1]) < SIGMAS / math.sqrt(depth)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["plain", "orthogonal", "bias", "layer norm", "centred", "residual", "residual, layer norm, centred"]
 )
@@ -197,6 +200,7 @@ def test_batch_norm_keeps_the_cosine_where_theory_says():
     assert run.observable("cosine").mean(axis=0)[6:] == pytest.approx(run.theory()["cosine"][6:], abs=0.02)
 
 
+@pytest.mark.slow
 def test_finite_width_moves_the_angle():
     """ln sin^2 from orthogonal inputs, width 32: the expansion within 5.4 standard errors and 5 %, mean field not."""
     count = 150
@@ -341,6 +345,7 @@ def test_bad_input(call, message):
         call()
 
 
+@pytest.mark.slow
 def test_files(tmp_path):
     run = propagate(RandomNetwork(width=16, depth=3, weight_std=1e-160), batch=4, networks=2, seed=5)
     paths = run.save(tmp_path)

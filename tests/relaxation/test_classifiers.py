@@ -11,6 +11,7 @@ from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
 from polyinj.relaxation.rules import Relaxation
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["box", "hbox", "deepz", "symbolic", "crown", "crown-ibp", "ramp:2", "blend:1/2"])
 def test_gradients_are_difference_quotients(name):
     rng = np.random.default_rng(1)

@@ -43,6 +43,7 @@ def sides(n, radius=1, centre=0):
     return [Fraction(centre) - Fraction(radius)] * n, [Fraction(centre) + Fraction(radius)] * n
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("integers", [True, False])
 def test_exact_bounds_are_those_of_the_twin(name, integers):
@@ -59,6 +60,7 @@ def test_exact_bounds_are_those_of_the_twin(name, integers):
             assert high.tolist() == most
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 def test_floats_enclose_the_exact_rule_or_another_sound_one(name):
     """Rounded bounds hold whatever they round, and are the rule's own within 1e-11 where no decision is a tie."""
@@ -81,6 +83,7 @@ def test_floats_enclose_the_exact_rule_or_another_sound_one(name):
                 assert abs(float(b) - a) + abs(float(c) - d) < 1e-11 * size
 
 
+@pytest.mark.slow
 @given(
     seed=st.integers(0, 10**6),
     integers=st.booleans(),
@@ -121,6 +124,7 @@ def test_rounding_is_needed():
         assert extremes.upper[0] <= Fraction(rounded.upper[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["box", "hbox", "deepz", "crown", "symbolic"])
 def test_sums_of_many_terms_are_rounded_up(name):
     """Around 0, without biases, nothing but the sum of |w| r is rounded."""
@@ -133,6 +137,7 @@ def test_sums_of_many_terms_are_rounded_up(name):
             assert Fraction(low) <= -reach < reach <= Fraction(high)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [-1000, -540, -300, 300])
 def test_bounds_hold_where_products_underflow(exponent):
     rng = np.random.default_rng(4)
@@ -206,6 +211,7 @@ def test_a_box_of_one_point_has_one_value():
         assert found.lower.tolist() == found.upper.tolist() == output(layers, [Fraction(1), Fraction(2)])
 
 
+@pytest.mark.slow
 def test_exact_ranges_against_linear_programs():
     """Every pattern of active neurons, one linear program each in floating point."""
     rng = np.random.default_rng(10)

@@ -78,6 +78,7 @@ def profile_of(name, seed, widths, radius=RADIUS):
     return start, end, relaxation_profile(start, end, [-radius] * n, [radius] * n, name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*VERDICTS, "symbolic"])
 def test_every_jump_is_confirmed_and_none_is_missed(name):
     """On both sides of each event the reference, in rationals, nears the reported limits; between them, the piece."""
@@ -112,6 +113,7 @@ def test_every_jump_is_confirmed_and_none_is_missed(name):
     assert (jumps > 0) == (name == "symbolic" or bool(VERDICTS[name]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hbox", "crown", "crown-ibp", "symbolic", "fixed:1/2", "deepz"])
 def test_a_dense_grid_finds_no_other_jump(name):
     """Halving each step of a grid finds a jump that is known, or a difference that vanishes."""
@@ -138,6 +140,7 @@ def test_a_dense_grid_finds_no_other_jump(name):
     assert bool(found) == (name != "deepz")
 
 
+@pytest.mark.slow
 def test_floats_on_a_grid_are_the_pieces():
     """Another arithmetic, 300 networks: the float64 bounds, with their rounding."""
     for name in ("hbox", "crown", "symbolic", "ramp:3"):
@@ -157,6 +160,7 @@ def test_floats_on_a_grid_are_the_pieces():
             assert float(piece.at(t)) == pytest.approx(rounded.lower[0], abs=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*VERDICTS, "symbolic"])
 def test_degenerate_lines(name):
     """Small integer weights, zero rows, ties u = -l that hold along the whole line, events at rational t."""
@@ -188,6 +192,7 @@ def test_degenerate_lines(name):
     assert points > 0 or name not in ("crown", "fixed:1/2")
 
 
+@pytest.mark.slow
 def test_degrees_of_the_pieces():
     """box is a product of the layers' weights; tighter rules divide by u - l in every hidden layer."""
 
@@ -252,6 +257,7 @@ def test_a_point_that_stands_alone():
     assert jump.size == 2
 
 
+@pytest.mark.slow
 def test_lines_backwards_and_in_parts():
     start, end, whole = profile_of("crown", 3, (2, 4, 3, 1))
     box = [-RADIUS] * 2, [RADIUS] * 2

@@ -166,6 +166,7 @@ def test_decisions_that_assume_general_position_are_refused(ensemble):
             simulate(ensemble, statistic, 5, seed=0, executor=InProcess(), progress=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ensemble",
     [

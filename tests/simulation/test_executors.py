@@ -64,6 +64,7 @@ class KillOne:
         return ""
 
 
+@pytest.mark.slow
 def test_two_local_workers_one_killed(alone, tmp_path):
     killer = KillOne()
     with LocalProcesses(2) as executor:
@@ -75,6 +76,7 @@ def test_two_local_workers_one_killed(alone, tmp_path):
         assert [cell.done for cell in store.cells()] == [TRIALS] * len(SHAPES)
 
 
+@pytest.mark.slow
 def test_dask_workers_one_killed(alone, tmp_path):
     from distributed import Client, LocalCluster
 
@@ -103,6 +105,7 @@ def suicide(matrix):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_a_statistic_that_kills_its_process_ends_the_run():
     with (
         LocalProcesses(1) as executor,
@@ -135,6 +138,7 @@ def test_lost_batches_are_sent_again(alone):
     assert executor.calls > 3
 
 
+@pytest.mark.slow
 def test_workers_end_with_a_killed_parent(tmp_path):
     program = f"""
         import os, time

@@ -103,6 +103,7 @@ def test_bad_arguments(arguments, message):
         GaussianEnsemble(0, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("m", range(4, 13))
 def test_probability_in_the_plane(m):
     trials = 1500
@@ -112,6 +113,7 @@ def test_probability_in_the_plane(m):
     assert binom.ppf(tail, trials, p) <= injective <= binom.isf(tail, trials, p)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "n"), [(1, 1), (4, 1), (4, 2), (7, 2), (6, 3), (9, 3), (12, 3), (8, 4), (12, 4), (20, 4)]
 )
@@ -129,6 +131,7 @@ def table(matrix):
     return {f"{d},{p}": float(counts[d, p]) for d in range(counts.shape[0]) for p in range(counts.shape[1])}
 
 
+@pytest.mark.slow
 def test_mean_face_counts():
     run = in_process(GaussianEnsemble(7, 3), table, 2000, 40)
     expected = expected_face_counts(7, 3)

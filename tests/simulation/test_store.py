@@ -89,6 +89,7 @@ def test_an_open_store_serves_several_runs(path, expected):
     assert len(calls) == 120
 
 
+@pytest.mark.slow
 def test_a_transition_uses_a_store(path):
     options = {"seed": 3, "workers": 1, "progress": False, "chi_max_n": 1}
     alone = estimate_transition([1, 2], [2, 4], 20, **options)
@@ -338,6 +339,7 @@ def program(text, *arguments):
     return subprocess.Popen([sys.executable, "-c", textwrap.dedent(text), *map(str, arguments)], stdout=subprocess.PIPE)
 
 
+@pytest.mark.slow
 def test_killed_runs_resume_to_the_same_table(path, expected):
     rng = np.random.default_rng(7)
     done = []
@@ -379,6 +381,7 @@ def damaged_copies(folder, original, tries, rng):
         yield target
 
 
+@pytest.mark.slow
 def test_a_damaged_store_never_yields_wrong_numbers(path, expected, monkeypatch):
     monkeypatch.setattr(store_module, "_COMMIT_SECONDS", 0.0)
     for trials in range(20, 101, 20):
@@ -452,6 +455,7 @@ HOLD = """
 """
 
 
+@pytest.mark.slow
 def test_two_processes_on_one_file(path, expected):
     with program(HOLD, path) as process:
         try:
@@ -509,6 +513,7 @@ FULL = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [2_000, 40_000])
 def test_a_full_disk_is_a_clear_error_and_keeps_what_was_stored(path, expected, size):
     """Files cannot grow beyond a limit, for the writer as on a full disk."""

@@ -43,6 +43,7 @@ def test_singular_values_of_regions_are_those_of_jacobians():
         assert len(found) > 0.8 * len(known)
 
 
+@pytest.mark.slow
 def test_injectivity_beside_angles(study):
     law = RandomNetwork(width=10, depth=4, inputs=2)
     weights = [[math.exp(layer.log_scale) * layer.weights for layer in law.layers(study.seed, k)] for k in range(25)]
@@ -60,6 +61,7 @@ def test_injectivity_beside_angles(study):
     assert study.rows[3].cosine == pytest.approx(np.nanmean(cosines[:, 4]))
 
 
+@pytest.mark.slow
 def test_files_and_shell(run_main, tmp_path, study):
     design = ["--injectivity", "--width", "10", "--depth", "4", "--networks", "25", "--seed", "2"]
     ran = run_main("propagate", *design, "--out", tmp_path)

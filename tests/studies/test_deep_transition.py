@@ -16,6 +16,7 @@ def study():
     return estimate_deep_transition([2], [1, 3], [2, 3, 5, 7], 30, seed=7, workers=1, progress=False)
 
 
+@pytest.mark.slow
 def test_the_first_layer_follows_the_formula():
     """P = 1 - m (m - 2) / 2^(m - 1) for n = 2; false alarm below 3 * 3e-7 < 1e-6, the seed is fixed."""
     trials = 200
@@ -26,6 +27,7 @@ def test_the_first_layer_follows_the_formula():
         assert row.undecided == 0
 
 
+@pytest.mark.slow
 def test_deeper_rows_hold_fewer_injective_networks(study):
     for m in {row.m for row in study.rows}:
         counts = [row.injective for row in study.rows if row.m == m]
@@ -54,6 +56,7 @@ def test_deeper_ensembles_begin_alike():
     assert np.array_equal(short, deep[:, :8])
 
 
+@pytest.mark.slow
 def test_the_executor_does_not_matter():
     design = [2], [1, 2], [3, 5], 8
     with ThreadPoolExecutor(3) as threads:
@@ -62,6 +65,7 @@ def test_the_executor_does_not_matter():
     assert one == other
 
 
+@pytest.mark.slow
 def test_budgets_leave_networks_undecided():
     run = estimate_deep_transition([2], [1, 2, 3], [8], 4, seed=0, max_regions=50, workers=1, progress=False)
     first, second, third = run.rows
@@ -109,6 +113,7 @@ def test_bad_ensembles():
         DeepGaussianEnsemble(2, 3, 1)
 
 
+@pytest.mark.slow
 def test_shell(run_main, tmp_path):
     design = ["--n", "1,2", "--depth", "1..2", "--expansivity", "3,5", "--trials", "5"]
     ran = run_main("deep", *design, "--seed", 5, "--workers", 1, "--out", tmp_path)

@@ -19,6 +19,7 @@ def study():
     return study_relaxations(names, **DESIGN, workers=1, progress=False)
 
 
+@pytest.mark.slow
 def test_verdicts_of_the_study(study):
     for row in study.rows:
         assert 0 < row.tightness <= 1
@@ -37,6 +38,7 @@ def test_verdicts_of_the_study(study):
     assert tightness["box"] < tightness["deepz"]
 
 
+@pytest.mark.slow
 def test_the_executor_does_not_matter(study):
     with ThreadPoolExecutor(2) as threads:
         other = study_relaxations(["crown"], **DESIGN, executor=threads, progress=False)
