@@ -7,7 +7,7 @@ import pytest
 
 from polyinj.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
 from polyinj.relaxation.gradient import bound_gradient
-from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+from polyinj.relaxation.layer_bounds import AffineLayer, Bounds, bound_layers
 from polyinj.relaxation.rules import Relaxation
 
 
@@ -24,7 +24,7 @@ def test_gradients_are_difference_quotients(name):
 
     lower, upper = np.array([-0.3, 0.2]), np.array([0.1, 0.5])
     value, gradient = bound_gradient(layers(flat), lower, upper, rule)
-    assert value == pytest.approx(bound_layers(layers(flat), Interval(lower, upper), rule)[-1].lower[0], abs=1e-12)
+    assert value == pytest.approx(bound_layers(layers(flat), Bounds(lower, upper), rule)[-1].lower[0], abs=1e-12)
     for j in range(len(flat)):
         step = np.zeros(len(flat))
         step[j] = 1e-6
