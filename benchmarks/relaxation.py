@@ -117,12 +117,12 @@ def _parts(network: Network) -> tuple[list[Floats], list[Floats]]:
 
 
 def _unrounded(made: Classifier, lower: Floats, upper: Floats, name: str) -> float:
-    from polyinj.relaxation.layer_bounds import AffineLayer, Interval, bound_layers
+    from polyinj.relaxation.layer_bounds import AffineLayer, Bounds, bound_layers
     from polyinj.relaxation.rules import Relaxation
 
     last = len(made.weights) - 1
     layers = [AffineLayer(w, b, k < last) for k, (w, b) in enumerate(zip(made.weights, made.biases, strict=True))]
-    return float(bound_layers(layers, Interval(lower, upper), Relaxation.parse(name))[-1].lower[0])
+    return float(bound_layers(layers, Bounds(lower, upper), Relaxation.parse(name))[-1].lower[0])
 
 
 def bench_profiles(sizes: list[str], names: list[str], points: list[int], seed: int) -> None:

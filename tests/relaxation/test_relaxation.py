@@ -46,7 +46,7 @@ def sides(n, radius=1, centre=0):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", RULES)
 @pytest.mark.parametrize("integers", [True, False])
-def test_exact_bounds_are_those_of_the_twin(name, integers):
+def test_exact_bounds_are_those_of_the_reference(name, integers):
     rng = np.random.default_rng(1)
     rule = Relaxation.parse(name)
     for trial in range(12):

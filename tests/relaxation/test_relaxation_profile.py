@@ -63,7 +63,7 @@ def between(start, end, t):
 
 
 def bound_at(start, end, name, t, radius):
-    """The bound by the slow twin."""
+    """The bound by the reference."""
     rule = Relaxation.parse(name)
     n = start.widths[0]
     return reference_bounds(between(start, end, t), [-radius] * n, [radius] * n, rule.rule, rule.parameter)[-1][0][0]
