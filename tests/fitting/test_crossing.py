@@ -11,7 +11,7 @@ from polyinj.fitting import intervals
 from polyinj.fitting.adaptive import expected_width, place_trials
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.crossing import compare_links, estimate_crossings
-from polyinj.fitting.intervals import isotonic_crossings, median_interval
+from polyinj.fitting.intervals import isotonic_crossings
 from polyinj.fitting.links import LINKS
 from polyinj.fitting.response import check_fit, fit_response, scored_deviances
 from polyinj.fitting.scaling import ANSATZ, extrapolate
@@ -364,13 +364,3 @@ def test_dear_trials_are_avoided():
         return sum(placement.trials * placement.position for placement in placements) / 400
 
     assert mean_position(dear) < mean_position(cheap)
-
-
-def test_median_intervals():
-    values = np.arange(20.0)
-    interval = median_interval(values, values + 0.5)
-    assert (interval.low, interval.high) == (5.0, 14.5)
-    # Ranks 6 and 15 of 20: 2 P(Bin(20, 1/2) <= 5) = 0.041 <= 0.05 and not for 6.
-    assert 2 * binom(20, 0.5).cdf(5) <= 0.05 < 2 * binom(20, 0.5).cdf(6)
-    assert median_interval(values[:5], values[:5]).high == np.inf
-    assert np.isnan(median_interval(values[:0], values[:0]).value)

@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import binom, norm
 
 from polyinj import GaussianEnsemble, InputError, simulate
-from polyinj.fitting.intervals import clopper_pearson
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
 from polyinj.simulation.statistics import decision, decision_and_euler_characteristic, depth, euler_characteristic
@@ -141,11 +140,3 @@ def test_mean_face_counts():
         values = run.column(name)
         limit = 1.1 * quantile * values.std(ddof=1) / np.sqrt(len(values))
         assert abs(values.mean() - float(expected[d, p])) <= limit
-
-
-def test_clopper_pearson_reference_values():
-    assert clopper_pearson(0, 10) == (0.0, pytest.approx(1 - 0.025 ** (1 / 10)))
-    assert clopper_pearson(10, 10) == (pytest.approx(0.025 ** (1 / 10)), 1.0)
-    low, high = clopper_pearson(3, 20)
-    assert binom.sf(2, 20, low) == pytest.approx(0.025)
-    assert binom.cdf(3, 20, high) == pytest.approx(0.025)
