@@ -56,7 +56,7 @@ def test_the_checker_agrees_with_the_index(case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["file"] for case in CASES])
-def test_the_slow_twin_agrees_where_it_reads_the_file(case):
+def test_the_reference_agrees_where_it_reads_the_file(case):
     content = (FOLDER / case["file"]).read_bytes()
     try:
         document = json.loads(gzip.decompress(content) if case["file"].endswith(".gz") else content)
