@@ -48,7 +48,7 @@ def test_locate_keeps_its_trials_and_repeats_its_table(sweep, tmp_path):
 
 @pytest.mark.parametrize(
     ("option", "value", "said"),
-    [("--width", "0", "width is 0"), ("--max-trials", "0", "max_trials is 0"), ("--n", "0", "n is 0")],
+    [("--width", "0", "width is 0"), ("--max-trials", "0", "max_trials is 0"), ("--n", "0", "n has 0")],
 )
 def test_locate_refuses_what_makes_no_sense(sweep, tmp_path, option, value, said):
     given = {"--n": "2", "--width": "0.5"} | {option: value}
