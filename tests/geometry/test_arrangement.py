@@ -51,6 +51,7 @@ def draw_case(rng):
     return rows.tolist(), offsets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", [False, True])
 def test_faces_equal_covectors(split, monkeypatch):
     """F[d, p] and the sign vectors themselves, also where the pruned walk meets degenerate vertices."""
@@ -134,6 +135,7 @@ def test_affine_closed_formulas(m, n):
     assert [len(all_faces(arrangement, d)) for d in range(n + 1)] == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_identities_and_symmetries(data):
@@ -157,6 +159,7 @@ def test_identities_and_symmetries(data):
     assert (Arrangement(flipped).face_counts().sum(axis=1) == counts.sum(axis=1)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n"), [(24, 4), (70, 3), (130, 3)])
 def test_splitting_equals_the_sweep_beyond_the_slow_twin(m, n, monkeypatch):
     """Sets of rows take one, two and three words."""
@@ -265,6 +268,7 @@ def test_mean_over_all_signs_is_the_expectation(m, n):
     assert all(Fraction(int(total[index]), 2**m) == expected[index] for index in np.ndindex(total.shape))
 
 
+@pytest.mark.slow
 def test_mean_over_gaussian_matrices():
     """False alarm below 1e-6: Maurer and Pontil's empirical Bernstein bound for each of the 3 * 13 entries.
 
@@ -380,6 +384,7 @@ def test_bad_input(make, message):
         make()
 
 
+@pytest.mark.slow
 @given(integer_matrices(max_rows=6, max_columns=3))
 def test_cones_of_faces_hold_their_points_and_have_their_facets(rows):
     arrangement = Arrangement(rows)

@@ -97,6 +97,7 @@ def test_circular_approximations(edges):
         assert volumes.values[3] == pytest.approx((1 - np.sqrt(0.5)) / 2, rel=5e-3)
 
 
+@pytest.mark.slow
 @given(cones(3), cones(3), subspaces(3, 2), st.lists(st.integers(-1, 1), min_size=3, max_size=3), st.data())
 def test_intersections_hold_the_common_points(first, second, subspace, signs, data):
     parts = (first, second, Cone.subspace(subspace), Cone.orthant(signs))
@@ -468,6 +469,7 @@ def test_closed_forms_end_at_three_dimensions():
 LEVEL = 1 - 4e-8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cone", "expected"),
     [

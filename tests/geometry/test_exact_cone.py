@@ -55,6 +55,7 @@ def test_there_and_back(matrix, extra):
     assert len(first.lines) + len(first.equations) <= first.dimension
 
 
+@pytest.mark.slow
 @given(integer_matrices(7, 4), st.data())
 def test_symmetries(matrix, data):
     """Permuted, scaled, repeated and redundant rows change nothing; a rotation rotates the rays."""
@@ -173,6 +174,7 @@ def test_certified_rays_refuse_wrong_tight_rows():
     assert certified_rays([[1, 0], [0, 1], [1, 1]], 2, [{0}, {2}]) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decide", [farkas, simplex])
 @given(integer_matrices(8, 4), st.data())
 def test_farkas_gives_one_proof_or_the_other(decide, matrix, data):

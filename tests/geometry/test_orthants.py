@@ -34,6 +34,7 @@ def naive_meets(union, matrix):
 problems = orthant_unions().flatmap(lambda union: st.tuples(st.just(union), subspaces(union.m)))
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(problems)
 def test_decisions_equal_the_naive_ones(problem):

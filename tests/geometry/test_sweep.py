@@ -33,6 +33,7 @@ def reference_counts(rows):
     return face_lattice.face_counts(face_lattice.covectors(exact_rows), *rows.shape)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(general_position_matrices(max_rows=7, max_columns=4))
 def test_face_counts_equal_the_twin(rows):
@@ -85,6 +86,7 @@ def test_depth_is_attained_beside_the_shallowest_ray(rows):
     assert arrangement.depth == np.flatnonzero(arrangement.face_counts()[-1])[0]
 
 
+@pytest.mark.slow
 @given(general_position_matrices(max_rows=7, max_columns=3), st.data())
 def test_order_scale_and_rotation_change_nothing(rows, data):
     counts = Arrangement(rows).face_counts().tolist()
@@ -99,6 +101,7 @@ def test_order_scale_and_rotation_change_nothing(rows, data):
     assert Arrangement(turned * Fraction(1)).face_counts().tolist() == counts
 
 
+@pytest.mark.slow
 @given(st.one_of(integer_matrices(max_rows=7, tall=True), nearly_dependent_matrices(max_rows=6)))
 def test_the_sweep_recognises_dependent_rows(rows):
     n = rows.shape[1]
@@ -135,6 +138,7 @@ def test_entries_of_very_different_size():
     assert Arrangement(rows).face_counts().tolist() == reference_counts(rows)
 
 
+@pytest.mark.slow
 def test_signs_that_floats_cannot_settle():
     # The last row is a rounded combination of two others: its true side of their plane is lost in float products.
     for seed in range(60):

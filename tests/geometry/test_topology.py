@@ -63,6 +63,7 @@ def test_hand_made_sets(rows, limit, betti):
     assert len(arrangement.components(limit)) == betti[0]
 
 
+@pytest.mark.slow
 def test_a_cap_a_band_and_two_antipodal_caps():
     """24 planes around a small cap and 24 around a large one, with opposite orientations."""
     small, large = tangent_planes(24, 0.5), tangent_planes(24, 1.2)
@@ -111,6 +112,7 @@ def brute_force_betti(rows, limit):
     return [len(level) - ranks[i] - ranks[i + 1] for i, level in enumerate(levels)]
 
 
+@pytest.mark.slow
 def test_betti_numbers_equal_brute_force():
     rng = np.random.default_rng(4)
     met = set()
@@ -184,6 +186,7 @@ def test_lineality_is_a_suspension():
         assert wide.euler_characteristic(limit) == alternating(wide.betti_numbers(limit))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n"), [(5, 1), (6, 2), (9, 3), (12, 3), (10, 4), (14, 4), (12, 5), (16, 5)])
 def test_chi_three_ways(m, n):
     rng = np.random.default_rng(m * n)
@@ -215,6 +218,7 @@ def test_below_the_least_number_of_positives_there_is_nothing():
     assert len(arrangement.components(fewest)) == counts[4, fewest]
 
 
+@pytest.mark.slow
 def test_mean_chi_over_gaussian_matrices():
     """False alarm below 1e-6: Hoeffding's and the empirical Bernstein bound at 5e-7 each."""
     trials, m, n = 4000, 8, 3

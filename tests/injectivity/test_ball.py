@@ -35,6 +35,7 @@ def check(weights, bias, ball, injective, **options):
     return decision
 
 
+@pytest.mark.slow
 @settings(max_examples=250)
 @given(integer_matrices(max_rows=8, max_columns=3), st.sampled_from(RADII), st.data())
 def test_integer_layers_equal_the_criterion(rows, radius, data):
@@ -71,6 +72,7 @@ def distance_of_information_loss(weights, bias, centre, low, high):
     return low, high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n", "seed"), [(18, 6, 0), (24, 8, 1), (30, 6, 0)])
 def test_gaussian_layers_near_the_radius_where_they_lose_information(m, n, seed):
     rng = np.random.default_rng(seed)
@@ -104,6 +106,7 @@ def test_radii_next_to_the_distance_of_a_half_space(row, shift, squared):
         check(weights, bias, Ball([0, 0], above), False)
 
 
+@pytest.mark.slow
 @given(integer_matrices(max_rows=7, max_columns=3), st.sampled_from(RADII), st.data())
 def test_moved_and_scaled_balls(rows, radius, data):
     m, n = rows.shape
@@ -117,6 +120,7 @@ def test_moved_and_scaled_balls(rows, radius, data):
     assert decide_injectivity(rows, scaled, domain=larger).verdict is verdict
 
 
+@pytest.mark.slow
 @given(integer_matrices(max_rows=7, max_columns=3), st.data())
 def test_between_the_boxes_within_and_around(rows, data):
     m, n = rows.shape
@@ -163,6 +167,7 @@ def test_a_tiny_ball_far_away():
                 assert exactly == injective
 
 
+@pytest.mark.slow
 def test_cuts_hold_the_ball_and_exclude_the_cell():
     rng = np.random.default_rng(1)
     for _ in range(8):
@@ -204,6 +209,7 @@ def test_limits_hold_for_all_rounds_together():
             decision.verify()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_threads_and_counting(workers):
     rng = np.random.default_rng(0)

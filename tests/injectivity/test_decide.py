@@ -20,6 +20,7 @@ DOMAINS = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=200)
 @given(integer_matrices(max_rows=9, max_columns=4), st.sampled_from(DOMAINS), st.data())
 def test_integer_layers_equal_the_criterion(rows, domain, data):
@@ -30,6 +31,7 @@ def test_integer_layers_equal_the_criterion(rows, domain, data):
     check_verdict(injective, rows, bias, domain=box)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_many_integer_layers_equal_the_criterion(seed):
     rng = np.random.default_rng(seed)
@@ -43,11 +45,13 @@ def test_many_integer_layers_equal_the_criterion(seed):
         check_verdict(injective, rows, bias, domain=box)
 
 
+@pytest.mark.slow
 @given(nearly_dependent_matrices(max_rows=8, max_columns=3))
 def test_nearly_dependent_layers_equal_the_criterion(rows):
     check_verdict(injectivity.brute_force_injective(rows.tolist()), rows, rank_proof=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3, 4, 5])
 def test_gaussian_layers_equal_the_ray_sweep(n):
     for seed in range(25):
@@ -91,6 +95,7 @@ def milp_injective(weights):
     return found.status == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n", "seed"), [(30, 6, 0), (33, 6, 1), (33, 6, 2), (35, 7, 0), (38, 7, 1), (40, 8, 0)])
 def test_gaussian_layers_equal_mixed_integer_programming(m, n, seed):
     weights = gaussian(m, n, seed)
@@ -99,6 +104,7 @@ def test_gaussian_layers_equal_mixed_integer_programming(m, n, seed):
     decision.verify()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "n", "seed", "injective"),
     [
@@ -142,6 +148,7 @@ def test_bias_decides_on_a_domain_only():
     check_verdict(False, [[1], [-1]], [-1, -1])
 
 
+@pytest.mark.slow
 @given(integer_matrices(max_rows=7, max_columns=3), st.data())
 def test_no_bias_repairs_a_layer_on_the_whole_space(rows, data):
     bias = data.draw(st.lists(st.integers(-3, 3), min_size=len(rows), max_size=len(rows)))
@@ -149,6 +156,7 @@ def test_no_bias_repairs_a_layer_on_the_whole_space(rows, data):
         assert decide_injectivity(rows, bias).verdict is Verdict.NOT_INJECTIVE
 
 
+@pytest.mark.slow
 @given(integer_matrices(max_rows=7, max_columns=3), st.lists(st.integers(-2, 2), min_size=3, max_size=3))
 def test_another_row_never_loses_information(rows, extra):
     if decide_injectivity(rows).verdict is Verdict.INJECTIVE:

@@ -11,6 +11,7 @@ from polyinj import CertificateError, tukey_depth
 from polyinj.testing import integer_matrices
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("m", "n", "depths"), [(35, 5, [7, 5, 7]), (54, 6, [9, 9, 10]), (48, 8, [10, 7, 9]), (56, 8, [12])]
 )

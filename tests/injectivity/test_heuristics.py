@@ -12,6 +12,7 @@ from polyinj.injectivity.heuristics import Schedule
 from polyinj.injectivity.limits import Limits
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_witnesses_that_a_short_local_search_misses_are_looked_for_on_the_way(workers):
     """The search alone visits 21,000 to 77,000 nodes of these before it comes to a witness."""
@@ -22,6 +23,7 @@ def test_witnesses_that_a_short_local_search_misses_are_looked_for_on_the_way(wo
         decision.verify()
 
 
+@pytest.mark.slow
 def test_layers_beyond_the_search_are_decided_by_annealing():
     """A local search of 100 steps finds 152 active rows here."""
     decision = decide_injectivity(gaussian(600, 100))

@@ -12,6 +12,7 @@ from helpers import gaussian
 from polyinj import Box, CertificateError, InputError, Verdict, decide_injectivity
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rank_proof", [True, False])
 def test_two_threads_agree_with_one(rank_proof):
     m, n = (63, 9) if rank_proof else (84, 12)
@@ -44,6 +45,7 @@ def test_nodes_do_not_depend_on_the_time():
     assert nodes[0] > 400
 
 
+@pytest.mark.slow
 def test_layers_beyond_the_search_say_so():
     many = np.vstack([np.eye(61), -np.eye(61)])
     singular = np.vander(np.linspace(0.5, 1.5, 40), 20)
@@ -53,6 +55,7 @@ def test_layers_beyond_the_search_say_so():
     assert decide_injectivity(many).stopped_by == "size"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_rank_searches_and_threads_say_what_stopped_them(workers):
     weights = gaussian(98, 14)

@@ -45,6 +45,7 @@ def test_the_executor_does_not_matter(study):
     assert other.rows == tuple(row for row in study.rows if row.relaxation == "crown")
 
 
+@pytest.mark.slow
 def test_files(tmp_path, study):
     paths = study.save(tmp_path)
     assert [path.name for path in paths] == ["relaxations.csv", "relaxations.json", "relaxations.png"]
@@ -75,6 +76,7 @@ def test_bad_input(options, message):
         study_relaxations(**{"lines": 1, "seed": 0, "progress": False, **options})
 
 
+@pytest.mark.slow
 def test_shell(run_main, tmp_path):
     design = "--relaxations box,crown --width 3 --depth 1 --radius 0.2 --steps 0 --lines 2 --seed 3 --workers 1"
     ran = run_main("relax", *design.split(), "--out", tmp_path)

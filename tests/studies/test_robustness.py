@@ -24,6 +24,7 @@ def study():
     return estimate_robustness([4], [5, 7], [5, 8], 6, methods=["trained"], seed=3, workers=1, progress=False)
 
 
+@pytest.mark.slow
 def test_study(study):
     assert len(study.rows) == 4
     for row in study.rows:
@@ -39,6 +40,7 @@ def test_study(study):
     assert fit.k_low <= fit.k_exponent <= fit.k_high
 
 
+@pytest.mark.slow
 def test_regularised_rows_stand_on_the_same_data(study):
     """The same data and starts; the regularised network is the trained one, or less steep."""
     run = estimate_robustness([4], [5], [5], 6, methods=["regularised"], seed=3, workers=1, progress=False)

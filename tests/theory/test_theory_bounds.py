@@ -49,6 +49,7 @@ def test_gordon_bound_is_the_better_one_in_between_and_has_gordons_threshold():
     assert gordon_bound(math.floor(20_000 * (gordon_threshold() - 0.02)), 20_000) == 1.0
 
 
+@pytest.mark.slow
 def test_sufficient_width():
     for n in (1, 2):
         for delta in (0.5, 0.03, 1e-9):
@@ -138,6 +139,7 @@ def test_deep_bound_is_trivial_where_it_must_be():
     assert deep_noninjectivity_bound(9, 5, 2) == deep_noninjectivity_bound(20, 5, 2) == 1.0
 
 
+@pytest.mark.slow
 def test_deep_width_matches_the_expansivity():
     for depth in (1, 2, 5):
         m = deep_sufficient_width(200, depth, 0.01)
@@ -186,6 +188,7 @@ def more_than(m, p):
     return 1 - sum(comb(m, k) for k in range(p + 1)) / 2**m
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "m", "named", "expected"),
     [

@@ -114,6 +114,7 @@ def test_balls_contain_the_exact_integer_where_both_are_in_reach():
         assert ball.contains(arb(euler_sum.numerator(m, n)))
 
 
+@pytest.mark.slow
 def test_a_million_rows():
     sign, value = log_expected_euler_characteristic(10**6, 10**5)
     assert sign == 1

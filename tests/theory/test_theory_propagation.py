@@ -74,6 +74,7 @@ def test_cosines_beyond_one_by_rounding_are_read_as_one():
             arc_cosine_map(bad)
 
 
+@pytest.mark.slow
 def test_cosines_approach_one_like_the_square_of_the_depth():
     depth = 40_000
     gap = math.exp(mean_field(depth, 0.0).log_gap[-1])
@@ -138,6 +139,7 @@ def test_observables_of_equal_cosines_are_those_of_the_matrix():
         assert seen["log_sin2"] == pytest.approx(math.log(1 - c * c))
 
 
+@pytest.mark.slow
 def test_jakub_and_nicas_constants():
     assert jakub_nica_rate(256) == pytest.approx(0.0092984, abs=5e-8)
     for width in (10**4, 10**6):
@@ -176,6 +178,7 @@ def one_layer(angle, width, trials, rng, orthogonal=False):
     return np.array(logs), np.array(lengths)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orthogonal", [False, True])
 def test_laws_of_one_layer(orthogonal):
     """Lengths against their exact law, for every n (DKW: 1e-7); means and variances of small angles (5.4 sigma)."""
@@ -209,6 +212,7 @@ def test_laws_of_one_layer(orthogonal):
         assert abs(logs.mean() + jakub_nica_rate(width)) > SIGMAS * math.sqrt(other.variance / trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("angle", [0.4, 1.2, 2.0])
 def test_finite_width_at_any_angle(angle):
     """5.4 sigma of the sample, plus 20 / n^2 for the order that the expansion leaves out."""

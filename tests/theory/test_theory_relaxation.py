@@ -16,6 +16,7 @@ def test_interval_tightness_reference_values():
         ibp_tightness(0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [4, 16, 64])
 def test_interval_tightness_is_that_of_random_networks(width):
     """D = exact radius - ratio * interval radius has mean 0; the median of means finds that.

@@ -134,6 +134,7 @@ def test_one_step_is_found_from_random_starts():
         assert found is None or found.value <= best.value + 1e-9
 
 
+@pytest.mark.slow
 def test_energies_increase_and_thresholds_decrease_with_the_levels():
     energies = replica_energy(7.0, 4)
     assert all(low < high for low, high in pairwise(energies.sequence))
@@ -147,6 +148,7 @@ def test_energies_increase_and_thresholds_decrease_with_the_levels():
         assert all(low < high for low, high in pairwise(solution.c))
 
 
+@pytest.mark.slow
 def test_full_threshold_lies_in_the_published_interval_and_its_error_is_honest():
     coarse, fine = full_rsb_threshold(levels=5), full_rsb_threshold(levels=8)
     published = next(row for row in known_thresholds() if row.name == "full-rsb")
@@ -159,6 +161,7 @@ def test_full_threshold_lies_in_the_published_interval_and_its_error_is_honest()
         assert solution.value < solution.sequence[-1]
 
 
+@pytest.mark.slow
 def test_full_energies_are_near_the_published_ones():
     # Those are from 200 unoptimised steps; the functional is a supremum and no optimum found here comes closer.
     for alpha, value in zip((3, 7, 10), (FULL[0], FULL[4], FULL[7]), strict=True):
@@ -177,6 +180,7 @@ def test_the_energy_vanishes_up_to_capacity():
     assert full_rsb_energy(1.5).value == 0
 
 
+@pytest.mark.slow
 def test_margins():
     thresholds = [replica_threshold(1, kappa=kappa) for kappa in (-1.0, -0.5, 0.0, 0.5, 1.0)]
     assert all(low.value < high.value for low, high in pairwise(thresholds))
