@@ -80,6 +80,7 @@ def test_propagation():
     assert polyinj.Propagation.load(FOLDER / "propagation").layers == (0, 1, 2, 3, 4)
 
 
+@pytest.mark.slow
 def test_loaded_results_are_those_that_are_computed_today():
     run = polyinj.estimate_transition([2], [2, 3, 4], 20, seed=0, workers=1, progress=False)
     for name in ("transition", "transition.store"):

@@ -574,6 +574,7 @@ def test_a_node_has_at_most_a_million_transversals(columns, accepted, tmp_path):
 # Circuits
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(st.tuples(*[st.integers(-3, 3)] * 3), min_size=4, max_size=4),

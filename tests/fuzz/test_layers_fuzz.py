@@ -196,6 +196,7 @@ def read_layer(case):
 FOUND = json.loads((Path(__file__).parent / "found_layers.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FOUND, ids=lambda case: case["why"])
 def test_what_was_found_before(case):
     for seed in range(3):

@@ -162,6 +162,7 @@ def scaled(rng, weights, biases):
     return turned, None if biases is None else shifted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_verdicts(family):
     for seed in range(CASES):
@@ -198,6 +199,7 @@ def test_verdicts_of_small_integers_against_all_sign_vectors():
         assert (first_failing_layer(whole, shifts) is None) is (decision.verdict is Verdict.INJECTIVE), seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 def test_checks(family):
     """Layers without ReLU among those with one: whatever is said is proven, and the two functions agree."""

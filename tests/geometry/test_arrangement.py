@@ -76,6 +76,7 @@ def test_faces_equal_covectors(split, monkeypatch):
         assert arrangement.count_cells(limit) == table[-1].sum()
 
 
+@pytest.mark.slow
 def test_cells_know_their_points_and_facets():
     rng = np.random.default_rng(5)
     for _ in range(25):

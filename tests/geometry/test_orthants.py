@@ -95,6 +95,7 @@ def test_trivial_subspaces_and_unions():
     assert OrthantUnion(2, 5).meets([[1.0, 2.0], [1.0, 2.0]])
 
 
+@pytest.mark.slow
 @given(problems, st.data())
 def test_tampered_certificates_are_refused(problem, data):
     union, matrix = problem

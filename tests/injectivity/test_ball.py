@@ -46,6 +46,7 @@ def test_integer_layers_equal_the_criterion(rows, radius, data):
     check(rows, bias, Ball(centre, radius), injective)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_many_integer_layers_equal_the_criterion(seed):
     rng = np.random.default_rng(seed)
@@ -196,6 +197,7 @@ def test_cuts_hold_the_ball_and_exclude_the_cell():
                 break
 
 
+@pytest.mark.slow
 def test_limits_hold_for_all_rounds_together():
     rng = np.random.default_rng(0)
     weights, bias = rng.standard_normal((48, 12)), np.abs(rng.standard_normal(48))

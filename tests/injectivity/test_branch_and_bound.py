@@ -242,6 +242,7 @@ def test_orthant(seed):
     check_layer(W, np.eye(n, dtype=int), n, 1 + seed % 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [4, 5, 6])
 def test_spanning_proofs_of_gaussian_matrices(n):
     status, search, rows, sides = search_rank(gaussian(8 * n, n, 0))
@@ -338,6 +339,7 @@ def test_nothing_recorded_on_request():
     assert not any(len(tree) for tree in trees)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slice_nodes", [1, 3, 8])
 @pytest.mark.parametrize("spanning", [False, True])
 def test_parts_given_away_make_the_same_proof(slice_nodes, spanning):

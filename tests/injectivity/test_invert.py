@@ -95,6 +95,7 @@ def test_inverse_lipschitz_bounds_distances():
     assert ratio.min() >= constant / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("m", "n", "seed"), [(20, 3, 0), (14, 2, 1), (26, 4, 2), (66, 2, 0)])
 def test_inverse_lipschitz_by_branch_and_bound_equals_enumeration(m, n, seed):
     weights = np.random.default_rng(seed).standard_normal((m, n)) * 2.0**300
@@ -106,6 +107,7 @@ def test_inverse_lipschitz_by_branch_and_bound_equals_enumeration(m, n, seed):
     assert np.linalg.svd(active, compute_uv=False)[-1] == pytest.approx(bounded.upper)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(12))
 def test_inverse_lipschitz_intervals_of_degenerate_rows(seed):
     random = np.random.default_rng(seed)
@@ -119,6 +121,7 @@ def test_inverse_lipschitz_intervals_of_degenerate_rows(seed):
     assert found.lower >= truth * (1 - 2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 10, 100, 1000])
 def test_inverse_lipschitz_is_an_interval_within_every_limit(limit):
     weights = np.random.default_rng(0).standard_normal((30, 4))
@@ -129,6 +132,7 @@ def test_inverse_lipschitz_is_an_interval_within_every_limit(limit):
     assert repr(inverse_lipschitz(weights, cell_limit=1, node_limit=limit)) == repr(found)
 
 
+@pytest.mark.slow
 def test_inverse_lipschitz_beyond_enumeration():
     weights = np.random.default_rng(0).standard_normal((45, 6))
     found = inverse_lipschitz(weights, node_limit=30_000)

@@ -39,6 +39,7 @@ def test_limits_leave_the_verdict_open():
     assert decide_injectivity(gaussian(30, 10)).stopped_by is None
 
 
+@pytest.mark.slow
 def test_nodes_do_not_depend_on_the_time():
     nodes = [decide_injectivity(gaussian(98, 14, 4), rank_proof=False).stats.nodes for _ in range(3)]
     assert len(set(nodes)) == 1
@@ -70,6 +71,7 @@ def test_time_limit_is_kept():
     assert time.monotonic() - started < 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 def test_ctrl_c_is_answered(workers):
     program = (

@@ -225,6 +225,7 @@ def blas_threads(matrix):
     return max(pool["num_threads"] for pool in threadpool_info())
 
 
+@pytest.mark.slow
 def test_workers_use_one_thread_each():
     with threadpool_limits(2), ThreadPoolExecutor(2) as threads, LocalProcesses(2) as processes:
         before = threadpool_info()

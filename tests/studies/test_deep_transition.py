@@ -38,6 +38,7 @@ def test_deeper_rows_hold_fewer_injective_networks(study):
     assert last < first
 
 
+@pytest.mark.slow
 def test_bounds_are_bounds(study):
     for row in study.rows:
         assert row.p_low <= row.p_injective <= row.p_high

@@ -49,6 +49,7 @@ def test_regularised_rows_stand_on_the_same_data(study):
     assert row.lipschitz < first.lipschitz
 
 
+@pytest.mark.slow
 def test_the_executor_does_not_matter(study):
     with ThreadPoolExecutor(2) as threads:
         other = estimate_robustness(
@@ -57,6 +58,7 @@ def test_the_executor_does_not_matter(study):
     assert other == study
 
 
+@pytest.mark.slow
 def test_shapes_that_do_not_fit_are_counted_and_left_out():
     run = estimate_robustness([3], [20], [2, 4], 3, methods=["trained"], seed=0, workers=1, progress=False)
     assert [row.fitted for row in run.rows] == [0, 0]
@@ -66,6 +68,7 @@ def test_shapes_that_do_not_fit_are_counted_and_left_out():
     run.plot()
 
 
+@pytest.mark.slow
 def test_files(tmp_path, study):
     paths = study.save(tmp_path)
     assert [path.name for path in paths] == ["robustness.csv", "robustness.json", "robustness.png"]
@@ -91,6 +94,7 @@ def test_bad_studies(design, options, message):
         estimate_robustness(*design, 5, seed=0, progress=False, **options)
 
 
+@pytest.mark.slow
 def test_shell(run_main, tmp_path, study):
     design = ["--d", "4", "--n", "5,7", "--k", "5,8", "--trials", "6", "--methods", "trained", "--seed", "3"]
     ran = run_main("robustness", *design, "--workers", 1, "--out", tmp_path)

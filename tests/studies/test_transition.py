@@ -25,6 +25,7 @@ def small_transition(**options):
     return estimate_transition([2, 3], [1, 2, 3.4, 3.5, 4, 6], 40, seed=3, progress=False, **options)
 
 
+@pytest.mark.slow
 def test_same_seed_same_table_whatever_the_workers():
     one, two = small_transition(workers=1), small_transition(workers=2)
     assert repr(one.rows) == repr(two.rows)
@@ -36,6 +37,7 @@ def small():
     return small_transition(workers=1, chi_max_n=2)
 
 
+@pytest.mark.slow
 def test_transition_table(small):
     run = small
     assert [(row.n, row.m) for row in run.rows] == [(2, m) for m in (2, 4, 7, 8, 12)] + [
@@ -51,6 +53,7 @@ def test_transition_table(small):
     assert "seed=3" in repr(run)
 
 
+@pytest.mark.slow
 def test_transition_saves_and_loads(tmp_path, small):
     run = small
     paths = run.save(tmp_path / "new")
@@ -108,6 +111,7 @@ def alone():
     return located(workers=1)
 
 
+@pytest.mark.slow
 def test_a_located_crossing_is_the_exact_one(alone):
     for crossing in alone.crossings:
         assert crossing.half_high - crossing.half_low <= 0.5
@@ -116,6 +120,7 @@ def test_a_located_crossing_is_the_exact_one(alone):
         assert abs(crossing.half - EXACT_HALF[crossing.n]) <= 5 * error
 
 
+@pytest.mark.slow
 def test_a_located_transition_does_not_depend_on_workers_order_or_store(alone, tmp_path, monkeypatch):
     assert repr(located([2, 1], workers=2, store=tmp_path / "located.db").rows) == repr(alone.rows)
     monkeypatch.setattr("polyinj.simulation.statistics.decide_injectivity", None)
@@ -124,6 +129,7 @@ def test_a_located_transition_does_not_depend_on_workers_order_or_store(alone, t
     assert repr(again.crossings) == repr(alone.crossings)
 
 
+@pytest.mark.slow
 def test_dask_locates_the_same(alone):
     from distributed import Client, LocalCluster
 
@@ -135,6 +141,7 @@ def test_dask_locates_the_same(alone):
         assert repr(located(executor=executor).rows) == repr(alone.rows)
 
 
+@pytest.mark.slow
 def test_budgets_end_the_search():
     few = locate_transition([2, 3], width=1e-6, max_trials=200, seed=1, workers=1, progress=False)
     assert {n: sum(row.trials for row in few.rows if row.n == n) for n in (2, 3)} == {2: 200, 3: 200}
@@ -142,6 +149,7 @@ def test_budgets_end_the_search():
     assert [(row.m, row.trials) for row in one_round.rows] == [(18, 16)]
 
 
+@pytest.mark.slow
 def test_undecided_matrices_stay_in_the_table():
     run = locate_transition([5], width=0.5, max_trials=300, seed=1, node_limit=2, workers=1, progress=False)
     undecided = sum(row.undecided for row in run.rows)
@@ -172,6 +180,7 @@ def table_of(counts, seed=1):
     return Transition.of_rows(rows, seed, "0.1.0")
 
 
+@pytest.mark.slow
 def test_counts_load_as_they_were_saved(tmp_path):
     run = table_of([(2, m, 40, m) for m in range(4, 12)])
     path = run.save_counts(tmp_path / "counts.csv")
@@ -202,6 +211,7 @@ def test_tables_that_are_none(tmp_path, text, message):
         Transition.load(tmp_path / "missing.csv")
 
 
+@pytest.mark.slow
 def test_a_store_loads_as_a_transition(tmp_path, small):
     small_transition(workers=1, chi_max_n=2, store=tmp_path / "sweep.db")
     loaded = Transition.load(tmp_path / "sweep.db")
@@ -209,6 +219,7 @@ def test_a_store_loads_as_a_transition(tmp_path, small):
     assert loaded.seed == 3
 
 
+@pytest.mark.slow
 def test_scaling_is_drawn_from_counts():
     counts = [
         (n, m, 400, round(400 * np.exp(-np.exp(-(m - 6 * n + 8) / 2))))
@@ -237,6 +248,7 @@ def data():
     return Transition.load(DATA)
 
 
+@pytest.mark.slow
 def test_the_data_set_says_what_its_seed_says(data):
     rows = {(row.n, row.m): row for row in data.rows}
     for n, m in ((2, 7), (5, 25), (8, 44), (10, 58)):
