@@ -24,7 +24,7 @@ static double uniform(local_search *w)
 }
 
 int local_search_open(local_search *w, int dimension, int columns, const double *vector, const int32_t *weight,
-                 uint64_t seed)
+                      uint64_t seed)
 {
     assert(dimension > 0 && columns > 0);
     memset(w, 0, sizeof *w);
@@ -114,7 +114,10 @@ static void sort_keys(uint64_t *key, int count)
 /* A float as an unsigned integer of the same order. */
 INLINE uint32_t ordered(float value)
 {
-    union { float value; uint32_t bits; } both = {.value = value};
+    union {
+        float value;
+        uint32_t bits;
+    } both = {.value = value};
     return both.bits >> 31 ? ~both.bits : both.bits | 0x80000000u;
 }
 
@@ -239,7 +242,9 @@ static ray_move sweep(local_search *w, int row, int aspiration)
         /* Past the crossing the row has the other sign. */
         active = rest + (a[c] > 0 ? 0 : weight);
         const int least = rest < antipode ? rest : antipode;
-        if (least < best.count && (w->tabu[c] <= w->step || least < aspiration)) {
+        /* A row that vanishes along row `row` cannot take its place in the basis. */
+        const int exchanges = c == w->basis[w->top] || fabs(b[c]) > 1e-12;
+        if (exchanges && least < best.count && (w->tabu[c] <= w->step || least < aspiration)) {
             best.count = least;
             best.enter = c;
             /* cos t > 0 where cot t > 0; where row `top` itself becomes tight, row `row` has sin t. */
