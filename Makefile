@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-KERNELS := $(wildcard polyinj/*.pyx polyinj/csrc/* polyinj/injectivity/*.pyx polyinj/injectivity/csrc/*)
+KERNELS := $(wildcard polyinj/*.pyx polyinj/*.pxd polyinj/csrc/* polyinj/injectivity/*.pyx polyinj/injectivity/csrc/*)
 
 # What has depended on the kernels that OpenBLAS picks for a processor.
 SUSPECTS := tests/lipschitz/test_interpolate.py tests/studies/test_robustness.py tests/injectivity/test_invert.py polyinj/lipschitz
@@ -30,11 +30,19 @@ test-kernels: $(READY)
 	OPENBLAS_CORETYPE=Prescott OPENBLAS_NUM_THREADS=2 $(BIN)/python -m pytest $(SUSPECTS)
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(SUSPECTS)
 
-# The same tests on kernels with bounds checks and assertions, built beside the fast ones.
+# The tests of the kernels on kernels with bounds checks, assertions and sanitizers, built beside the fast ones. The runtime
+# of the sanitizers has to be loaded first, and libstdc++ for the exceptions of others' C++; Python's leaks are its own.
+RUNTIME = $(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libstdc++.so)
+DEBUGGED := tests/test_kernels.py tests/injectivity/test_branch_and_bound.py tests/injectivity/test_witness.py \
+	tests/geometry/test_sweep.py tests/geometry/test_arrangement.py \
+	tests/fuzz/test_geometry_fuzz.py tests/fuzz/test_layers_fuzz.py
+
 test-debug: $(READY)
 	rm -rf build/debug
 	POLYINJ_DEBUG=1 $(BIN)/pip install -q --no-deps --target build/debug .
-	PYTHONPATH=build/debug $(BIN)/pytest -p no:cacheprovider tests
+	PYTHONPATH=build/debug LD_PRELOAD="$(RUNTIME)" ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		OPENBLAS_NUM_THREADS=1 POLYINJ_FUZZ_CASES=10 \
+		$(BIN)/pytest -p no:cacheprovider --capture=sys -m "not slow" $(DEBUGGED)
 
 # Other cases than those of `make test`, for as long as it takes: SEED says where they begin, CASES how many a test.
 CASES ?= 100000

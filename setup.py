@@ -1,9 +1,13 @@
 """Build of the compiled core; everything else stands in pyproject.toml.
 
-POLYINJ_DEBUG=1 builds with bounds checks, assertions and little optimisation: slow, for the tests.
+POLYINJ_DEBUG=1 builds with bounds checks, assertions, little optimisation and, where the compiler has them, the sanitizers
+of addresses and of undefined behaviour: slow, for `make test-debug`, which also loads the runtime that they need.
 """
 
 import os
+import subprocess
+import sysconfig
+import tempfile
 from pathlib import Path
 
 from Cython.Build import cythonize
@@ -11,8 +15,19 @@ from setuptools import Extension, setup
 
 DEBUG = os.environ.get("POLYINJ_DEBUG") == "1"
 
+
+def sanitizers() -> list[str]:
+    """The flags for them, if a program of no lines builds with them."""
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined", "-fno-omit-frame-pointer"]
+    compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC")).split()
+    with tempfile.TemporaryDirectory() as folder:
+        build = [*compiler, *flags, "-shared", "-fPIC", "-x", "c", os.devnull, "-o", f"{folder}/nothing.so"]
+        return flags if subprocess.run(build, capture_output=True, check=False).returncode == 0 else []
+
+
+SANITIZE = sanitizers() if DEBUG else []
+OPTIMISE = ["-O1", "-g", "-UNDEBUG", *SANITIZE] if DEBUG else ["-O3", "-DNDEBUG"]
 # The error bounds of the kernels assume that every product is rounded: no fused multiply-add, no reassociation.
-OPTIMISE = ["-O1", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-DNDEBUG"]
 FLAGS = ["-std=c11", "-ffp-contract=off", "-Wno-unused-function", *OPTIMISE]
 DIRECTIVES = {
     "language_level": 3,
@@ -36,6 +51,7 @@ def extension(name: str, *sources: str) -> Extension:
         include_dirs=list(CSRC),
         depends=[str(header) for folder in CSRC for header in Path(folder).glob("*.h")],
         extra_compile_args=FLAGS,
+        extra_link_args=SANITIZE,
     )
 
 
@@ -57,6 +73,8 @@ setup(
             extension("injectivity/_spectral"),
         ],
         compiler_directives=DIRECTIVES,
-        force=DEBUG,
-    )
+        # What the debug build generates and compiles must not be taken for the other's.
+        build_dir="build/debug-kernels" if DEBUG else None,
+    ),
+    options={"build": {"build_base": "build/debug-kernels"}} if DEBUG else {},
 )
