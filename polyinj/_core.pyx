@@ -6,7 +6,7 @@ geometry/sweep.py says what is walked and why, drives the cursor and settles wha
 import numpy as np
 
 from libc.math cimport fabs
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int64_t
 
 from polyinj._status cimport DONE, RUNNING, UNCERTAIN, kernel_status
 
@@ -17,7 +17,8 @@ cdef int64_t APART = 128
 
 
 def apart(shape, dtype=np.float64):
-    """Zeros that share no cache line with other memory, and start one: cursors write side by side in several threads."""
+    """Zeros that share no cache line with other memory, and start one: cursors write side by side in several threads.
+    """
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + 2 * APART, dtype=np.uint8)
     start = -raw.ctypes.data % APART

@@ -29,8 +29,7 @@ INLINE double largest_lane(const double *lane)
 }
 
 /* Largest magnitude in row[0..width); width is a multiple of LANES. */
-CLONED
-static double largest(const double *row, int64_t width)
+CLONED static double largest(const double *row, int64_t width)
 {
     double lane[LANES] = {0};
     assert(width % LANES == 0);
@@ -71,7 +70,7 @@ INLINE double divide_row(double *restrict target, const double *restrict source,
 
 /* What is known of a partly eliminated matrix: no entry is larger, none is further from the truth. */
 typedef struct {
-    double free_size, free_error;   /* rows not used as pivots yet */
+    double free_size, free_error;     /* rows not used as pivots yet */
     double solved_size, solved_error; /* rows that were */
 } bounds;
 
@@ -80,9 +79,8 @@ typedef struct {
  * Writes the next matrix to `target`; its row `solved` is the new pivot row, divided by the pivot. Returns 0, leaving
  * target unspecified, when the pivot cannot be told from zero. Partial pivoting keeps |a_it / pivot| <= 1 in free rows.
  */
-CLONED
-static int eliminate(double *restrict target, const double *restrict source, int64_t rows, int64_t width,
-                     int64_t solved, int64_t t, bounds before, bounds *after)
+CLONED static int eliminate(double *restrict target, const double *restrict source, int64_t rows, int64_t width,
+                            int64_t solved, int64_t t, bounds before, bounds *after)
 {
     assert(0 <= solved && solved < rows && 0 <= t && t < width && width % LANES == 0);
     assert(before.free_error >= 0 && before.solved_error >= 0);
@@ -113,19 +111,18 @@ static int eliminate(double *restrict target, const double *restrict source, int
     }
     /* a - l b with l = a_it: |l| db + |b| dl + dl db, and the roundings of the product and of the difference. */
     after->free_size = free_size;
-    after->free_error = SLACK * (E + size * unit_error + ratio * E + E * unit_error
-                                 + ROUNDOFF * (M + free_size) * SLACK + TINY);
+    after->free_error =
+        SLACK * (E + size * unit_error + ratio * E + E * unit_error + ROUNDOFF * (M + free_size) * SLACK + TINY);
     after->solved_size = solved_size;
-    double inherited = SLACK * (EA + A * unit_error + ratio * EA + EA * unit_error
-                                + ROUNDOFF * (A * ratio + solved_size) * SLACK + TINY);
+    double inherited = SLACK * (EA + A * unit_error + ratio * EA + EA * unit_error +
+                                ROUNDOFF * (A * ratio + solved_size) * SLACK + TINY);
     after->solved_error = inherited > unit_error ? inherited : unit_error;
     return 1;
 }
 
 /* Certain signs of the cross products of u = (xt, yt) with the columns lo..hi-1: how many are > bound, < -bound. */
-CLONED
-static void count_signs(const double *x, const double *y, int64_t lo, int64_t hi, double xt, double yt, double bound,
-                        int64_t *positive, int64_t *negative)
+CLONED static void count_signs(const double *x, const double *y, int64_t lo, int64_t hi, double xt, double yt,
+                               double bound, int64_t *positive, int64_t *negative)
 {
     int64_t up = 0, down = 0;
     for (int64_t j = lo; j < hi; j++) {
@@ -150,9 +147,8 @@ static double cross_bound(double M, double E)
  * whose coefficient in objective = c_chart chart + sum c_i w_i is positive. Tight columns must have been overwritten by
  * the chart's. Returns 0 when a sign is uncertain.
  */
-CLONED
-static int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t first,
-                        bounds known, int32_t *positives, int32_t *ascents)
+CLONED static int sweep_pencil(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t first,
+                               bounds known, int32_t *positives, int32_t *ascents)
 {
     assert(rows >= 2 && 0 <= lo && lo <= first && hi + 1 < width);
     const double *x = matrix + (rows - 2) * width, *y = x + width;

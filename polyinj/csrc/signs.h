@@ -5,9 +5,8 @@
 #include "pencil.h"
 
 /* signs[j] = certain sign of (xt, yt) cross column j, for lo <= j < hi; returns how many are certain. */
-CLONED
-static int64_t write_signs(const double *restrict x, const double *restrict y, int64_t lo, int64_t hi, double xt,
-                           double yt, double bound, int8_t *restrict signs)
+CLONED static int64_t write_signs(const double *restrict x, const double *restrict y, int64_t lo, int64_t hi, double xt,
+                                  double yt, double bound, int8_t *restrict signs)
 {
     for (int64_t j = lo; j < hi; j++) {
         double cross = xt * y[j] - yt * x[j];
@@ -22,8 +21,8 @@ static int64_t write_signs(const double *restrict x, const double *restrict y, i
 /* The ray of row t in a pencil laid out as for sweep_pencil: signs[lo..hi) there, 0 at t; slopes[i] is the sign of the
  * coefficient of the i-th tight row in the objective, t being the last. Returns 0 when a sign is uncertain.
  */
-static int sign_ray(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t t,
-                    bounds known, int8_t *signs, int8_t *slopes)
+static int sign_ray(const double *matrix, int64_t rows, int64_t width, int64_t lo, int64_t hi, int64_t t, bounds known,
+                    int8_t *signs, int8_t *slopes)
 {
     assert(rows >= 2 && 0 <= lo && lo <= t && t < hi && hi + 1 < width);
     const double *x = matrix + (rows - 2) * width, *y = x + width;

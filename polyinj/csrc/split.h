@@ -10,9 +10,8 @@ typedef struct {
 } ray_bounds;
 
 /* target = b + share (a - b); the largest magnitudes in target and in a - b. width is a multiple of LANES. */
-CLONED
-static void combine(double *restrict target, const double *restrict a, const double *restrict b, double share,
-                    int64_t width, double *size, double *difference)
+CLONED static void combine(double *restrict target, const double *restrict a, const double *restrict b, double share,
+                           int64_t width, double *size, double *difference)
 {
     double lane[LANES] = {0}, gap[LANES] = {0};
     for (int64_t j = 0; j < width; j += LANES)
@@ -30,9 +29,8 @@ static void combine(double *restrict target, const double *restrict a, const dou
 }
 
 /* Bits of the rows with value > error and < -error; words 64-row blocks, the last one may be shorter. */
-CLONED
-static void sign_bits(const double *restrict values, int64_t rows, double error, uint64_t *restrict positive,
-                      uint64_t *restrict negative)
+CLONED static void sign_bits(const double *restrict values, int64_t rows, double error, uint64_t *restrict positive,
+                             uint64_t *restrict negative)
 {
     for (int64_t base = 0, w = 0; base < rows; base += 64, w++) {
         int64_t top = rows - base < 64 ? rows - base : 64;
@@ -58,8 +56,9 @@ static ray_bounds split_edge(double *target, const double *a, const double *b, r
     double slip = SLACK * (errors / (sum - errors) + 4 * ROUNDOFF);
     ray_bounds result;
     combine(target, a, b, -b[t] / sum, width, &result.size, &difference);
-    result.error = SLACK * ((of_a.error > of_b.error ? of_a.error : of_b.error) + slip * (difference + errors)
-                            + 3 * ROUNDOFF * (of_a.size + of_b.size)) + TINY;
+    result.error = SLACK * ((of_a.error > of_b.error ? of_a.error : of_b.error) + slip * (difference + errors) +
+                            3 * ROUNDOFF * (of_a.size + of_b.size)) +
+                   TINY;
     return result;
 }
 
@@ -72,8 +71,7 @@ static inline int64_t count_bits(const uint64_t *set, int64_t words)
 }
 
 /* tally[j] += 1 for every row j of the set. */
-CLONED
-static void tally_bits(int32_t *restrict tally, const uint64_t *restrict set, int64_t words)
+CLONED static void tally_bits(int32_t *restrict tally, const uint64_t *restrict set, int64_t words)
 {
     for (int64_t w = 0; w < words; w++)
         for (int64_t j = 0; j < 64; j++)
@@ -81,9 +79,9 @@ static void tally_bits(int32_t *restrict tally, const uint64_t *restrict set, in
 }
 
 /* Of the listed rays, those on which row t is negative and `common` rows vanish as they do on ray a. */
-CLONED
-static int64_t adjacent_across(const int32_t *rays, int64_t count, const uint64_t *tight, const uint64_t *negative,
-                               int64_t words, int64_t a, int64_t t, int64_t common, int32_t *neighbours)
+CLONED static int64_t adjacent_across(const int32_t *rays, int64_t count, const uint64_t *tight,
+                                      const uint64_t *negative, int64_t words, int64_t a, int64_t t, int64_t common,
+                                      int32_t *neighbours)
 {
     int64_t found = 0;
     for (int64_t k = 0; k < count; k++) {

@@ -1,8 +1,8 @@
 """Compiled kernel: annealed descent of a smoothed count of active rows on the sphere, from many starts side by side.
 
-csrc/annealing.h says how, in single precision. One thing here is exact: the same rows and starts give the same steps, bit
-by bit, on every processor. Points found are candidates; the caller checks them. A run releases the interpreter's lock:
-one thread each.
+csrc/annealing.h says how, in single precision. One thing here is exact: the same rows and starts give the same steps,
+bit by bit, on every processor. Points found are candidates; the caller checks them. A run releases the interpreter's
+lock: one thread each.
 """
 
 import numpy as np
@@ -31,7 +31,8 @@ STARTS = POINTS
 
 
 cdef class Annealing:
-    """Annealing(rows): rows (m, N), float32, of length about sqrt(N), so that values on the unit sphere are of order 1."""
+    """Annealing(rows): rows (m, N), float32, of length about sqrt(N), so that values on the unit sphere are of order 1.
+    """
 
     cdef annealing _d
     cdef int _dimension
@@ -48,8 +49,8 @@ cdef class Annealing:
         annealing_close(&self._d)
 
     def start(self, const float[:, ::1] points, float first, float ratio, *, float margin, float rate, float friction):
-        """Begin at points (N, STARTS), of any length but zero: scales first, first * ratio, ... of the count at the steps
-        to come. friction: the share of the velocity that a step keeps.
+        """Begin at points (N, STARTS), of any length but zero: scales first, first * ratio, ... of the count at the
+        steps to come. friction: the share of the velocity that a step keeps.
         """
         if points.shape[0] != self._dimension or points.shape[1] != POINTS:
             raise ValueError(f"points has {points.shape[0]} rows and {points.shape[1]} columns; expected "

@@ -1,7 +1,7 @@
 """Compiled kernel: branch and bound over circuits. The C files under csrc/ do the work and branch_and_bound.h says how.
 
-Rows are doubles (float_rows of exact/arrays.py), each true entry within `error` of its double. One thing here is exact: a
-proof names only circuits that rigorous error bounds certify or that the caller settled exactly. Witnesses are
+Rows are doubles (float_rows of exact/arrays.py), each true entry within `error` of its double. One thing here is exact:
+a proof names only circuits that rigorous error bounds certify or that the caller settled exactly. Witnesses are
 candidates; the caller checks them in rationals.
 
 A caller's loop, for both searches:
@@ -97,8 +97,8 @@ cdef class _Search:
     """What both searches share.
 
     blocks: int32, the block of each row for the cycle lemma, negative for rows that take no part.
-    status: how the last run ended. RUNNING: the slice is over. DONE: proved. WITNESS: see best_direction. UNCERTAIN: see
-    `pending`. OUT_OF_MEMORY: memory_limit is used up. STUCK: doubles do not suffice (numerically dependent rows, or
+    status: how the last run ended. RUNNING: the slice is over. DONE: proved. WITNESS: see best_direction. UNCERTAIN:
+    see `pending`. OUT_OF_MEMORY: memory_limit is used up. STUCK: doubles do not suffice (numerically dependent rows, or
     rejected witnesses all the way down).
     """
 
@@ -160,9 +160,9 @@ cdef class _Search:
         return tuple(self._s.pool.pending[i] for i in range(self._s.dimension + 1))
 
     def settle(self, signs):
-        """The truth about `pending`, with v_c = +-(row c) by its sign: if their relations are the multiples of one vector
-        x (chosen such that some entry is positive, none negative if possible), the signs of x in {-1, 0, +1}; if there
-        are more relations, None.
+        """The truth about `pending`, with v_c = +-(row c) by its sign: if their relations are the multiples of one
+        vector x (chosen such that some entry is positive, none negative if possible), the signs of x in {-1, 0, +1}; if
+        there are more relations, None.
         """
         cdef int8_t[::1] truth
         cdef int failed
@@ -237,9 +237,9 @@ cdef class _Search:
     # ---- Proof ----
 
     def proof(self):
-        """(circuits, trees): circuits has shape (k, N + 1), signed literals in ascending order of rows, padded by 0, side
-        row k as -(m + k + 1); a tree is the flat preorder code of the proof format. One tree for each rotation of the
-        blocks.
+        """(circuits, trees): circuits has shape (k, N + 1), signed literals in ascending order of rows, padded by 0,
+        side row k as -(m + k + 1); a tree is the flat preorder code of the proof format. One tree for each rotation of
+        the blocks.
         """
         cdef int32_t[::1] index = np.full(self._s.pool.count + 1, -1, dtype=np.int32)
         cdef int32_t used = 0
@@ -273,8 +273,8 @@ cdef class _Search:
     # ---- Subtrees ----
 
     def assume(self, int rotation, literals):
-        """Before run: search only that subtree; its proof is trees[rotation]. All other arguments have to be those of the
-        search that gave it away.
+        """Before run: search only that subtree; its proof is trees[rotation]. All other arguments have to be those of
+        the search that gave it away.
         """
         cdef int32_t[::1] literal = np.array(literals, dtype=np.int32).reshape(-1)
         if search_assume(&self._s, rotation, &literal[0] if literal.shape[0] else NULL, literal.shape[0]):
@@ -336,7 +336,8 @@ def _filled(tree, given):
 
 
 def _distinct(const int32_t[:, ::1] row):
-    """The distinct rows of an int32 matrix in the order in which they come, and for each row which one it is (int32)."""
+    """The distinct rows of an int32 matrix in the order in which they come, and for each row which one it is (int32).
+    """
     cdef Py_ssize_t count = row.shape[0], width = row.shape[1], i, k
     cdef int32_t[::1] name = np.empty(count, dtype=np.int32), first = np.empty(count, dtype=np.int32)
     # Open addressing: at most half of the slots are taken.
@@ -385,8 +386,8 @@ class CountSearch(_Search):
 
 
 class RankSearch(_Search):
-    """RankSearch(rows, error=0.0, side=None, *, linear=None, record=True, memory_limit=2**30): do the linear parts of the
-    active rows fail to span at some admissible direction? DONE proves that they never do.
+    """RankSearch(rows, error=0.0, side=None, *, linear=None, record=True, memory_limit=2**30): do the linear parts of
+    the active rows fail to span at some admissible direction? DONE proves that they never do.
 
     WITNESS: at best_direction the active rows have rank below `linear`, as far as doubles can tell.
     """

@@ -38,7 +38,8 @@ def conditioned(rows):
 
 
 def factored(rows):
-    """(U, Q, R): unit rows U = Q' R and the unit rows Q of Q'; None for Q where R is singular, nearly or by its shape."""
+    """(U, Q, R): unit rows U = Q' R and the unit rows Q of Q'; None for Q where R is singular, nearly or by its shape.
+    """
     rows = np.ascontiguousarray(rows, dtype=np.float64)
     return _factored(rows.tobytes(), rows.shape[1])
 

@@ -23,8 +23,8 @@ cdef extern from *:
 
 
 cdef class SpectralTree:
-    """A cursor over sign patterns of rows (m, n) of doubles, depth first: is the smallest singular value of the positive
-    rows at least tau in every cell?
+    """A cursor over sign patterns of rows (m, n) of doubles, depth first: is the smallest singular value of the
+    positive rows at least tau in every cell?
 
     A node is closed when its POS rows have no singular value below tau: bounded below for certain, with `share` of the
     trace for rounding. words: of a set of rows as bits of uint64. nodes: how many were entered since `restart`.

@@ -19,10 +19,10 @@ typedef struct {
     float *force;    /* dimension x POINTS, work space */
     float scale, ratio, margin, rate, friction;
     int64_t step;
-    int filling;     /* zero rows added, which count as active everywhere */
+    int filling;           /* zero rows added, which count as active everywhere */
     int32_t count[POINTS]; /* active rows of each point at the last step, in single precision */
-    int best_count;  /* fewest since the start, */
-    float *best;     /* and where: dimension */
+    int best_count;        /* fewest since the start, */
+    float *best;           /* and where: dimension */
 } annealing;
 
 /* 0, or -1 when memory is short. Rows of length sqrt(dimension) make values of order 1. */

@@ -17,9 +17,9 @@ enum { OPERATIONS = 1 << 23 };
 typedef struct {
     int dimension, members, count;
     const double *vector;
-    int32_t *row, *block;   /* of each member */
-    double *weight;         /* count: of two blocks at this distance */
-    double *potential;      /* members x count: the sum of a member with all others, were it in that block */
+    int32_t *row, *block; /* of each member */
+    double *weight;       /* count: of two blocks at this distance */
+    double *potential;    /* members x count: the sum of a member with all others, were it in that block */
 } circle;
 
 static const double *vector_of(const circle *c, int i)
@@ -83,8 +83,7 @@ static double change(const circle *c, int i, int j)
     const double *p = c->potential + (int64_t)i * c->count, *q = c->potential + (int64_t)j * c->count;
     const double apart = 2 * (c->weight[0] - weight_between(c, a, b)), change = p[b] - p[a] + q[a] - q[b];
     /* Inner products are at most 1: most pairs are settled without theirs. */
-    return change - apart < -LEAST_GAIN ? change - apart * inner(vector_of(c, i), vector_of(c, j), c->dimension)
-                                         : 0;
+    return change - apart < -LEAST_GAIN ? change - apart * inner(vector_of(c, i), vector_of(c, j), c->dimension) : 0;
 }
 
 static void arrange(circle *c)

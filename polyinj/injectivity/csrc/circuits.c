@@ -185,10 +185,10 @@ INLINE int certainty(circuit_pool *p, const int32_t *column, const float *sign, 
     return certain;
 }
 
-#define CERTAINTY(name, n, stride)                                                                       \
-    CLONED static int name(circuit_pool *p, const int32_t *column, const float *sign)                 \
-    {                                                                                                    \
-        return certainty(p, column, sign, n, stride);                                                    \
+#define CERTAINTY(name, n, stride)                                                                                     \
+    CLONED static int name(circuit_pool *p, const int32_t *column, const float *sign)                                  \
+    {                                                                                                                  \
+        return certainty(p, column, sign, n, stride);                                                                  \
     }
 CERTAINTY(certainty_8, p->dimension, 8)
 CERTAINTY(certainty_16, p->dimension, 16)
@@ -212,8 +212,7 @@ static int64_t find(const circuit_pool *p, const uint64_t *mask)
 {
     const uint64_t last = (uint64_t)p->slots - 1;
     uint64_t at = entry_hash(p, mask) & last;
-    while (p->slot[at] >= 0 &&
-           memcmp(circuit_plus(p, p->slot[at]), mask, sizeof(uint64_t) * 2 * (size_t)p->words) != 0)
+    while (p->slot[at] >= 0 && memcmp(circuit_plus(p, p->slot[at]), mask, sizeof(uint64_t) * 2 * (size_t)p->words) != 0)
         at = (at + 1) & last;
     return (int64_t)at;
 }

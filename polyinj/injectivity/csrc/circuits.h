@@ -13,18 +13,18 @@ enum { NOT_A_CIRCUIT = -1, DOUBTFUL = -2, NO_MEMORY = -3, UNCHECKED = -4 };
 
 typedef struct {
     int dimension, columns, words;
-    double error;           /* every entry of a row differs from the true one by at most this */
-    const double *row;      /* columns x dimension, the doubles as given; borrowed */
+    double error;      /* every entry of a row differs from the true one by at most this */
+    const double *row; /* columns x dimension, the doubles as given; borrowed */
     int64_t count, capacity;
-    uint64_t *mask;         /* capacity x 2 words: plus, then minus */
-    uint16_t *order;        /* capacity x (dimension + 1): columns, heaviest multiplier first, 0xFFFF past the end */
-    int32_t *resolved;      /* what the entry stands for: itself, another circuit, NOT_A_CIRCUIT or UNCHECKED */
-    uint64_t *key;          /* a random number for each (column, sign) */
-    int32_t *slot;          /* hash table of indices, -1 empty */
+    uint64_t *mask;    /* capacity x 2 words: plus, then minus */
+    uint16_t *order;   /* capacity x (dimension + 1): columns, heaviest multiplier first, 0xFFFF past the end */
+    int32_t *resolved; /* what the entry stands for: itself, another circuit, NOT_A_CIRCUIT or UNCHECKED */
+    uint64_t *key;     /* a random number for each (column, sign) */
+    int32_t *slot;     /* hash table of indices, -1 empty */
     int64_t slots;
-    double *work;           /* basis matrix and its approximate inverse */
-    int32_t asked;          /* after DOUBTFUL: the entry in question */
-    int32_t *pending;       /* and its columns, signed: +(c + 1) or -(c + 1) */
+    double *work;     /* basis matrix and its approximate inverse */
+    int32_t asked;    /* after DOUBTFUL: the entry in question */
+    int32_t *pending; /* and its columns, signed: +(c + 1) or -(c + 1) */
     int64_t certified, doubtful, bytes;
 } circuit_pool;
 

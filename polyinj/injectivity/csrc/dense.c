@@ -49,10 +49,22 @@ INLINE int invert(double *a, int order, const int stride)
     return 0;
 }
 
-CLONED static int invert_8(double *a, int order) { return invert(a, order, 8); }
-CLONED static int invert_16(double *a, int order) { return invert(a, order, 16); }
-CLONED static int invert_24(double *a, int order) { return invert(a, order, 24); }
-CLONED static int invert_any(double *a, int order) { return invert(a, order, dense_stride(order)); }
+CLONED static int invert_8(double *a, int order)
+{
+    return invert(a, order, 8);
+}
+CLONED static int invert_16(double *a, int order)
+{
+    return invert(a, order, 16);
+}
+CLONED static int invert_24(double *a, int order)
+{
+    return invert(a, order, 24);
+}
+CLONED static int invert_any(double *a, int order)
+{
+    return invert(a, order, dense_stride(order));
+}
 
 int dense_invert(double *a, int order)
 {

@@ -15,10 +15,10 @@ typedef struct {
     double error;      /* of each entry */
     const double *row; /* borrowed */
     int rank, codimension;
-    double *basis;     /* n orthonormal vectors up to rounding: `rank` of the flat, then a complement */
-    double *lower;     /* work space: the members in coordinates of the basis, and the inverse */
-    int32_t *member;   /* `rank` independent positive rows */
-    double leak;       /* |w (flat part)^-1 (complement part of the members)| is at most leak |w|_1 */
+    double *basis;   /* n orthonormal vectors up to rounding: `rank` of the flat, then a complement */
+    double *lower;   /* work space: the members in coordinates of the basis, and the inverse */
+    int32_t *member; /* `rank` independent positive rows */
+    double leak;     /* |w (flat part)^-1 (complement part of the members)| is at most leak |w|_1 */
 } flat;
 
 int flat_open(flat *f, int dimension, int stride, const double *row, double error);
@@ -34,7 +34,8 @@ double flat_project(const flat *f, int row, double *coordinates);
 /* Surely outside? */
 int flat_excludes(const flat *f, int row);
 
-/* Does every choice of one row from each of `codimension` lists, none of them empty, surely span modulo the flat? codimension is 1 to 3. */
+/* Does every choice of one row from each of `codimension` lists, none of them empty, surely span modulo the flat?
+   codimension is 1 to 3. */
 int flat_spanned(const flat *f, const int32_t *const *list, const int *length);
 
 #endif

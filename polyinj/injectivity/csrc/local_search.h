@@ -19,10 +19,10 @@ typedef struct {
     double *inverse;       /* of the rows in the basis */
     double *orthonormal;   /* work space of the start: too large for the stack beyond some hundred dimensions */
     int32_t *basis, *place;
-    int top;               /* the ray: all rows of the basis but this one are tight, */
-    double sign;           /* and this one has this sign */
-    int64_t *tabu;         /* per column: the step before which it may not become tight again */
-    uint64_t *key;         /* work space of the sort */
+    int top;       /* the ray: all rows of the basis but this one are tight, */
+    double sign;   /* and this one has this sign */
+    int64_t *tabu; /* per column: the step before which it may not become tight again */
+    uint64_t *key; /* work space of the sort */
     uint64_t random;
     int64_t step, restarted, improved;
     int since_refactor, starts;
@@ -32,7 +32,7 @@ typedef struct {
 
 /* 0, or -1 when memory is short or the rows do not span. */
 int local_search_open(local_search *w, int dimension, int columns, const double *vector, const int32_t *weight,
-                 uint64_t seed);
+                      uint64_t seed);
 void local_search_close(local_search *w);
 
 /* Step on; 1 as soon as best_count <= target, else 0 after max_steps. -1: the rows do not span. */

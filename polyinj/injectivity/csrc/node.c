@@ -22,8 +22,8 @@ INLINE void pack(search *s, frame *f, int32_t circuit)
     assert(f->packed <= s->budget + 2 && packing_is_disjoint(s, f));
 }
 
-/* One more circuit for the first budget, from *level on, that has room for one, which *level then says. Only circuits of
-   later budgets can leave for it, so the packing sizes of the budgets grow lexicographically: this ends. */
+/* One more circuit for the first budget, from *level on, that has room for one, which *level then says. Only circuits
+   of later budgets can leave for it, so the packing sizes of the budgets grow lexicographically: this ends. */
 CLONED static enum kernel_status extend_packing(search *s, frame *f, int *level, int *extended)
 {
     *extended = 0;
@@ -151,8 +151,8 @@ static int packing_spans(const search *s, const frame *f)
     return flat_spanned(&s->flat, list, length);
 }
 
-/* Certify the whole packing. RUNNING with *certain = 0: a circuit is gone, or another one with fewer live rows stands in
-   its place. */
+/* Certify the whole packing. RUNNING with *certain = 0: a circuit is gone, or another one with fewer live rows stands
+   in its place. */
 static enum kernel_status certify_packing(search *s, frame *f, int *certain)
 {
     *certain = 1;
@@ -217,4 +217,3 @@ enum kernel_status process_node(search *s, frame *f)
         return STUCK;
     return record_step(s, STEP_BRANCH, f->branch) ? OUT_OF_MEMORY : RUNNING;
 }
-

@@ -94,4 +94,3 @@ CLONED enum kernel_status check_budgets(search *s, frame *f, int *changed)
     }
     return RUNNING;
 }
-

@@ -77,9 +77,7 @@ static int64_t circuits_of_step(const int32_t *code, int64_t length, int64_t at,
         *begin = at + 2;
         end = at + 2 + code[at + 1];
         break;
-    default:
-        assert(code[at] == STEP_BRANCH || code[at] == STEP_GIVEN);
-        *begin = end = at + 2;
+    default: assert(code[at] == STEP_BRANCH || code[at] == STEP_GIVEN); *begin = end = at + 2;
     }
     assert(*begin <= end && end <= length);
     return end;

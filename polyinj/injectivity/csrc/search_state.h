@@ -83,7 +83,8 @@ INLINE int packed_within(const search *s, const frame *f, int j, int32_t *inside
 /* Decide a FREE row. */
 void search_assign(search *s, int row, int positive);
 
-/* Invariants, for assertions: the trail names the decided rows, each once; the circuits of a packing share no live row. */
+/* Invariants, for assertions: the trail names the decided rows, each once; the circuits of a packing share no live row.
+   */
 int trail_is_consistent(const search *s);
 int packing_is_disjoint(const search *s, const frame *f);
 

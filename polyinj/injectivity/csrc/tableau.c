@@ -41,8 +41,8 @@ int tableau_open(tableau *t, int dimension, int columns, const double *vector)
     t->wanted = aligned_zeros(width, sizeof(float));
     t->role = aligned_zeros(width, 1);
     t->inverse = aligned_zeros(rows * (size_t)dense_stride((int)rows), sizeof(double));
-    if (!t->transposed || !t->cell || !t->beta || !t->mask || !t->may_swap || !t->basis || !t->place || !t->sign || !t->wanted ||
-        !t->role || !t->inverse)
+    if (!t->transposed || !t->cell || !t->beta || !t->mask || !t->may_swap || !t->basis || !t->place || !t->sign ||
+        !t->wanted || !t->role || !t->inverse)
         return -1;
     for (int c = 0; c < columns; c++) {
         t->sign[c] = t->wanted[c] = 1.0f;
@@ -68,8 +68,8 @@ void tableau_close(tableau *t)
     memset(t, 0, sizeof *t);
 }
 
-/* Invariants, for assertions: rows and columns of the basis name each other; every other column carries the sign that is
-   wanted of it. */
+/* Invariants, for assertions: rows and columns of the basis name each other; every other column carries the sign that
+   is wanted of it. */
 static int basis_is_consistent(const tableau *t)
 {
     int basic = 0;
@@ -273,7 +273,10 @@ INLINE int entering(const tableau *t, const int width)
         const uint32_t key = (dual[c] & mask[c] & 0xFFFF0000u) | (uint32_t)c;
         best = key > best ? key : best;
     }
-    union { uint32_t bits; float value; } least = {.bits = best & 0xFFFF0000u};
+    union {
+        uint32_t bits;
+        float value;
+    } least = {.bits = best & 0xFFFF0000u};
     return least.value < -PRICE_TOLERANCE ? (int)(best & 0xFFFFu) : -1;
 }
 
@@ -288,7 +291,10 @@ INLINE int leaving(const tableau *t, int enter, const int width, float *restrict
         column[i] = t->cell[(size_t)i * (size_t)width + (size_t)enter];
     uint32_t least = 0x7F000000u;
     for (int i = 0; i < height; i++) {
-        union { float value; uint32_t bits; } quotient;
+        union {
+            float value;
+            uint32_t bits;
+        } quotient;
         const float top = beta[i] > 0 ? beta[i] : 0;
         quotient.value = top / column[i];
         ratio[i] = (column[i] > PIVOT_TOLERANCE) & (i < rows) ? quotient.bits : 0x7F000000u;
@@ -332,8 +338,8 @@ INLINE void pivot(tableau *t, int row, int enter, const int width, const float *
     t->pivots++;
 }
 
-/* The row of reduced costs of the weight on the charged rows of the basis. Nonbasic columns cost nothing, or LIVE ones as
-   much as charged rows. */
+/* The row of reduced costs of the weight on the charged rows of the basis. Nonbasic columns cost nothing, or LIVE ones
+   as much as charged rows. */
 INLINE void price_basis(tableau *t, const int width, const uint8_t *charged, int live_costs)
 {
     const int rows = t->dimension + 1;
@@ -400,7 +406,10 @@ INLINE int swapping(const tableau *t, const int width)
     const uint32_t *restrict may_swap = t->may_swap;
     uint32_t best = 0;
     for (int c = 0; c < width; c++) {
-        union { float value; uint32_t bits; } clear = {.value = live[c] / (fixed[c] + 1e-12f)};
+        union {
+            float value;
+            uint32_t bits;
+        } clear = {.value = live[c] / (fixed[c] + 1e-12f)};
         const uint32_t good = may_swap[c] & -(uint32_t)(clear.value > 1.01f) & -(uint32_t)(live[c] > 1e-3f);
         const uint32_t key = ((clear.bits & 0xFFFF0000u) | (uint32_t)c) & good;
         best = key > best ? key : best;
@@ -473,10 +482,19 @@ INLINE enum solve_result solve(tableau *t, int limit, const int width)
     return CIRCUIT;
 }
 
-#define SOLVE(lines) \
-    CLONED static enum solve_result solve_##lines(tableau *t, int limit) { return solve(t, limit, lines * LANES); }
+#define SOLVE(lines)                                                                                                   \
+    CLONED static enum solve_result solve_##lines(tableau *t, int limit)                                               \
+    {                                                                                                                  \
+        return solve(t, limit, lines * LANES);                                                                         \
+    }
+/* clang-format off */
 SOLVE(1) SOLVE(2) SOLVE(3) SOLVE(4) SOLVE(5) SOLVE(6) SOLVE(7) SOLVE(8) SOLVE(9) SOLVE(10)
-CLONED static enum solve_result solve_any(tableau *t, int limit) { return solve(t, limit, t->width); }
+    /* clang-format on */
+
+    CLONED static enum solve_result solve_any(tableau *t, int limit)
+{
+    return solve(t, limit, t->width);
+}
 
 static enum solve_result solve_by_width(tableau *t, int pivot_limit)
 {

@@ -38,7 +38,7 @@ typedef struct {
     float *sign;          /* sign that the column carries, +1 or -1 */
     float *wanted;        /* sign that it should carry */
     uint8_t *role;        /* BARRED, FIXED or LIVE; the caller sets it before a solve */
-    int minimise_live;       /* look for circuits of least weight on LIVE columns, not only for swaps that spare some */
+    int minimise_live;    /* look for circuits of least weight on LIVE columns, not only for swaps that spare some */
     double *inverse;      /* (N + 1) x 2 (N + 1), work space of the refactorisation */
     int age;              /* pivots since the last refactorisation */
     int64_t pivots;
