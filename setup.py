@@ -1,7 +1,7 @@
 """Build of the compiled core; everything else stands in pyproject.toml.
 
-POLYINJ_DEBUG=1 builds with bounds checks, assertions, little optimisation and, where the compiler has them, the sanitizers
-of addresses and of undefined behaviour: slow, for `make test-debug`, which also loads the runtime that they need.
+POLYINJ_DEBUG=1 builds with bounds checks, assertions, little optimisation and, where the compiler has them, the
+sanitizers of addresses and of undefined behaviour: slow, for `make test-debug`, which loads the runtime they need.
 """
 
 import os
