@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from flint import arb, ctx, fmpq, fmpq_poly, fmpz, fmpz_poly
+from flint import arb, fmpq, fmpq_poly, fmpz, fmpz_poly
+
+from polyinj.exact.precision import DOUBLE, precision
 
 
 def sign_changes(p: fmpq_poly, low: fmpq, high: fmpq) -> int:
@@ -100,12 +102,13 @@ class RealRoot:
     def value(self, numerator: fmpq_poly, denominator: fmpq_poly) -> arb:
         """A ball that holds numerator / denominator at the root, of relative radius below 2^-60 where it is not 0."""
         if self.is_rational:
-            return _ball(numerator(self.low) / denominator(self.low))
+            with precision(DOUBLE):
+                return _ball(numerator(self.low) / denominator(self.low))
         if self.sign_of(numerator) == 0:
             return arb(0)
         while True:
             bits = max(64, 2 * _bits(self.high - self.low))
-            with ctx.workprec(bits):
+            with precision(bits):
                 place = _ball(self.low).union(_ball(self.high))
                 below = _horner(denominator, place)
                 found = _horner(numerator, place) / below if not below.contains(0) else arb("nan")

@@ -22,10 +22,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import inf, nextafter
 
-from flint import arb, ctx, fmpq, fmpq_mat, fmpz_mat
+from flint import arb, fmpq, fmpq_mat, fmpz_mat
 
 from polyinj.errors import InputError
 from polyinj.exact import algebra
+from polyinj.exact.precision import precision
 from polyinj.geometry.exact_cone import DoubleDescription
 
 _BITS = 160
@@ -64,7 +65,7 @@ def intrinsic_volumes(cone: DoubleDescription) -> IntrinsicVolumes:
     """Conic intrinsic volumes of a cone in closed form; see `Cone.conic_intrinsic_volumes`."""
     rays = [orthogonal_part(ray, cone.lines) for ray in cone.rays]
     facets = [orthogonal_part(facet, cone.equations) for facet in cone.facets]
-    with ctx.workprec(_BITS):
+    with precision(_BITS):
         volumes: list[Number] = [*[Fraction(0)] * len(cone.lines), Fraction(1)]
         for factor in _orthogonal_factors(rays):
             volumes = _product(volumes, _factor_volumes(factor, facets))

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.exact.arrays import fractions
+from polyinj.exact.precision import precision
 
 _UNIT = 2.0**-53
 _BITS = 128
@@ -82,7 +83,7 @@ class LeastSingularValue:
             return
         if self._square is not None and _roots_are_above(polynomial, self._bar):
             return
-        with flint.ctx.workprec(_BITS):
+        with precision(_BITS):
             roots: list[Any] = polynomial.complex_roots()
             square = min((root.real for root, _ in roots), key=lambda root: root.mid())
             if self._square is None or square.mid() < self._square.mid():
@@ -96,7 +97,7 @@ class LeastSingularValue:
     def ends(self) -> tuple[float, float]:
         """The double nearest to the least value, twice; doubles around it where that is no normal number."""
         assert self._square is not None
-        with flint.ctx.workprec(_BITS):
+        with precision(_BITS):
             return _ends(self._square.sqrt() * _ball(self._unit * Fraction(2) ** self.exponent))
 
 

@@ -16,6 +16,7 @@ from flint import arb, fmpq, fmpq_poly
 from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
+from polyinj.exact.precision import DOUBLE, precision
 from polyinj.exact.real_roots import RealRoot, roots_between, squarefree
 from polyinj.networks.network import Network
 from polyinj.relaxation.layer_bounds import AffineLayer, Bounds, bound_layers
@@ -172,16 +173,17 @@ class NetworkLine:
         size = across if across is not None else aside
         assert size is not None
         before, after, alone = (float(place.value(*function).mid()) for function in (*sides, point))
-        enclosure = abs(size)
+        with precision(DOUBLE):
+            least, middle, most = (float(end) for end in (abs(size).lower(), abs(size).mid(), abs(size).upper()))
         return Jump(
             low=as_fraction(place.low),
             high=as_fraction(place.high),
             left=before,
             right=after,
             value=alone,
-            size=float(enclosure.mid()),
-            size_low=math.nextafter(float(enclosure.lower()), 0),
-            size_high=math.nextafter(float(enclosure.upper()), math.inf),
+            size=middle,
+            size_low=math.nextafter(least, 0),
+            size_high=math.nextafter(most, math.inf),
             causes=tuple(_causes(place, left, right)),
         )
 

@@ -6,11 +6,12 @@ from fractions import Fraction
 from math import lgamma, log, log1p, sqrt
 
 import numpy as np
-from flint import acb, arb, ctx, fmpz
+from flint import acb, arb, fmpz
 from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr, ndtr
 
 from polyinj.errors import InputError
+from polyinj.exact.precision import precision
 from polyinj.theory.domain import read_count, read_real, read_sizes
 from polyinj.theory.euler import exact_noninjectivity_probability, noninjectivity_bound, round_up
 
@@ -72,7 +73,7 @@ def gordon_bound(m: int, n: int) -> float:
     s, estimate = _best_exponent(m, n)
     if estimate >= 0:
         return 1.0
-    with ctx.workprec(128):
+    with precision(128):
         factor = 2 * (1 - 2 * arb(s)) ** (-arb(n) / 2)
         constant = factor * m * arb(fmpz.bin_uiui(m - 1, n - 2)) / (2 * arb.pi()).sqrt()
         tail = factor * m * (arb(_REACH) / arb(2).sqrt()).erfc()

@@ -77,8 +77,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flint import arb, ctx, fmpz
+from flint import arb, fmpz
 
+from polyinj.exact.precision import precision
 from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.domain import read_count, read_real, read_sizes
 from polyinj.theory.euler import noninjectivity_bound, round_up
@@ -146,7 +147,7 @@ def region_expansivity(depth: int) -> float:
 def _root_beyond(exponent: Callable[[arb], arb], depth: int) -> float:
     """The root of a concave function that is positive at 6, rounded up."""
     # The rates cancel to about log2(depth) bits, twice that in the quadratic.
-    with ctx.workprec(BITS + 3 * depth.bit_length()):
+    with precision(BITS + 3 * depth.bit_length()):
         high = arb(12)
         while not exponent(high) < 0:
             high = 2 * high
@@ -176,7 +177,7 @@ def deep_noninjectivity_bound(m: int, n: int, depth: int) -> float:
     first = min(noninjectivity_bound(m, n), gordon_bound(m, n) if n > 1 else 1.0)
     if depth == 1 or m < 2 * n:
         return first if depth == 1 else 1.0
-    with ctx.workprec(128):
+    with precision(128):
         total = arb(first)
         for layer in range(2, depth + 1):
             total += _layer_bound(m, n, layer)

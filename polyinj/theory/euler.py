@@ -13,10 +13,11 @@ from math import comb, inf, log, nextafter, sqrt
 from typing import Any
 
 import numpy as np
-from flint import arb, ctx, fmpq, fmpz
+from flint import arb, fmpq, fmpz
 from numpy.typing import NDArray
 
 from polyinj.errors import InputError
+from polyinj.exact.precision import DOUBLE, precision
 from polyinj.theory.domain import read_real, read_sizes
 from polyinj.theory.euler_sum import binomial_sum, binomial_sum_ball, numerator, numerator_ball
 
@@ -94,7 +95,7 @@ def log_expected_euler_characteristic(m: int, n: int) -> tuple[int, float]:
     """
     m, n = read_sizes(m, n)
     for bits in _PRECISIONS if m >= n and m * n > _EXACT_WORK else ():
-        with ctx.workprec(bits):
+        with precision(bits):
             total = numerator_ball(m, n)
             if (total > 0 or total < 0) and total.rel_accuracy_bits() > 60:
                 value = abs(total).log() - (m - 1) * arb(2).log()
@@ -102,7 +103,7 @@ def log_expected_euler_characteristic(m: int, n: int) -> tuple[int, float]:
     exact = fmpq(numerator(m, n), fmpz(1) << (m - 1))
     if exact == 0:
         return 0, -inf
-    with ctx.workprec(_PRECISIONS[0]):
+    with precision(_PRECISIONS[0]):
         return (1 if exact > 0 else -1), float(arb(abs(exact)).log())
 
 
@@ -223,14 +224,15 @@ def noninjectivity_bound(m: int, n: int) -> float:
     m, n = read_sizes(m, n)
     if m < n:
         return 1.0
-    with ctx.workprec(256):
+    with precision(256):
         bound = 2 * binomial_sum_ball(m - 1, n - 1) * binomial_sum_ball(m - n, n - 1) * arb(2) ** -m
     return min(1.0, round_up(bound))
 
 
 def round_up(ball: arb) -> float:
     """The least float that is no less than any point of the ball, infinity where there is none."""
-    upper = ball.upper()
+    with precision(DOUBLE):
+        upper = ball.upper()
     value = float(upper)
     while arb(value) < upper:
         value = nextafter(value, inf)

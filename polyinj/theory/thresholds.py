@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import cache
 from math import inf, nextafter
 
-from flint import arb, ctx
+from flint import arb
 
 from polyinj.errors import InputError
+from polyinj.exact.precision import precision
 from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 from polyinj.theory.replica import replica_threshold
 
@@ -133,7 +134,7 @@ def enclose_threshold(name: str) -> arb:
     >>> enclose_threshold("euler")
     [8.34463296085472 +/- 4.78e-15]
     """
-    with ctx.workprec(BITS):
+    with precision(BITS):
         match name:
             case "mean-direction":
                 return enclose_root(_mean_direction, 3, 4)
