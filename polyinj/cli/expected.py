@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import (
     count_cells,
@@ -17,6 +16,8 @@ from polyinj.theory.euler import (
     noninjectivity_bound,
     wendel_probability,
 )
+from polyinj.theory.gordon import gordon_bound
+from polyinj.theory.lifted_gordon import lifted_gordon_bound
 
 
 def expected(
@@ -34,6 +35,7 @@ def expected(
     }
     if n >= 2:
         values["P(not injective) <= (Gordon)"] = gordon_bound(m, n)
+        values["P(not injective) <= (lifted Gordon)"] = lifted_gordon_bound(m, n)
     if n <= 2:
         values["P(not injective)"] = float(exact_noninjectivity_probability(m, n))
     values["P(some input has no active neuron)"] = float(wendel_probability(m, n))

@@ -62,7 +62,7 @@ _COLOURS = ("#1b6ca8", "#d1495b", "#2e933c", "#7fb3d5", "#e8a0a8", "#9ccb9f")
 # Least distance of labelled n, on the scale n^(-2/3) and of log10(n).
 _LABEL_GAP, _LOG_LABEL_GAP = 0.022, 0.036
 # Thresholds that the crossings are compared with; the others lie outside of the figure.
-_LADDER = {"full-rsb": "full RSB", "gordon": "Gordon", "euler": "Euler"}
+_LADDER = {"full-rsb": "full RSB", "lifted-gordon": "lifted Gordon", "euler": "Euler"}
 
 
 def plot_scaling(transition: CrossingTable, scaling: Fits, thresholds: Sequence[ThresholdRow]) -> Figure:
@@ -75,7 +75,7 @@ def plot_scaling(transition: CrossingTable, scaling: Fits, thresholds: Sequence[
         Its extrapolation; the accepted fits are drawn, from the first point that they use on, with bars of two
         standard errors beside the limit.
     thresholds : sequence of Threshold
-        Lines at full replica symmetry breaking, Gordon's bound and the Euler threshold.
+        Lines at full replica symmetry breaking, the lifted Gordon bound and the Euler threshold.
 
     Returns
     -------

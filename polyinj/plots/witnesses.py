@@ -39,7 +39,7 @@ class WitnessTable(Protocol):
     def steps(self) -> int: ...
 
 
-_NAMES = {"mean-direction": "mean direction", "full-rsb": "full RSB", "gordon": "Gordon"}
+_NAMES = {"mean-direction": "mean direction", "full-rsb": "full RSB", "lifted-gordon": "lifted Gordon"}
 
 
 def plot_witnesses(

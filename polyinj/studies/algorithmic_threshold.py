@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _ENERGIES = 6
-LADDER = ("mean-direction", "full-rsb", "gordon")
+LADDER = ("mean-direction", "full-rsb", "lifted-gordon")
 
 
 @dataclass(frozen=True, slots=True)

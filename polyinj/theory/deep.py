@@ -80,12 +80,12 @@ from collections.abc import Callable
 from flint import arb, fmpz
 
 from polyinj.exact.precision import precision
-from polyinj.theory.bounds import gordon_bound
 from polyinj.theory.domain import read_count, read_real, read_sizes
 from polyinj.theory.euler import noninjectivity_bound, round_up
 from polyinj.theory.euler_sum import binomial_sum_ball
 from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 from polyinj.theory.thresholds import enclose_threshold
+from polyinj.theory.widths import best_noninjectivity_bound
 
 
 def deep_sufficient_expansivity(depth: int) -> float:
@@ -99,7 +99,8 @@ def deep_sufficient_expansivity(depth: int) -> float:
     Returns
     -------
     float
-        Rigorous: the Gordon threshold for one layer, the root of the exponent of layer L (see the module) for more.
+        Rigorous: the lifted Gordon threshold for one layer, for more the root of the exponent of layer L (see the
+        module).
 
     Raises
     ------
@@ -109,11 +110,11 @@ def deep_sufficient_expansivity(depth: int) -> float:
     Examples
     --------
     >>> [round(deep_sufficient_expansivity(depth), 4) for depth in (1, 2, 8, 100, 10**6)]
-    [7.6477, 15.3895, 17.7313, 22.2836, 37.9164]
+    [7.4486, 15.3895, 17.7313, 22.2836, 37.9164]
     """
     depth = read_count(depth, "depth")
     if depth == 1:
-        return round_up(enclose_threshold("gordon"))
+        return round_up(enclose_threshold("lifted-gordon"))
 
     def exponent(c: arb) -> arb:
         b = (depth + 1) * c - 3
@@ -174,14 +175,19 @@ def deep_noninjectivity_bound(m: int, n: int, depth: int) -> float:
     """
     m, n = read_sizes(m, n)
     depth = read_count(depth, "depth")
-    first = min(noninjectivity_bound(m, n), gordon_bound(m, n) if n > 1 else 1.0)
-    if depth == 1 or m < 2 * n:
-        return first if depth == 1 else 1.0
+    if depth == 1:
+        return best_noninjectivity_bound(m, n)
+    if m < 2 * n:
+        return 1.0
     with precision(128):
-        total = arb(first)
+        total = arb(0)
         for layer in range(2, depth + 1):
             total += _layer_bound(m, n, layer)
-        return min(1.0, round_up(total))
+        # The better bounds of the first layer take longer; mostly it does not matter beside the others.
+        first = noninjectivity_bound(m, n)
+        if not first < total / 1000:
+            first = best_noninjectivity_bound(m, n)
+        return min(1.0, round_up(first + total))
 
 
 def _layer_bound(m: int, n: int, layer: int) -> arb:
@@ -218,7 +224,7 @@ def deep_sufficient_width(n: int, depth: int, delta: float) -> int:
     Examples
     --------
     >>> [deep_sufficient_width(10, depth, 0.01) for depth in (1, 2, 8)]
-    [83, 140, 162]
+    [82, 140, 162]
     """
     n, depth = read_count(n, "n"), read_count(depth, "depth")
     delta = read_real(delta, "delta", 0, 1)

@@ -20,8 +20,8 @@ def binomial_rate(a: arb, b: arb | int = 1) -> arb:
     return a * a.log() - b * b.log() - (a - b) * (a - b).log()
 
 
-def enclose_root(g: Callable[[arb], arb], low: arb | int, high: arb | int) -> arb:
-    """A ball of width 2^-96 around a root of g in (low, high), where g has opposite signs, by bisection.
+def enclose_root(g: Callable[[arb], arb], low: arb | int, high: arb | int, *, bits: int = 96) -> arb:
+    """A ball of width 2^-bits around a root of g in (low, high), where g has opposite signs, by bisection.
 
     g is continuous and returns balls; every sign used is certain. Run it at a precision of `BITS`.
 
@@ -32,7 +32,7 @@ def enclose_root(g: Callable[[arb], arb], low: arb | int, high: arb | int) -> ar
     """
     low, high = arb(low), arb(high)
     rises = g(high) > 0
-    while high - low > arb(2) ** -96:
+    while high - low > arb(2) ** -bits:
         middle = (low + high) / 2
         value = g(middle)
         if not (value > 0 or value < 0):

@@ -34,7 +34,8 @@ def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaS
     alpha : float
         Aspect ratio m/n, above 0.
     levels : int
-        0 is replica symmetric, rigorous as a lower bound (Gordon); k >= 1 steps are heuristic.
+        0 is replica symmetric, rigorous as a lower bound (Gordon). k >= 1 steps are heuristic in general; where c is
+        constant, in the limit q_0 -> 0, e >= 1 proves injectivity (`polyinj.theory.lifted_gordon`).
     kappa : float
         Margin in (-4, 4); 0 for injectivity.
 

@@ -18,7 +18,7 @@ from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 from polyinj.theory.replica import replica_threshold
 
 # The thresholds that `enclose_threshold` proves.
-ENCLOSED = ("mean-direction", "gordon", "euler", "minimal-cells", "first-moment")
+ENCLOSED = ("mean-direction", "lifted-gordon", "gordon", "euler", "minimal-cells", "first-moment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ def known_thresholds() -> list[Threshold]:
     mean-direction    3.4028 rigorous: not injective below
     full-rsb          6.6979 conjectured exact
     1-rsb             6.7157 nonrigorous
+    lifted-gordon     7.4486 rigorous: injective above
     gordon            7.6477 rigorous: injective above
     euler             8.3446 refuted conjecture
     minimal-cells     8.8070 rigorous: injective above
@@ -71,6 +72,7 @@ def known_thresholds() -> list[Threshold]:
         _enclosed("mean-direction", "rigorous: not injective below", f"witness -mean of the rows; {puthawala}"),
         Threshold("full-rsb", 6.697929, 6.698131, "conjectured exact", f"200 steps of symmetry breaking; {maillard}"),
         Threshold("1-rsb", *_one_step(), "nonrigorous", f"one step of symmetry breaking, computed; {maillard}"),
+        _enclosed("lifted-gordon", above, "Gordon's comparison of exp(-c M); proof: polyinj/theory/lifted_gordon.py"),
         _enclosed("gordon", above, f"Gordon's min-max theorem, equal to the replica symmetric value; {maillard}"),
         _enclosed("euler", "refuted conjecture", "zero of the rate of E chi; Paleka 2021, Clum 2022"),
         _enclosed("minimal-cells", above, "union bound over cells whose facet rows are all negative"),
@@ -99,7 +101,7 @@ def enclose_threshold(name: str) -> arb:
 
     Parameters
     ----------
-    name : {"mean-direction", "gordon", "euler", "minimal-cells", "first-moment"}
+    name : {"mean-direction", "lifted-gordon", "gordon", "euler", "minimal-cells", "first-moment"}
 
     Returns
     -------
@@ -117,6 +119,10 @@ def enclose_threshold(name: str) -> arb:
     alpha H(1/alpha) = alpha ln alpha - (alpha-1) ln(alpha-1), and Q the normal tail.
 
     - mean-direction: g = alpha Q(alpha^-1/2) - 1 on alpha > 0. Both factors increase, so the root is unique.
+    - lifted-gordon: g = F of `polyinj.theory.lifted_gordon` along its stationary points, numbered by w in (11/8,
+      13/8). r Q(w/r) / phi(w/r) increases in r, so w has one r, which increases with w, and one alpha = 1 + (r/2 +
+      Phi(w) - 1/2) / B(w). There dF/dw = (ln(alpha / (alpha-1)) + ln A) dalpha/dw, of which the first factor is
+      negative and the second positive (the tests enclose them): F decreases.
     - gordon: e(alpha) = max_chi of alpha E min(1, Z_+^2 / (2 chi)) - 1 / (2 chi) equals 1. Stationarity in chi is
       alpha h(chi) = 1 with h = erf(sqrt chi) / 2 - sqrt(chi / pi) exp(-chi), and then e = alpha Q(sqrt(2 chi)). So
       g = h - Q(sqrt(2 chi)); h' = sqrt(chi / pi) exp(-chi) > 0 and Q decreases, so its root chi* is unique, and the
@@ -138,6 +144,9 @@ def enclose_threshold(name: str) -> arb:
         match name:
             case "mean-direction":
                 return enclose_root(_mean_direction, 3, 4)
+            case "lifted-gordon":
+                w = enclose_root(lambda w: _lifted_gordon(w, lifted_ratio(w)), arb(11) / 8, arb(13) / 8)
+                return lifted_expansivity(w, lifted_ratio(w.lower()).union(lifted_ratio(w.upper())))
             case "gordon":
                 return 2 / enclose_root(_gordon, arb(1) / 2, 2).sqrt().erfc()
             case "euler":
@@ -155,6 +164,34 @@ def _normal_tail(x: arb) -> arb:
 
 def _mean_direction(alpha: arb) -> arb:
     return alpha * _normal_tail(1 / alpha.sqrt()) - 1
+
+
+def _normal_density(x: arb) -> arb:
+    return (-x * x / 2).exp() / (2 * arb.pi()).sqrt()
+
+
+def _truncated_square(w: arb) -> arb:
+    """B(w), the integral of z^2 phi(z) over 0 < z < w."""
+    return arb(1) / 2 - _normal_tail(w) - w * _normal_density(w)
+
+
+def lifted_ratio(w: arb) -> arb:
+    """The r of a stationary point of the lifted bound, given w."""
+    target = _truncated_square(w) / _normal_density(w)
+    return enclose_root(
+        lambda r: r * _normal_tail(w / r) / _normal_density(w / r) - target, arb(1) / 2, arb(4), bits=160
+    )
+
+
+def lifted_expansivity(w: arb, r: arb) -> arb:
+    """Its alpha."""
+    return 1 + (r / 2 + arb(1) / 2 - _normal_tail(w)) / _truncated_square(w)
+
+
+def _lifted_gordon(w: arb, r: arb) -> arb:
+    alpha = lifted_expansivity(w, r)
+    inner = (alpha - 1) * _truncated_square(w) / r
+    return r.log() + binomial_rate(alpha) + _normal_tail(w / r).log() + (alpha - 1) * inner.log()
 
 
 def _gordon(chi: arb) -> arb:
@@ -181,6 +218,15 @@ def mean_direction_threshold() -> float:
     3.4028162214950486
     """
     return float(enclose_threshold("mean-direction"))
+
+
+def lifted_gordon_threshold() -> float:
+    """Above this aspect ratio the lifted Gordon bound proves injectivity: 7.4486, the least that is proven.
+
+    >>> lifted_gordon_threshold()
+    7.448638726293977
+    """
+    return float(enclose_threshold("lifted-gordon"))
 
 
 def gordon_threshold() -> float:

@@ -14,6 +14,7 @@ from polyinj.theory.thresholds import Threshold, enclose_threshold, known_thresh
 
 VALUES = {
     "mean-direction": (3.4028162215, thresholds.mean_direction_threshold),
+    "lifted-gordon": (7.448638726294, thresholds.lifted_gordon_threshold),
     "gordon": (7.647694935435, thresholds.gordon_threshold),
     "euler": (8.344632960854723, thresholds.euler_threshold),
     "minimal-cells": (8.80699575813, thresholds.minimal_cells_threshold),
@@ -40,7 +41,7 @@ def test_enclosed_rows_are_neighbouring_floats_around_the_enclosure():
 
 def test_rows_of_the_ladder_increase():
     rows = known_thresholds()
-    assert len(rows) == 8
+    assert len(rows) == 9
     assert all(low.upper < high.lower for low, high in pairwise(rows))
     assert {row.name for row in rows} > set(VALUES)
 
