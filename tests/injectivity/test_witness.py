@@ -330,7 +330,7 @@ def test_a_failed_save_leaves_nothing_behind(tmp_path, monkeypatch):
     ("arguments", "message"),
     [
         (([], [4], 1), "empty"),
-        (([1], [4], 1), "n is 1"),
+        (([1], [4], 1), "n has 1"),
         (([12], [0.5], 1), "aspect ratio is 0.5"),
         (([12], [4], 0), "trials is 0"),
     ],

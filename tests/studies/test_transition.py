@@ -229,7 +229,7 @@ def test_scaling_is_drawn_from_counts():
     run = table_of(counts)
     figure = run.plot_scaling()
     texts = {text.get_text() for axes in figure.axes for text in axes.texts}
-    assert texts == {"full RSB 6.698", "Gordon 7.648", "Euler 8.345"}
+    assert texts == {"full RSB 6.698", "lifted Gordon 7.449", "Euler 8.345"}
     (limit,) = [fit.limit for fit in run.extrapolate().accepted() if fit.ansatz == "a + b/n"]
     assert limit == pytest.approx(6, abs=0.1)
     with pytest.raises(InputError, match="at least 4"):
