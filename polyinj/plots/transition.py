@@ -100,4 +100,6 @@ def _mark_thresholds(strip: Axes, panels: Sequence[Axes], thresholds: Sequence[T
 
 
 def _label(name: str) -> str:
-    return name[:1].upper() + name[1:].replace("rsb", "RSB").replace("-", " " if name[0].isalpha() else "-")
+    return name[:1].upper() + name[1:].replace("rsb", "RSB").replace("gordon", "Gordon").replace(
+        "-", " " if name[0].isalpha() else "-"
+    )

@@ -172,7 +172,7 @@ class _Process:
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """BLAS and OpenMP with one thread, for the trials of a run that happen in this process."""
+    """BLAS with one thread, for the trials of a run that happen in this process; OpenMP too, in this thread."""
     with threadpool_limits(1):
         _Process.limiting += 1
         try:
