@@ -6,7 +6,7 @@
 
 INLINE int invert(double *a, int order, const int stride)
 {
-    assert(0 < order && order <= stride && stride <= 64);
+    assert(0 < order && order <= stride);
     int swapped[order];
     double line[stride] __attribute__((aligned(ALIGNMENT)));
     for (int j = 0; j < order; j++) {
