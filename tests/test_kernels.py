@@ -12,7 +12,10 @@ from polyinj._status import Status
 from polyinj.certificates import opcodes
 
 ROOT = Path(polyinj.__file__).parent
-KERNELS = [".".join(path.relative_to(ROOT.parent).with_suffix("").parts) for path in sorted(ROOT.rglob("_*.pyx"))]
+KERNELS = [
+    ".".join([*path.relative_to(ROOT.parent).parts[:-1], path.name.split(".")[0]])
+    for path in sorted(ROOT.rglob("_*.so"))
+]
 
 
 def public(holder):
