@@ -78,7 +78,7 @@ class Case:
 
     def limits_left(self) -> Limits:
         """The limits, less the nodes that searches have used."""
-        return replace(self.limits, nodes=None if self.limits.nodes is None else self.limits.leave(self.nodes))
+        return self.limits if self.limits.nodes is None else replace(self.limits, nodes=self.limits.leave(self.nodes))
 
     def count(self) -> Outcome:
         """Search for a direction with fewer than n active rows."""
