@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +28,7 @@ from polyinj.injectivity.witness import Witness
 _BOUND_NODES = 200
 
 
-@dataclass
+@dataclass(slots=True)
 class Case:
     """A layer, and what the stages of its decision know of it.
 
@@ -65,16 +64,22 @@ class Case:
     schedule: Schedule = field(default_factory=Schedule)
     counted: Outcome | None = None
     ranked: Outcome | None = None
+    _problem: Problem | None = None
+    _well_conditioned: bool | None = None
 
-    @cached_property
+    @property
     def problem(self) -> Problem:
-        """The layer in doubles."""
-        return Problem.of(self.layer)
+        """The layer in doubles, read on first use."""
+        if self._problem is None:
+            self._problem = Problem.of(self.layer)
+        return self._problem
 
-    @cached_property
+    @property
     def well_conditioned(self) -> bool:
         """Whether doubles can tell that the rows span."""
-        return self.problem.well_conditioned
+        if self._well_conditioned is None:
+            self._well_conditioned = self.problem.well_conditioned
+        return self._well_conditioned
 
     def limits_left(self) -> Limits:
         """The limits, less the nodes that searches have used."""
