@@ -130,7 +130,7 @@ def lifted_gordon_bound(m: int, n: int) -> float:
 
 def estimate_lifted_gordon_bound(m: int, n: int) -> float:
     """The bound for 2 <= n < m/3 in floating point, nothing proven: some parts in a thousand below it, much faster."""
-    return min(1.0, exp(_best_lift(m, n, _estimated_moments(m, n))[1]))
+    return exp(min(0.0, _best_lift(m, n, _estimated_moments(m, n))[1]))
 
 
 def _estimated_moments(m: int, n: int) -> CubicSpline:

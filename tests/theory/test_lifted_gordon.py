@@ -96,6 +96,10 @@ def test_the_estimate_is_a_little_below_the_bound():
         assert 0.99 < estimate_lifted_gordon_bound(m, n) / lifted_gordon_bound(m, n) <= 1
 
 
+def test_many_inputs_far_below_the_threshold():
+    assert estimate_lifted_gordon_bound(200_000, 60_000) == lifted_gordon_bound(200_000, 60_000) == 1.0
+
+
 def test_one_input_is_refused():
     with pytest.raises(InputError, match=r"n is 1; expected an integer, at least 2; for n = 1"):
         lifted_gordon_bound(5, 1)
