@@ -11,6 +11,7 @@ import polyinj
 from polyinj._status import Status
 from polyinj.certificates import opcodes
 
+SOURCES = Path(__file__).parent.parent / "polyinj"
 ROOT = Path(polyinj.__file__).parent
 KERNELS = [
     ".".join([*path.relative_to(ROOT.parent).parts[:-1], path.name.split(".")[0]])
@@ -47,7 +48,7 @@ def test_there_are_kernels():
 
 
 def test_the_steps_of_a_recording_have_the_codes_of_the_proof_format():
-    header = (ROOT / "injectivity" / "csrc" / "recording.h").read_text(encoding="utf-8")
+    header = (SOURCES / "injectivity" / "csrc" / "recording.h").read_text(encoding="utf-8")
     codes = {name: int(code) for name, code in re.findall(r"STEP_(\w+) = (\d+)", header)}
     assert codes.pop("GIVEN") not in range(opcodes.UNIT, opcodes.FLAT + 1)
     assert len(codes) == 6
