@@ -77,11 +77,14 @@ from polyinj.errors import InputError
 from polyinj.exact.precision import precision
 from polyinj.theory.domain import read_sizes
 from polyinj.theory.euler import round_up
-from polyinj.theory.gordon import REACH, exponential_moment, log_exponential_moments
+from polyinj.theory.gordon import exponential_moment, log_exponential_moments
 from polyinj.theory.rates import BITS
 
-# Steps between nodes z where the integrand is within e^-12 of its largest value, beyond, and at most relative to z.
-_FINE, _COARSE, _RATIO = 0.12, 0.5, 0.15
+# Steps between nodes z where the integrand is within e^-12 of its largest value, their growth beyond, and the longest
+# relative to z.
+_FINE, _GROWTH, _RATIO = 0.12, 1.3, 0.15
+# Beyond this the normal density is below the least float by far, whatever the other factors are.
+REACH = 48
 _NEGLIGIBLE = 12.0
 # Values of s at which the estimate knows E exp(-s Y); it interpolates between them.
 _EXPONENTS = np.geomspace(1e-4, 1e4, 81)
@@ -181,7 +184,7 @@ def _root_moment(m: int, n: int, c: float, moments: CubicSpline) -> arb:
     z = _nodes(c, moments)
     s = [c * c / (2 * float(node) ** 2) for node in z]
     with precision(64):
-        upper = [exponential_moment(m, n, one, float(moments(log(one)))).upper() for one in s]
+        upper = [exponential_moment(m, n, one).upper() for one in s]
     root, lift = arb(2).sqrt(), arb(c)
     # Below the first node E exp(-s Y) is less than at it; beyond the last it is at most 1.
     total = upper[0] * (arb(z[0]) / root).erf() + (arb(z[-1]) / root).erfc()
@@ -199,7 +202,7 @@ def _root_moment(m: int, n: int, c: float, moments: CubicSpline) -> arb:
 
 
 def _nodes(c: float, moments: CubicSpline) -> NDArray[np.float64]:
-    """Values of z: dense where the integrand is not negligible, wide apart up to where its parts on their own are.
+    """Values of z: dense where the integrand is not negligible, then ever wider apart until its parts alone are.
 
     Near 0 the ratios of neighbours are bounded, since s goes to infinity there.
     """
@@ -207,11 +210,15 @@ def _nodes(c: float, moments: CubicSpline) -> NDArray[np.float64]:
     least = values.max() - _NEGLIGIBLE
     seen = z[values > least]
     known = z[(values + z * z / 2 > least) & (-z * z / 2 > least)]
-    nodes = [float(known[0])]
-    while nodes[-1] < known[-1]:
-        step = _FINE if seen[0] <= nodes[-1] < seen[-1] else _COARSE
-        nodes.append(nodes[-1] + min(step, _RATIO * nodes[-1]))
-    return np.array(nodes)
+    below, above, step = [float(seen[0])], [float(seen[0])], _FINE
+    while below[-1] > known[0]:
+        step = min(_GROWTH * step, _RATIO * below[-1])
+        below.append(below[-1] - step)
+    step = _FINE
+    while above[-1] < known[-1]:
+        step = min(_FINE if above[-1] < seen[-1] else _GROWTH * step, _RATIO * above[-1])
+        above.append(above[-1] + step)
+    return np.array(below[:0:-1] + above)
 
 
 def _nothing_left(m: int, n: int, c: arb, unit: arb) -> arb:

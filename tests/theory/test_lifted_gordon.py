@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from flint import arb
+from flint import acb, arb, fmpz
 from scipy.integrate import quad
 from scipy.optimize import brentq, minimize
 from scipy.special import log_ndtr, ndtr
@@ -15,7 +15,7 @@ from polyinj.exact.precision import precision
 from polyinj.fitting.intervals import clopper_pearson
 from polyinj.theory import lifted_gordon, thresholds
 from polyinj.theory.euler import exact_noninjectivity_probability, noninjectivity_bound
-from polyinj.theory.gordon import gordon_bound
+from polyinj.theory.gordon import exponential_moment, gordon_bound, log_exponential_moments
 from polyinj.theory.lifted_gordon import estimate_lifted_gordon_bound, lifted_gordon_bound
 from polyinj.theory.parisi import parisi_functional
 from polyinj.theory.rates import BITS, binomial_rate
@@ -66,6 +66,41 @@ def test_widths_that_suffice(n, delta, ratio, least):
     # Half a unit of the last digit less does not suffice.
     digits = 0.05 if n == 10 else 0.005 if n == 100 else 0.0005
     assert estimate_lifted_gordon_bound(math.floor((ratio - 2 * digits) * n), n) > delta
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "s", "share"),
+    [
+        (5, 2, 0.05, 1e-3),
+        (20, 2, 100.0, 1e-3),
+        (30, 3, 0.3, 1e-3),
+        (75, 10, 30.0, 1e-3),
+        (760, 100, 0.3, 1e-3),
+        (60, 10, 1e5, 0.01),
+        (20, 2, 1e8, 4.0),
+    ],
+)
+def test_the_exponential_moment_is_a_little_above_its_integral(m, n, s, share):
+    with precision(128):
+        excess = exponential_moment(m, n, s) / integrated_moment(m, n, s) - 1
+        assert 0 < excess < share
+
+
+def integrated_moment(m, n, s):
+    """E exp(-s Y) enclosed by Arb's integration, slowly for many inputs."""
+    root, scale = (1 + 2 * arb(s)).sqrt(), arb(2).sqrt()
+    unit = arb(log_exponential_moments(m, n, np.array([s]))[0]).exp()
+    constant = m * arb(fmpz.bin_uiui(m - 1, n - 2)) / ((2 * arb.pi()).sqrt() * unit)
+
+    def integrand(t, inner):
+        return constant * (-t * t / 2).exp() * ((t / scale).erfc() / 2) ** (n - 2) * inner ** (m - n + 1)
+
+    # Beyond 48 the integrand is nothing against the tolerances here; A is analytic on either side of 0.
+    below = acb.integral(lambda t, _: integrand(t, (-t / scale).erfc() / 2), -48, 0, rel_tol=arb(2) ** -30)
+    above = acb.integral(
+        lambda t, _: integrand(t, (1 + (t * root / scale).erf() / root) / 2), 0, 48, rel_tol=arb(2) ** -30
+    )
+    return (below + above).real * unit
 
 
 @pytest.mark.slow

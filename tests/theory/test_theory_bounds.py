@@ -32,14 +32,14 @@ def test_gordon_bound_holds_where_the_probability_is_known():
 
 @pytest.mark.parametrize(("m", "n", "seed"), [(30, 2, 1), (60, 5, 2), (120, 10, 3)])
 def test_gordon_bound_agrees_with_sampling_of_its_expectation(m, n, seed):
-    s, _, estimate = gordon._best_exponent(m, n)
+    s, estimate = gordon._best_exponent(m, n)
     rng = np.random.default_rng(seed)
     entries = np.sort(np.maximum(rng.standard_normal((20_000, m)), 0), axis=1)[:, : m - n + 1]
     samples = 2 * (1 - 2 * s) ** (-n / 2) * np.exp(-s * (entries**2).sum(axis=1))
     # Six standard errors: false alarm below 1e-8.
     assert abs(samples.mean() - math.exp(estimate)) < 6 * samples.std() / math.sqrt(len(samples))
     bound = gordon_bound(m, n)
-    assert bound == (1.0 if estimate >= 0 else pytest.approx(math.exp(estimate), rel=1e-6))
+    assert bound == 1.0 if estimate >= 0 else math.exp(estimate) < bound < 1.001 * math.exp(estimate)
 
 
 def test_gordon_bound_is_the_better_one_in_between_and_has_gordons_threshold():
