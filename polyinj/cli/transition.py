@@ -30,6 +30,7 @@ def transition(
         bool, typer.Option("--witness-only", help="Look for witnesses only: n up to 1000.")
     ] = False,
     steps: Annotated[int, typer.Option(help="With --witness-only: steps of each search.")] = 4000,
+    store: Annotated[Path | None, typer.Option(help="File that keeps every trial: a stopped run goes on.")] = None,
     out: Annotated[Path, typer.Option(help="Folder for transition.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Estimate where random Gaussian layers become injective, beside what theory predicts."""
@@ -42,6 +43,7 @@ def transition(
                 steps=steps,
                 seed=seed,
                 workers=workers,
+                store=store,
             ),
             out,
         )
@@ -53,6 +55,7 @@ def transition(
         seed=seed,
         chi_max_n=chi_max_n,
         workers=workers,
+        store=store,
     )
     paths = result.save(out)
     console = Console()

@@ -52,6 +52,45 @@ def can_anneal(problem: Problem) -> bool:
     return problem.layer.domain is None and problem.columns >= _LEAST_COLUMNS
 
 
+@dataclass(frozen=True, slots=True)
+class _Descent:
+    """The scaled rows of a layer, and the way back from their points; R as `_scaled` returns it."""
+
+    problem: Problem
+    vectors: NDArray[np.float32]
+    back: NDArray[np.float64] | None
+
+    @classmethod
+    def of(cls, problem: Problem) -> _Descent:
+        weights = problem.rows[:, : problem.columns]
+        return cls(problem, *_scaled(weights[weights.any(axis=1)]))
+
+    def direction(self, point: Direction) -> Direction:
+        """As a direction of the homogeneous system."""
+        x = point if self.back is None else np.linalg.solve(self.back, point).astype(np.float64)
+        return _far_out(self.problem, x)
+
+    def begin(self, length: int, *, seed: int, key: int) -> Annealing:
+        """A fall of the scale over `length` steps, from starts drawn from SeedSequence(seed, spawn_key=(key,))."""
+        search = Annealing(self.vectors)
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key,)))
+        search.start(
+            rng.standard_normal((self.problem.columns, STARTS), dtype=np.float32),
+            _FIRST_SCALE,
+            (_LAST_SCALE / _FIRST_SCALE) ** (1 / length),
+            margin=_MARGIN,
+            rate=_RATE,
+            friction=_FRICTION,
+        )
+        return search
+
+    def slices(self, search: Annealing, length: int) -> Iterator[int]:
+        """How many steps to run next, until there are `length`: some tenths of a second each."""
+        most = max(1, int(_SLICE_OPERATIONS / (4 * self.vectors.size * STARTS)))
+        while search.steps < length:
+            yield min(most, length - search.steps)
+
+
 def anneal(problem: Problem, limits: Limits, *, seed: int, steps: int | None, workers: int) -> Direction | None:
     """The direction with the fewest active rows of rounds of `steps` steps in all; the first witness ends them.
 
@@ -60,33 +99,33 @@ def anneal(problem: Problem, limits: Limits, *, seed: int, steps: int | None, wo
     changes no sign.
     """
     limits = Limits(around=limits)
-    weights = problem.rows[:, : problem.columns]
-    vectors, back = _scaled(weights[weights.any(axis=1)])
-    slice_steps = max(1, int(_SLICE_OPERATIONS / (4 * vectors.size * STARTS)))
-
-    def direction(point: Direction) -> Direction:
-        return _far_out(problem, point if back is None else np.linalg.solve(back, point).astype(np.float64))
+    descent = _Descent.of(problem)
 
     def play(number: int, length: int) -> _Found:
-        search = Annealing(vectors)
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
-        search.start(
-            rng.standard_normal((problem.columns, STARTS), dtype=np.float32),
-            _FIRST_SCALE,
-            (_LAST_SCALE / _FIRST_SCALE) ** (1 / length),
-            margin=_MARGIN,
-            rate=_RATE,
-            friction=_FRICTION,
-        )
-        while search.steps < length and limits.leave(0):
-            if search.run(min(slice_steps, length - search.steps), problem.columns - 1):
+        search = descent.begin(length, seed=seed, key=number)
+        for steps_now in descent.slices(search, length):
+            if not limits.leave(0):
+                break
+            if search.run(steps_now, problem.columns - 1):
                 # Single precision may have taken a row for inactive that is not: then the round goes on.
-                witness = problem.witness(direction(search.best_point))
+                witness = problem.witness(descent.direction(search.best_point))
                 if witness is not None:
                     return _Found(search.best_count, witness, True)
-        return _Found(search.best_count, direction(search.best_point), False)
+        return _Found(search.best_count, descent.direction(search.best_point), False)
 
     return _first_witness(play, _lengths(steps), limits, workers)
+
+
+def anneal_once(problem: Problem, *, seed: int, steps: int) -> Direction:
+    """The direction with the fewest active rows of one fall of `steps` steps, which no witness ends.
+
+    Starts are those of SeedSequence(seed, spawn_key=(steps,)).
+    """
+    descent = _Descent.of(problem)
+    search = descent.begin(steps, seed=seed, key=steps)
+    for steps_now in descent.slices(search, steps):
+        search.run(steps_now, -1)
+    return descent.direction(search.best_point)
 
 
 def _lengths(steps: int | None) -> Iterator[int]:

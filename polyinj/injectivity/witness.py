@@ -16,7 +16,7 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import InputError
 from polyinj.exact import algebra, arrays
-from polyinj.injectivity.annealing import anneal, can_anneal
+from polyinj.injectivity.annealing import anneal, anneal_once, can_anneal
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.exact_search import search_exactly
@@ -144,6 +144,33 @@ def closest_to_witness(weights: ArrayLike, *, seed: int, steps: int) -> Witness:
     found = Witness.at(problem.layer, corner or problem.point(_search(problem, Limits(), seed, steps, 1)))
     assert found is not None, "on R^n every direction is admissible"
     return found
+
+
+def annealed_active(weights: ArrayLike, *, seed: int, steps: int) -> int:
+    """The fewest active rows at a point of one anneal of `steps` steps, counted exactly.
+
+    Unlike a search for witnesses it neither ends at one nor takes shorter rounds before: it is an upper bound of the
+    Tukey depth that falls as the anneal slows down.
+
+    Raises
+    ------
+    InputError
+        Bad input, or fewer than 12 columns.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights = np.random.default_rng(0).standard_normal((325, 50))
+    >>> [annealed_active(weights, seed=0, steps=steps) for steps in (30, 100, 300, 1000)]
+    [85, 55, 49, 47]
+    """
+    _check_limits(seed, None, steps, 1)
+    problem = Problem.of(read_layer(weights))
+    if not can_anneal(problem):
+        raise InputError(f"weights has {problem.columns} columns; an anneal needs 12 or more: use tukey_depth")
+    active = problem.count_active(anneal_once(problem, seed=seed, steps=steps))
+    assert active is not None, "on R^n every direction is admissible"
+    return active
 
 
 def _search(problem: Problem, limits: Limits, seed: int, steps: int | None, workers: int) -> NDArray[np.float64] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -65,7 +65,9 @@ _LABEL_GAP, _LOG_LABEL_GAP = 0.022, 0.036
 _LADDER = {"full-rsb": "full RSB", "lifted-gordon": "lifted Gordon", "euler": "Euler"}
 
 
-def plot_scaling(transition: CrossingTable, scaling: Fits, thresholds: Sequence[ThresholdRow]) -> Figure:
+def plot_scaling(
+    transition: CrossingTable, scaling: Fits, thresholds: Sequence[ThresholdRow], *, bounds: Mapping[int, float]
+) -> Figure:
     """Crossings against n^(-2/3) with what each ansatz makes of them, beside the thresholds; below, the window's width.
 
     Parameters
@@ -76,6 +78,8 @@ def plot_scaling(transition: CrossingTable, scaling: Fits, thresholds: Sequence[
         standard errors beside the limit.
     thresholds : sequence of Threshold
         Lines at full replica symmetry breaking, the lifted Gordon bound and the Euler threshold.
+    bounds : mapping of int to float
+        For some n, a value that the crossing of 1/2 does not fall below: triangles with arrows that point up.
 
     Returns
     -------
@@ -86,6 +90,7 @@ def plot_scaling(transition: CrossingTable, scaling: Fits, thresholds: Sequence[
     top, bottom = figure.subplots(2, 1, height_ratios=(2.6, 1))
     _draw_fits(top, scaling)
     _draw_crossings(top, transition)
+    _draw_bounds(top, bounds)
     for row in thresholds:
         if row.name in _LADDER:
             value = (row.lower + row.upper) / 2
@@ -100,8 +105,7 @@ def plot_scaling(transition: CrossingTable, scaling: Fits, thresholds: Sequence[
                 fontsize=8,
                 color="0.3",
             )
-    ns = [crossing.n for crossing in transition.crossings]
-    _label_n(top, ns)
+    _label_n(top, sorted({crossing.n for crossing in transition.crossings} | bounds.keys()))
     halves = [crossing.half for crossing in transition.crossings if np.isfinite(crossing.half)]
     top.set(ylabel="aspect ratio m/n", xlabel="n, on the scale $n^{-2/3}$", ylim=(min(3.3, min(halves) - 0.3), 9))
     _draw_width(bottom, transition)
@@ -165,6 +169,25 @@ def _draw_crossings(axes: Axes, transition: CrossingTable) -> None:
             )
     chi = [(_place(crossing.n), crossing.unit_chi) for crossing in transition.crossings]
     axes.plot(*zip(*chi, strict=True), color="0.45", marker="x", ms=4, lw=0.6, label="E χ = 1 (exact)", zorder=1)
+
+
+def _draw_bounds(axes: Axes, bounds: Mapping[int, float]) -> None:
+    """One-sided: nothing is known above them."""
+    if bounds:
+        axes.errorbar(
+            _place(list(bounds)),
+            list(bounds.values()),
+            0.12,
+            lolims=True,
+            color="#7a3e9d",
+            marker="_",
+            ms=6,
+            ls="",
+            elinewidth=0.9,
+            capsize=2.5,
+            label="P = 1/2 lies above, by witnesses",
+            zorder=3,
+        )
 
 
 def _draw_width(axes: Axes, transition: CrossingTable) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, astuple, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -62,6 +65,36 @@ class TableResult(SavedResult):
         return [*names, *self.ORIGIN], [astuple(row) + origin for row in self.rows]
 
     @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote, from its directory; or, where each line of it says all, the .csv file alone.
+
+        Raises
+        ------
+        InputError
+            No readable NAME.json in the directory, or no such table.
+        """
+        source = Path(path)
+        return cls._of_csv(source) if source.suffix.lower() == ".csv" else super().load(source)
+
+    @classmethod
+    def _of_csv(cls, path: Path) -> Self:
+        kinds = {field.name: field.type for field in fields(cls.TABLES["rows"])}
+        if {field.name for field in fields(cls)} - {"rows"} != set(cls.ORIGIN):  # type: ignore[arg-type]
+            raise InputError(f"{path} does not hold all of a {cls.__name__}; load the folder that save() wrote")
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                table = list(csv.DictReader(file))
+            rows = tuple(cls.TABLES["rows"](**{k: _read(kind, line[k]) for k, kind in kinds.items()}) for line in table)
+            (origin,) = {tuple(line[name] for name in cls.ORIGIN) for line in table}
+        except (OSError, UnicodeDecodeError, csv.Error, ValueError, TypeError, KeyError) as error:
+            columns = ", ".join([*kinds, *cls.ORIGIN])
+            raise InputError(
+                f"{path} is no table of one {cls.KIND} ({error}); expected the columns {columns}"
+            ) from None
+        types = {field.name: field.type for field in fields(cls)}  # type: ignore[arg-type]
+        return cls(rows=rows, **{k: _read(types[k], text) for k, text in zip(cls.ORIGIN, origin, strict=True)})  # type: ignore[call-arg]
+
+    @classmethod
     def _of_document(cls, data: dict[str, Any]) -> Self:
         parts = {}
         for field in fields(cls):  # type: ignore[arg-type]
@@ -69,3 +102,10 @@ class TableResult(SavedResult):
             kind = cls.TABLES.get(field.name)
             parts[field.name] = part if kind is None else tuple(kind(**numbers(row)) for row in part)
         return cls(**parts)
+
+
+def _read(annotation: Any, text: str) -> int | float | str:
+    """A cell of a CSV file by the annotation of its field, which may be its name."""
+    kind = {"int": int, "float": float, "str": str}.get(annotation, annotation)
+    value: int | float | str = kind(text)
+    return value

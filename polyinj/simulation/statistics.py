@@ -21,7 +21,7 @@ from polyinj.geometry.arrangement import Arrangement
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Verdict
 from polyinj.injectivity.depth import tukey_depth
-from polyinj.injectivity.witness import closest_to_witness
+from polyinj.injectivity.witness import annealed_active, closest_to_witness
 
 
 def decision(
@@ -162,6 +162,27 @@ class WitnessFound:
         columns = matrix.shape[1]
         active = closest_to_witness(matrix, seed=self.seed, steps=self.steps).active
         return {"found": active < columns, "active": active / columns}
+
+
+@dataclass(frozen=True, slots=True)
+class AnnealedActive:
+    """The fewest active rows that one anneal of each length finds: columns named by the lengths, in steps.
+
+    Exact counts, each an upper bound of the Tukey depth of the rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> weights = np.random.default_rng(0).standard_normal((325, 50))
+    >>> AnnealedActive((30, 300))(weights)
+    {'30': 85, '300': 49}
+    """
+
+    lengths: tuple[int, ...]
+    seed: int = 0
+
+    def __call__(self, matrix: NDArray[Any]) -> dict[str, float]:
+        return {str(steps): annealed_active(matrix, seed=self.seed, steps=steps) for steps in self.lengths}
 
 
 for _statistic in (decision, decision_and_nodes, decision_and_euler_characteristic):

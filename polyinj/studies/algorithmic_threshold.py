@@ -6,6 +6,7 @@ one proves nothing.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from polyinj.results.table import TableResult
 from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import Job, Simulation
 from polyinj.simulation.statistics import WitnessFound
+from polyinj.simulation.store.store import Store
 from polyinj.studies.runner import check_integers, run_study, shapes
 from polyinj.theory.replica import replica_energy
 from polyinj.theory.thresholds import known_thresholds
@@ -63,6 +65,14 @@ class AlgorithmicThreshold:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossingBound:
+    """For one n: at m/n up to `aspect_ratio`, with confidence 0.975, at least half of the layers are not injective."""
+
+    n: int
+    aspect_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
 class WitnessSweep(TableResult):
     """Result of `estimate_witnesses`.
 
@@ -97,6 +107,25 @@ class WitnessSweep(TableResult):
         trials = sum(row.trials for row in self.rows)
         return f"WitnessSweep(n={ns}, {len(self.rows)} shapes, {trials} matrices; steps={self.steps}, seed={self.seed})"
 
+    def crossing_bounds(self) -> tuple[CrossingBound, ...]:
+        """Lower bounds of the m/n at which half of the layers are injective, for each n where there is one.
+
+        A layer with a witness is not injective, so P(not injective) >= P(found). From the fewest rows on, the shapes
+        are taken for as long as the interval of P(found) stays at 1/2 or above; the last of them is the bound. More
+        rows only add injective layers, so the bound is wrong only if the first shape beyond the crossing is taken,
+        which has probability at most 0.025, however many shapes there are.
+        """
+        bounds = []
+        for n in sorted({row.n for row in self.rows}):
+            ratio = None
+            for row in sorted((row for row in self.rows if row.n == n), key=lambda row: row.m):
+                if row.p_low < 0.5:
+                    break
+                ratio = row.aspect_ratio
+            if ratio is not None:
+                bounds.append(CrossingBound(n, ratio))
+        return tuple(bounds)
+
     def plot(self) -> Figure:
         """P(found) and the fewest active rows against m/n, beside theory, as a matplotlib figure."""
         from polyinj.plots.witnesses import plot_witnesses
@@ -117,6 +146,7 @@ def estimate_witnesses(
     seed: int | None,
     workers: int | None = None,
     executor: Executor | None = None,
+    store: Store | str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> WitnessSweep:
     """Estimate up to which aspect ratio a search of `steps` steps finds witnesses of Gaussian layers.
@@ -137,6 +167,8 @@ def estimate_witnesses(
         Processes on this machine; by default one a core.
     executor : concurrent.futures.Executor, optional
         Runs the trials instead.
+    store : path or Store, optional
+        File that keeps every trial as it is done: a run that was stopped goes on.
     progress : bool
         Show a progress bar on stderr.
 
@@ -157,7 +189,7 @@ def estimate_witnesses(
     if steps < 1:
         raise InputError(f"steps is {steps}; expected an integer >= 1")
     design = {(k, m): Job(GaussianEnsemble(m, k), WitnessFound(steps), trials) for k, m in shapes(n, aspect_ratios)}
-    seed, found = run_study(design, seed=seed, workers=workers, executor=executor, progress=progress)
+    seed, found = run_study(design, seed=seed, workers=workers, executor=executor, store=store, progress=progress)
     rows = tuple(_row(k, m, simulation) for (k, m), simulation in found.items())
     thresholds = tuple(_threshold(k, [row for row in rows if row.n == k], seed) for k in sorted({k for k, _ in design}))
     return WitnessSweep(rows, thresholds, steps, seed, __version__)

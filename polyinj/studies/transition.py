@@ -14,6 +14,7 @@ from polyinj.fitting.counts import Counts
 from polyinj.fitting.crossing import estimate_crossings
 from polyinj.fitting.scaling import Scaling, extrapolate
 from polyinj.results.table import TableResult
+from polyinj.studies.algorithmic_threshold import WitnessSweep
 from polyinj.studies.transition_file import read_counts, read_store, write_counts
 from polyinj.studies.transition_row import Row
 from polyinj.theory.crossing import euler_crossing
@@ -139,8 +140,14 @@ class Transition(TableResult):
 
         return plot_transition(self, known_thresholds())
 
-    def plot_scaling(self) -> Figure:
+    def plot_scaling(self, witnesses: Sequence[WitnessSweep] = ()) -> Figure:
         """Crossings against n with their extrapolations, beside the thresholds, and widths of the window.
+
+        Parameters
+        ----------
+        witnesses : sequence of WitnessSweep
+            Their lower bounds of the crossing are drawn where it is not known, marked as one-sided; of several for one
+            n the highest.
 
         Raises
         ------
@@ -149,7 +156,10 @@ class Transition(TableResult):
         """
         from polyinj.plots.scaling import plot_scaling
 
-        return plot_scaling(self, self.extrapolate(), known_thresholds())
+        known = {crossing.n for crossing in self.crossings if np.isfinite(crossing.half)}
+        found = sorted((bound.aspect_ratio, bound.n) for sweep in witnesses for bound in sweep.crossing_bounds())
+        highest = {n: ratio for ratio, n in found if n not in known}
+        return plot_scaling(self, self.extrapolate(), known_thresholds(), bounds=highest)
 
     def save_counts(self, path: str | os.PathLike[str]) -> Path:
         """Write the counts alone to a .csv file, with seed and version in each line: the smallest form that loads."""

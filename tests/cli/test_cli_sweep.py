@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
@@ -224,6 +225,9 @@ def test_bad_exports(sweep, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.db"]
 
 
+WITNESSES = Path(__file__).parents[2] / "data" / "witnesses"
+
+
 @pytest.mark.slow
 def test_plot_draws_a_sweep_and_a_table_of_counts(sweep, tmp_path):
     assert sweep("run", *DESIGN, "--trials", 30).returncode == 0
@@ -236,7 +240,7 @@ def test_plot_draws_a_sweep_and_a_table_of_counts(sweep, tmp_path):
             injective = round(200 * np.exp(-np.exp(-step / 3)))
             lines.append(f"{n},{5 * n + step},200,{injective},{200 - injective},0,1,0.1.0")
     (tmp_path / "counts.csv").write_text("\n".join(lines))
-    drawn = sweep("plot", "counts.csv", "--out", "figures")
+    drawn = sweep("plot", "counts.csv", "--witnesses", WITNESSES, "--out", "figures")
     assert drawn.returncode == 0
     assert "a + b n^(-2/3)" in drawn.stdout
     assert (tmp_path / "figures" / "finite_size.png").read_bytes().startswith(b"\x89PNG")

@@ -9,14 +9,17 @@ import pytest
 from helpers import gaussian
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binom
 
-from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witness
+from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witness, tukey_depth
 from polyinj.certificates.layer import read_layer
+from polyinj.fitting.intervals import clopper_pearson
 from polyinj.injectivity import annealing
 from polyinj.injectivity._annealing import STARTS, Annealing
 from polyinj.injectivity.problem import Problem
-from polyinj.injectivity.witness import closest_to_witness
-from polyinj.simulation.statistics import WitnessFound
+from polyinj.injectivity.witness import annealed_active, closest_to_witness
+from polyinj.simulation.statistics import AnnealedActive, WitnessFound
+from polyinj.studies.algorithmic_threshold import CrossingBound, WitnessRow
 
 
 def count_active(weights, witness, bias=None):
@@ -259,6 +262,41 @@ def test_zero_weights_are_refused():
         find_witness(np.zeros((30, 12)), seed=0, steps=1)
 
 
+# ---- One anneal ----
+
+
+def test_an_anneal_finds_an_upper_bound_of_the_depth_that_no_witness_ends():
+    for seed in range(3):
+        weights = gaussian(66, 12, seed)
+        assert annealed_active(weights, seed=0, steps=2000) >= tukey_depth(weights).depth
+    # The search of 250 steps ends at its first witness; the anneal goes on.
+    easy = gaussian(60, 20)
+    assert annealed_active(easy, seed=0, steps=250) < closest_to_witness(easy, seed=0, steps=250).active == 19
+
+
+def test_an_anneal_does_not_depend_on_slices_and_rescaled_rows(monkeypatch):
+    weights = gaussian(150, 25)
+    active = annealed_active(weights, seed=3, steps=400)
+    monkeypatch.setattr(annealing, "_SLICE_OPERATIONS", 64.0 * 150 * 25 * 7)
+    assert annealed_active(weights, seed=3, steps=400) == active
+    assert annealed_active(weights * 2.0 ** np.arange(150)[:, None], seed=3, steps=400) == active
+
+
+def test_anneals_of_each_length():
+    statistic = pickle.loads(pickle.dumps(AnnealedActive((10, 1000))))
+    weights = gaussian(150, 25)
+    found = statistic(weights)
+    assert found == {str(steps): annealed_active(weights, seed=0, steps=steps) for steps in (10, 1000)}
+    assert found["1000"] < found["10"]
+
+
+def test_anneals_are_for_many_columns():
+    with pytest.raises(InputError, match="needs 12 or more: use tukey_depth"):
+        annealed_active(gaussian(30, 5), seed=0, steps=10)
+    with pytest.raises(InputError, match="steps is 0"):
+        annealed_active(gaussian(60, 12), seed=0, steps=0)
+
+
 # ---- Sweeps ----
 
 
@@ -343,3 +381,34 @@ def test_bad_designs(arguments, message):
 def test_bad_steps():
     with pytest.raises(InputError, match="steps is 0"):
         estimate_witnesses([12], [4], 1, steps=0, seed=0, workers=1, progress=False)
+
+
+def sweep_of(*rows):
+    """A sweep of these (n, m, trials, found)."""
+    full = [WitnessRow(n, m, m / n, t, k, k / t, *clopper_pearson(k, t), 1.0) for n, m, t, k in rows]
+    return WitnessSweep(tuple(full), (), 10, 0, "0")
+
+
+def test_bounds_of_the_crossing_stop_at_the_first_shape_in_doubt():
+    # 15 of 20 and 6 of 6 show a half at level 0.975, 14 of 20 and 5 of 5 do not.
+    sweep = sweep_of((20, 110, 20, 20), (20, 120, 20, 15), (20, 130, 20, 14), (20, 140, 20, 20), (30, 150, 6, 6))
+    assert sweep.crossing_bounds() == (CrossingBound(20, 6.0), CrossingBound(30, 5.0))
+    assert sweep_of((20, 110, 5, 5)).crossing_bounds() == ()
+
+
+@pytest.mark.slow
+def test_bounds_of_the_crossing_are_rarely_wrong():
+    """P(found) below 1/2 by a hair at all shapes: any bound has probability 0.025 at most, however many shapes."""
+    rng = np.random.default_rng(0)
+    wrong = sum(
+        bool(sweep_of(*((20, m, 30, found) for m, found in enumerate(rng.binomial(30, 0.5, 8), 100))).crossing_bounds())
+        for _ in range(2000)
+    )
+    assert wrong <= binom.isf(1e-6, 2000, 0.025)
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_from_its_store(tmp_path, monkeypatch):
+    run = small_sweep(workers=1, store=tmp_path / "witnesses.db")
+    monkeypatch.setattr("polyinj.simulation.statistics.closest_to_witness", None)
+    assert repr(small_sweep(workers=1, store=tmp_path / "witnesses.db")) == repr(run)

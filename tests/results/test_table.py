@@ -46,6 +46,24 @@ def test_a_table_is_saved_and_read_back(tmp_path):
     assert json.loads(paths[1].read_text())["format"] == "polyinj table of lines"
 
 
+@dataclass(frozen=True, slots=True)
+class SeededLines(Lines):
+    ORIGIN = ("seed",)
+
+
+def test_a_csv_file_that_says_all_is_enough(tmp_path):
+    table = SeededLines(TABLE.rows, 7)
+    csv_file, *_ = table.save(tmp_path)
+    assert SeededLines.load(csv_file) == table
+    for spoiled in ("n,value,seed\n1,x,7\n", "n,value,seed\n1,1,7\n2,1,8\n", "n,value\n1,1\n", "", "n,value,seed\n1\n"):
+        csv_file.write_text(spoiled)
+        with pytest.raises(InputError, match="expected the columns n, value, seed"):
+            SeededLines.load(csv_file)
+    # Without the seed in its lines it does not.
+    with pytest.raises(InputError, match="load the folder"):
+        Lines.load(TABLE.save(tmp_path)[0])
+
+
 def test_numbers_that_json_does_not_know():
     back = numbers({"a": None, "b": "inf", "c": "-inf", "d": 2})
     assert math.isnan(back["a"])

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from scipy.stats import binom
 
-from polyinj import GaussianEnsemble, InputError, Transition, estimate_transition, locate_transition
+from polyinj import GaussianEnsemble, InputError, Transition, WitnessSweep, estimate_transition, locate_transition
 from polyinj.fitting.adaptive import place_trials
 from polyinj.simulation.estimate import Job, simulate_jobs
 from polyinj.simulation.executors import local_processes
@@ -243,6 +243,9 @@ def test_a_search_starts_above_the_floor():
 DATA = Path(__file__).parents[2] / "data" / "gaussian_transition.csv"
 
 
+WITNESSES = [WitnessSweep.load(folder) for folder in sorted(DATA.parent.glob("witnesses*"))]
+
+
 @pytest.fixture(scope="module")
 def data():
     return Transition.load(DATA)
@@ -276,8 +279,21 @@ def test_the_data_set_agrees_with_what_is_known_exactly(data):
     assert halves == sorted(halves)
 
 
+def test_witnesses_bound_crossings_from_below(data):
+    """One-sided, 97.5 % each, so no bound is above the interval of an exact crossing; drawn where there is none."""
+    bounds = [bound for sweep in WITNESSES for bound in sweep.crossing_bounds()]
+    high = {crossing.n: crossing.half_high for crossing in data.crossings}
+    assert all(bound.aspect_ratio <= high[bound.n] for bound in bounds if bound.n in high)
+    highest = {n: max(b.aspect_ratio for b in bounds if b.n == n) for n in {b.n for b in bounds} - high.keys()}
+    drawn = [c for c in data.plot_scaling(WITNESSES).axes[0].containers if "witnesses" in c.get_label()]
+    (points,) = [container.lines[0].get_xydata() for container in drawn]
+    expected = np.array([[n ** (-2 / 3), highest[n]] for n in sorted(highest, reverse=True)])
+    np.testing.assert_allclose(points[points[:, 0].argsort()], expected)
+    assert not [c for c in data.plot_scaling().axes[0].containers if "witnesses" in c.get_label()]
+
+
 def test_labels_of_the_figures_have_room(data):
-    figure = data.plot_scaling()
+    figure = data.plot_scaling(WITNESSES)
     FigureCanvasAgg(figure).draw()
     for axes in figure.axes[:2]:
         boxes = sorted(

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from polyinj.cli.output import print_written
 from polyinj.cli.tables import crossings_table, scaling_table
+from polyinj.studies.algorithmic_threshold import WitnessSweep
 from polyinj.studies.transition import Transition
 
 _FEWEST_CROSSINGS = 4
@@ -20,6 +21,10 @@ def plot(
     source: Annotated[
         Path, typer.Argument(help="A sweep of Gaussian layers, a folder of `polyinj transition`, or a .csv of counts.")
     ],
+    witnesses: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of `polyinj transition --witness-only`: lower bounds for the figure; repeatable."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for transition.png and finite_size.png.")] = Path("results"),
 ) -> None:
     """Draw P(injective) and the crossings of 1/2 with their extrapolations; nothing is run."""
@@ -30,7 +35,7 @@ def plot(
     console.print(crossings_table(result))
     if known >= _FEWEST_CROSSINGS:
         console.print(scaling_table(result.extrapolate()))
-        figures["finite_size.png"] = result.plot_scaling()
+        figures["finite_size.png"] = result.plot_scaling([WitnessSweep.load(folder) for folder in witnesses or []])
     else:
         print(f"crossings of {known} n are shown; {_FEWEST_CROSSINGS} are needed to extrapolate", file=sys.stderr)
     out.mkdir(parents=True, exist_ok=True)
