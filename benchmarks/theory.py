@@ -66,6 +66,12 @@ def main() -> None:
         widths, seconds = timed(lambda n=n: [sufficient_width(n, delta) / n for delta in (0.5, 0.01, 1e-6)])
         show(f"sufficient width / n at n = {n}", str(widths), seconds, "delta: 0.5, 0.01, 1e-6")
 
+    for budget in (0.1, 0.25, 0.5, 2.0, 4.0, 10.0):
+        rows, seconds = timed(lambda budget=budget: known_thresholds(budget))
+        show(f"budget {budget:g} n", " ".join(f"{row.name} {row.lower:.4f}" for row in rows), seconds)
+    (sign, value), seconds = timed(lambda: log_expected_euler_characteristic(10**6, 10**5, 5 * 10**4))
+    show("ln E chi at m = 10^6, n = 10^5, k = n/2", f"sign {sign}, {value:.6f}", seconds)
+
     c0, c1, c2 = euler_crossing_coefficients()
     print(f"crossing of E chi: {c0:.9f} {c1:+.9f} ln(n)/n {c2:+.9f}/n")
     for n in (10, 30, 100, 300, 1000, 3000, 10_000):

@@ -20,32 +20,34 @@ Expanding around the zero alpha* of the rate: c0 = alpha*, c1 = 1 / rate'(alpha*
 
 from __future__ import annotations
 
-from math import log, pi, sqrt
+from math import isqrt, log, pi, sqrt
 
 from scipy.optimize import brentq
 
-from polyinj.theory.domain import read_count
+from polyinj.theory.domain import read_count, read_max_positive
 from polyinj.theory.euler import euler_rate, log_expected_euler_characteristic
 from polyinj.theory.thresholds import euler_threshold
 
 
-def euler_crossing(n: int) -> float:
+def euler_crossing(n: int, max_positive: int | None = None) -> float:
     """m/n where E chi falls through 1 for the last time, ln E chi interpolated linearly between integers m.
 
     Parameters
     ----------
     n : int
         At least 1; 10^4 takes a fraction of a second.
+    max_positive : int, optional
+        At least 0; n - 1 by default.
 
     Raises
     ------
     InputError
-        n is no integer or less than 1.
+        Not integers, or too small.
 
     Notes
     -----
-    Beyond m = 7n, above the oscillations, ln E chi decreases, and bisection finds the crossing; where it lies below, as
-    it does for small n, m is lowered from there one by one.
+    Beyond m = 7n (for k = max_positive, beyond 2n + 2k + 3 sqrt(nk) + 1), above the oscillations, ln E chi decreases,
+    and bisection finds the crossing; where it lies below, as it does for small n, m is lowered from there one by one.
 
     Examples
     --------
@@ -53,21 +55,25 @@ def euler_crossing(n: int) -> float:
     [6.721, 8.1213]
     """
     n = read_count(n, "n")
-    low, high = 7 * n, 9 * n + 1
-    if _log(low, n) < 0:
-        while _log(low, n) < 0:
+    k = read_max_positive(max_positive, n)
+    low = 7 * n if k == n - 1 else 2 * n + 2 * k + isqrt(9 * n * k) + 1
+    high = 9 * n + 1 if k == n - 1 else 2 * low
+    if _log(low, n, k) < 0:
+        while _log(low, n, k) < 0:
             low -= 1
         high = low + 1
+    while _log(high, n, k) >= 0:
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if _log(middle, n) >= 0 else (low, middle)
-    above, below = _log(low, n), _log(high, n)
+        low, high = (middle, high) if _log(middle, n, k) >= 0 else (low, middle)
+    above, below = _log(low, n, k), _log(high, n, k)
     return (low + above / (above - below)) / n
 
 
-def _log(m: int, n: int) -> float:
+def _log(m: int, n: int, k: int) -> float:
     """ln E chi where E chi > 0, and below 0 where it is not."""
-    sign, value = log_expected_euler_characteristic(m, n)
+    sign, value = log_expected_euler_characteristic(m, n, k)
     return value if sign > 0 else -1.0
 
 

@@ -32,6 +32,20 @@ def read_sizes(m: int, n: int) -> tuple[int, int]:
     return read_count(m, "m"), read_count(n, "n")
 
 
+def read_max_positive(value: int | None, n: int) -> int:
+    """How many rows may be positive: n - 1 (the layer loses information), unless it is given."""
+    return n - 1 if value is None else read_count(value, "max_positive", 0)
+
+
+def always_meets(m: int, n: int, k: int) -> bool:
+    """Whether every (m, n) matrix in general position has a direction x != 0 with at most k positive rows.
+
+    On the line where n - 1 rows vanish, one of the two directions has at most (m-n+1)/2 positive rows, and the n - 1
+    rows can be made negative.
+    """
+    return k >= (m - n + 1) // 2
+
+
 def read_real(value: float, name: str, above: float, below: float = float("inf")) -> float:
     """A finite float strictly between `above` and `below`.
 

@@ -1,20 +1,21 @@
 """Lifted Gordon: a proven bound of P(not injective) that is exponentially better than `gordon_bound`.
 
-**Theorem.** Let W be an (m, n) matrix of independent standard normal entries, m >= n >= 2, g in R^m and h in R^n
-standard normal, g_(n) the n-th largest entry of g, and Y the sum of the squared positive parts of all entries of g but
-its n - 1 largest. Put N = sqrt(Y) where Y > 0, and N = g_(n) <= 0 where no positive entry is left. For every c > 0
+**Theorem.** Let W be an (m, n) matrix of independent standard normal entries, m >= n >= 2, 1 <= k < m, g in R^m and h
+in R^n standard normal, g_(k+1) the (k+1)-st largest entry of g, and Y the sum of the squared positive parts of all
+entries of g but its k largest. Put N = sqrt(Y) where Y > 0, and N = g_(k+1) <= 0 where no positive entry is left. For
+every c > 0
 
-    P(x -> ReLU(Wx) is not injective) <= exp(-c^2/2) E exp(c |h|) E exp(-c N).
+    P(some unit x has at most k rows with w.x >= 0) <= exp(-c^2/2) E exp(c |h|) E exp(-c N).
 
-*Proof.* 1. Almost surely any n rows are independent, and then the layer is not injective exactly when some unit x has
-at most n - 1 rows with w.x >= 0. (Puthawala et al. 2020, Theorem 2.) For a set T of n - 1 rows let U_T be the unit
-vectors u >= 0 of R^m that vanish on T, and
+Almost surely any n rows are independent, and then x -> ReLU(Wx) is not injective exactly when there is such an x for k
+= n - 1 (Puthawala et al. 2020, Theorem 2), the default here.
+
+*Proof.* 1. For a set T of k rows let U_T be the unit vectors u >= 0 of R^m that vanish on T, and
 
     M = min over unit x and over T of max over u in U_T of u.Wx.
 
 For y in R^m the maximum of u.y over U_T is the length of the positive part of y outside T, where that is not 0, else
-the largest entry outside T. So the layer is not injective only if M <= 0 (probability 1), and P(not injective) <= E
-exp(-c M).
+the largest entry outside T. So there is such an x only if M <= 0 (probability 1), and P(some x) <= E exp(-c M).
 
 2. With a standard normal gamma, independent of W, compare the Gaussian processes
 
@@ -32,7 +33,7 @@ continuous, so it holds for the spheres. As t is any number, M + gamma is stocha
 
     min over x, T of max over u in U_T of (g.u + h.x) = min_T max_{U_T} g.u - |h| = N - |h|:
 
-removing the n - 1 largest entries of g makes the maximum least.
+removing the k largest entries of g makes the maximum least.
 
 3. exp(-c t) decreases, so E exp(-c (M + gamma)) <= E exp(-c (N - |h|)). gamma is independent of M: the left side is
 exp(c^2/2) E exp(-c M). g and h are independent. QED
@@ -47,19 +48,20 @@ integral of `gordon_bound`, decreases and is log-convex in s, so between two val
 through upper bounds of both, whose mean over z has a closed form. The nodes cost nothing but time: the bound holds for
 any. Where no positive entry is left, exp(-c N) - 1 is added, a one-dimensional integral.
 
-**Threshold.** Let m = alpha n, c = c0 sqrt n and n -> oo. The logarithm of the bound over n tends to
+**Threshold.** Let m = alpha n, k = b n, c = c0 sqrt n and n -> oo. The logarithm of the bound over n tends to
 
-    F(alpha, c0) = -c0^2/2 + max_r (c0 r - (r^2 - 1)/2 + ln r) + max_{s,t} (-c0^2/(4s) + alpha H(1/alpha) + ln Q(t) +
-                   (alpha-1) ln A_s(t)),    A_s(t) = 1/2 + (Phi(t rho) - 1/2)/rho,  rho = sqrt(1 + 2s),
+    F(alpha, c0) = -c0^2/2 + max_r (c0 r - (r^2 - 1)/2 + ln r) + max_{s,t} (-c0^2/(4s) + alpha H(b/alpha) + b ln Q(t) +
+                   (alpha-b) ln A_s(t)),    A_s(t) = 1/2 + (Phi(t rho) - 1/2)/rho,  rho = sqrt(1 + 2s),
 
 Q the normal tail, H the entropy in nats. It is stationary in c0, r, s and t where c0 = r - 1/r, rho = r, and with w =
 t r and B = Phi(w) - 1/2 - w phi(w)
 
-    B / phi(w) = r Q(t) / phi(t),    alpha - 1 = (r/2 + Phi(w) - 1/2) / B,
+    B / phi(w) = r Q(t) / (b phi(t)),    alpha - b = (r/2 + Phi(w) - 1/2) / B,
 
-and there F = ln r + alpha H(1/alpha) + ln Q(t) + (alpha-1) ln A_s(t): its zero, alpha = 7.448638..., is the threshold.
-At that c0 the stationary point is the maximum over all s and t (the tests cover s by intervals and bound each), and F
-decreases in alpha, since more rows make Y larger: above the threshold P(not injective) -> 0.
+and there F = ln r + alpha H(b/alpha) + b ln Q(t) + (alpha-b) ln A_s(t): its zero is the threshold, alpha = 7.448638...
+for b = 1. At that c0 the stationary point is the maximum over all s and t (the tests cover s by intervals and bound
+each, for b = 1 and some other b), and F decreases in alpha, since more rows make Y larger: above the threshold P(some
+x) -> 0.
 """
 
 from __future__ import annotations
@@ -73,11 +75,10 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import minimize_scalar
 from scipy.special import log_ndtr, logsumexp
 
-from polyinj.errors import InputError
 from polyinj.exact.precision import precision
-from polyinj.theory.domain import read_sizes
+from polyinj.theory.domain import always_meets, read_max_positive
 from polyinj.theory.euler import round_up
-from polyinj.theory.gordon import exponential_moment, log_exponential_moments
+from polyinj.theory.gordon import exponential_moment, log_exponential_moments, read_comparison
 from polyinj.theory.rates import BITS
 
 # Steps between nodes z where the integrand is within e^-12 of its largest value, their growth beyond, and the longest
@@ -90,7 +91,7 @@ _NEGLIGIBLE = 12.0
 _EXPONENTS = np.geomspace(1e-4, 1e4, 81)
 
 
-def lifted_gordon_bound(m: int, n: int) -> float:
+def lifted_gordon_bound(m: int, n: int, max_positive: int | None = None) -> float:
     """A proven upper bound of P(x -> ReLU(Wx) is not injective) for Gaussian W, rounded up and at most 1.
 
     The theorem of this module, with the best c. For n >= 20 and aspect ratios up to 9 it is the best bound here.
@@ -99,6 +100,8 @@ def lifted_gordon_bound(m: int, n: int) -> float:
     ----------
     m, n : int
         n at least 2.
+    max_positive : int, optional
+        At least 1; bounds P(some x != 0 has at most max_positive active rows). n - 1 by default.
 
     Returns
     -------
@@ -107,7 +110,7 @@ def lifted_gordon_bound(m: int, n: int) -> float:
     Raises
     ------
     InputError
-        m or n is no integer or too small.
+        Not integers, or too small.
 
     Examples
     --------
@@ -115,37 +118,39 @@ def lifted_gordon_bound(m: int, n: int) -> float:
     >>> lifted_gordon_bound(760, 100) < 0.02, gordon_bound(760, 100)
     (True, 1.0)
     """
-    m, n = read_sizes(m, n)
-    if n < 2:
-        raise InputError(f"n is {n}; expected an integer, at least 2; for n = 1 the probability is 2^(1-m)")
-    if m <= 3 * n - 2:
+    m, n, k = read_comparison(m, n, max_positive)
+    if always_meets(m, n, k):
         return 1.0
-    moments = _estimated_moments(m, n)
-    c, estimate = _best_lift(m, n, moments)
+    moments = _estimated_moments(m, k)
+    c, estimate = _best_lift(m, n, k, moments)
     if estimate >= 0:
         return 1.0
     with precision(BITS):
         lift = (-(arb(c) ** 2) / 2).exp() * _length_moment(n, arb(c))
-        mean = _root_moment(m, n, c, moments)
-        mean += _nothing_left(m, n, arb(c), mean)
+        mean = _root_moment(m, k, c, moments)
+        mean += _nothing_left(m, k, arb(c), mean)
         return min(1.0, round_up(lift * mean))
 
 
-def estimate_lifted_gordon_bound(m: int, n: int) -> float:
-    """The bound for 2 <= n < m/3 in floating point, nothing proven: some parts in a thousand below it, much faster."""
-    return exp(min(0.0, _best_lift(m, n, _estimated_moments(m, n))[1]))
+def estimate_lifted_gordon_bound(m: int, n: int, max_positive: int | None = None) -> float:
+    """The bound in floating point, nothing proven: some parts in a thousand below it, much faster.
+
+    For n >= 2, 1 <= max_positive < m/3.
+    """
+    k = read_max_positive(max_positive, n)
+    return exp(min(0.0, _best_lift(m, n, k, _estimated_moments(m, k))[1]))
 
 
-def _estimated_moments(m: int, n: int) -> CubicSpline:
+def _estimated_moments(m: int, k: int) -> CubicSpline:
     """ln E exp(-s Y) as a function of ln s, in floating point."""
-    return CubicSpline(np.log(_EXPONENTS), log_exponential_moments(m, n, _EXPONENTS))
+    return CubicSpline(np.log(_EXPONENTS), log_exponential_moments(m, k, _EXPONENTS))
 
 
-def _best_lift(m: int, n: int, moments: CubicSpline) -> tuple[float, float]:
+def _best_lift(m: int, n: int, k: int, moments: CubicSpline) -> tuple[float, float]:
     """The c that minimises the bound, and the logarithm of the bound there, in floating point."""
     t = np.linspace(-12, 0, 2001)[:-1]
-    density = log(m) + lgamma(m) - lgamma(n) - lgamma(m - n + 1) - log(2 * np.pi) / 2 + log(t[1] - t[0])
-    density = density - t * t / 2 + (n - 1) * log_ndtr(-t) + (m - n) * log_ndtr(t)
+    density = log(m) + lgamma(m) - lgamma(k + 1) - lgamma(m - k) - log(2 * np.pi) / 2 + log(t[1] - t[0])
+    density = density - t * t / 2 + k * log_ndtr(-t) + (m - k - 1) * log_ndtr(t)
 
     def log_bound(c: float) -> float:
         z, values = _integrand(c, moments)
@@ -179,25 +184,25 @@ def _length_moment(n: int, c: arb) -> arb:
     return current / (arb(2) ** (arb(n) / 2 - 1) * (arb(n) / 2).gamma())
 
 
-def _root_moment(m: int, n: int, c: float, moments: CubicSpline) -> arb:
+def _root_moment(m: int, k: int, c: float, moments: CubicSpline) -> arb:
     """An upper bound of E exp(-c sqrt Y), a little above it."""
     z = _nodes(c, moments)
     s = [c * c / (2 * float(node) ** 2) for node in z]
     with precision(64):
-        upper = [exponential_moment(m, n, one).upper() for one in s]
+        upper = [exponential_moment(m, k, one).upper() for one in s]
     root, lift = arb(2).sqrt(), arb(c)
     # Below the first node E exp(-s Y) is less than at it; beyond the last it is at most 1.
     total = upper[0] * (arb(z[0]) / root).erf() + (arb(z[-1]) / root).erfc()
-    for k in range(len(z) - 1):
-        rate = max(0.0, float((upper[k + 1] / upper[k]).log()) / (s[k] - s[k + 1]))
-        start = max(upper[j] * (arb(rate) * arb(s[j])).exp() for j in (k, k + 1))
+    for i in range(len(z) - 1):
+        rate = max(0.0, float((upper[i + 1] / upper[i]).log()) / (s[i] - s[i + 1]))
+        start = max(upper[j] * (arb(rate) * arb(s[j])).exp() for j in (i, i + 1))
         shift = lift * arb(rate).sqrt()
 
         def primitive(node: arb, shift: arb = shift) -> arb:
             inner, outer = (node - shift / node) / root, (node + shift / node) / root
             return -((-shift).exp() * inner.erfc() + shift.exp() * outer.erfc()) / 2
 
-        total += start * (primitive(arb(z[k + 1])) - primitive(arb(z[k])))
+        total += start * (primitive(arb(z[i + 1])) - primitive(arb(z[i])))
     return total
 
 
@@ -221,17 +226,17 @@ def _nodes(c: float, moments: CubicSpline) -> NDArray[np.float64]:
     return np.array(below[:0:-1] + above)
 
 
-def _nothing_left(m: int, n: int, c: arb, unit: arb) -> arb:
-    """E (exp(-c g_(n)) - 1) where g_(n), the n-th largest of m normal variables, is negative; to 2^-30 of the unit."""
-    sets = m * arb(fmpz.bin_uiui(m - 1, n - 1))
+def _nothing_left(m: int, k: int, c: arb, unit: arb) -> arb:
+    """E (exp(-c g) - 1) where g, the (k+1)-st largest of m normal variables, is negative; to 2^-30 of the unit."""
+    sets = m * arb(fmpz.bin_uiui(m - 1, k))
     constant = sets / ((2 * arb.pi()).sqrt() * unit)
     scale = arb(2).sqrt()
 
     def density(t: acb, _: bool) -> acb:
         left, right = (-t / scale).erfc() / 2, (t / scale).erfc() / 2
-        return constant * (-t * t / 2).exp() * right ** (n - 1) * left ** (m - n) * ((-c * t).exp() - 1)
+        return constant * (-t * t / 2).exp() * right**k * left ** (m - k - 1) * ((-c * t).exp() - 1)
 
     tolerance = arb(2) ** -30
     inside = acb.integral(density, -REACH, 0, abs_tol=tolerance, rel_tol=tolerance).real * unit
     beyond = (arb(REACH) / scale).erfc() / 2
-    return inside + arb(0, 1) * sets * beyond ** (m - n) * (c * c / 2).exp()
+    return inside + arb(0, 1) * sets * beyond ** (m - k - 1) * (c * c / 2).exp()

@@ -20,6 +20,26 @@ def binomial_rate(a: arb, b: arb | int = 1) -> arb:
     return a * a.log() - b * b.log() - (a - b) * (a - b).log()
 
 
+def bracket(g: Callable[[arb], arb], low: arb | int, high: arb | int, floor: arb | int) -> tuple[arb, arb]:
+    """Ends with opposite certain signs of g: those given, or moved apart until they have them, down to the floor.
+
+    Raises
+    ------
+    ArithmeticError
+        No such ends were found.
+    """
+    low, high, floor = arb(low), arb(high), arb(floor)
+    if not low > floor:
+        low = floor + 1
+    if not high > low:
+        high = 2 * low
+    for _ in range(60):
+        if g(low) * g(high) < 0:
+            return low, high
+        low, high = (low + floor) / 2, 2 * high
+    raise ArithmeticError(f"no change of sign between {low} and {high}")
+
+
 def enclose_root(g: Callable[[arb], arb], low: arb | int, high: arb | int, *, bits: int = 96) -> arb:
     """A ball of width 2^-bits around a root of g in (low, high), where g has opposite signs, by bisection.
 

@@ -3,7 +3,9 @@
 e(alpha) = sup of alpha R - S over chi and the step functions c (see `polyinj.theory.parisi`), with R > 0. So the
 threshold, where e = 1, is a minimum over the same parameters:
 
-    e(alpha) >= 1   <=>   alpha >= (1 + S) / R for some parameters,        threshold = min (1 + S) / R.
+    e(alpha) >= 1   <=>   alpha >= (1 + S) / R for some parameters,        threshold = min (1 + S) / R,
+
+and of any other energy b in place of 1.
 
 A larger k only enlarges the set of parameters: energies increase with k, thresholds decrease. A step function that
 follows a smooth c on k steps can keep lambda, the integral of c, right up to k^-2, and the functional is stationary. So
@@ -58,8 +60,10 @@ def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaS
     return solve(alpha, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS))
 
 
-def replica_threshold(levels: int, *, kappa: float = 0.0) -> ReplicaSolution:
-    """Aspect ratio where the energy with `levels` steps reaches 1; see `replica_energy`.
+def replica_threshold(levels: int, *, kappa: float = 0.0, budget: float = 1.0) -> ReplicaSolution:
+    """Aspect ratio where the energy with `levels` steps reaches the budget, 1 for injectivity; see `replica_energy`.
+
+    A budget b asks for directions along which at most b n rows are active, 0 < b < 100.
 
     Raises
     ------
@@ -71,10 +75,11 @@ def replica_threshold(levels: int, *, kappa: float = 0.0) -> ReplicaSolution:
     >>> [round(replica_threshold(levels).value, 9) for levels in (0, 1, 2)]
     [7.647694935, 6.715696838, 6.700391949]
     """
-    return solve(None, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS))
+    budget = read_real(budget, "budget", 0, 100)
+    return solve(None, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS), budget)
 
 
-def full_rsb_threshold(*, levels: int = 12, kappa: float = 0.0) -> ReplicaSolution:
+def full_rsb_threshold(*, levels: int = 12, kappa: float = 0.0, budget: float = 1.0) -> ReplicaSolution:
     """The threshold with full symmetry breaking: levels 1, ..., `levels` are computed and extrapolated.
 
     Parameters
@@ -83,6 +88,8 @@ def full_rsb_threshold(*, levels: int = 12, kappa: float = 0.0) -> ReplicaSoluti
         At least 4. 12 take about ten seconds and give 8 decimals.
     kappa : float
         Margin in (-4, 4).
+    budget : float
+        As for `replica_threshold`.
 
     Returns
     -------
@@ -104,7 +111,7 @@ def full_rsb_threshold(*, levels: int = 12, kappa: float = 0.0) -> ReplicaSoluti
     >>> round(full_rsb_threshold(levels=6).value, 5)
     6.69805
     """
-    return _extrapolate(replica_threshold(read_count(levels, "levels", 4), kappa=kappa))
+    return _extrapolate(replica_threshold(read_count(levels, "levels", 4), kappa=kappa, budget=budget))
 
 
 def full_rsb_energy(alpha: float, *, levels: int = 12, kappa: float = 0.0) -> ReplicaSolution:

@@ -32,7 +32,8 @@ class ReplicaSolution:
     and distance to the stationary point, for the limit k -> oo also the extrapolation. c is 0 below q[0] and c[i] on
     [q[i], q[i+1]), the last step ending at 1. Fewer steps than levels mean that more did not improve the value.
     gradient is the largest entry of the gradient in the coordinates of the search, curvature the smallest eigenvalue
-    of the Hessian there, positive at a strict optimum. sequence holds the values of levels 0, 1, ..., levels.
+    of the Hessian there, positive at a strict optimum. sequence holds the values of levels 0, 1, ..., levels. A
+    threshold is where the energy reaches the budget.
     """
 
     value: float
@@ -46,6 +47,7 @@ class ReplicaSolution:
     gradient: float
     curvature: float
     sequence: tuple[float, ...]
+    budget: float = 1.0
 
     def order_parameter(self, q: ArrayLike) -> Vector:
         """c at the given overlaps in [0, 1], any shape.
@@ -61,9 +63,19 @@ class ReplicaSolution:
         return np.asarray(steps[np.searchsorted(self.q, overlaps, side="right")])
 
 
-def solve(alpha: float | None, levels: int, kappa: float) -> ReplicaSolution:
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """The energy at alpha, or with alpha None the threshold where it reaches the budget."""
+
+    alpha: float | None
+    kappa: float
+    budget: float
+
+
+def solve(alpha: float | None, levels: int, kappa: float, budget: float = 1.0) -> ReplicaSolution:
     """Climb from level 0 to the wanted one, each level from the solution before it."""
-    best = _symmetric(alpha, kappa)
+    problem = _Problem(alpha, kappa, budget)
+    best = _symmetric(problem)
     if best.value == 0 and kappa <= 0:
         # The constraints w_i.x <= kappa |x| cut out a convex set, where replica symmetry is exact: no step helps.
         return replace(best, levels=levels, sequence=(0.0,) * (levels + 1))
@@ -73,7 +85,7 @@ def solve(alpha: float | None, levels: int, kappa: float) -> ReplicaSolution:
         # Without a first step there is nothing to refine.
         starts = _first_starts(below.chi) if level == 1 else _next_starts(below) if below.q else []
         for start in starts:
-            found = _optimise(start, alpha, kappa)
+            found = _optimise(start, problem)
             if found is not None and (found.value > best.value if alpha else found.value < best.value):
                 best = found
             # Beyond the first levels a second start has never found anything else.
@@ -83,19 +95,20 @@ def solve(alpha: float | None, levels: int, kappa: float) -> ReplicaSolution:
     return replace(best, levels=levels, sequence=tuple(sequence))
 
 
-def _symmetric(alpha: float | None, kappa: float) -> ReplicaSolution:
+def _symmetric(problem: _Problem) -> ReplicaSolution:
     """Level 0 in closed form: alpha E[(Z-kappa)^2; kappa < Z < kappa+t] = 1, e = alpha Q(kappa+t), t = sqrt(2 chi).
 
     The moment increases with t, so the root is unique; there is none, and e = 0, where alpha E[(Z-kappa)_+^2] <= 1.
     """
+    alpha, kappa, budget = problem.alpha, problem.kappa, problem.budget
     if alpha is not None and alpha * truncated_moment(inf, kappa) <= 1:
         return ReplicaSolution(0.0, 0.0, inf, (), (), 0, alpha, kappa, 0.0, 0.0, (0.0,))
 
     def excess(t: float) -> float:
-        return truncated_moment(t, kappa) - (float(ndtr(-kappa - t)) if alpha is None else 1 / alpha)
+        return truncated_moment(t, kappa) - (float(ndtr(-kappa - t)) / budget if alpha is None else 1 / alpha)
 
     t = brentq(excess, 0.0, 60.0, xtol=1e-15, rtol=4 * np.finfo(float).eps)
-    return _solution(np.array([log(t * t / 2)]), alpha, kappa)
+    return _solution(np.array([log(t * t / 2)]), problem)
 
 
 def _first_starts(chi: float) -> list[Vector]:
@@ -117,60 +130,60 @@ def _next_starts(below: ReplicaSolution) -> list[Vector]:
     return [_encode(below.chi, 1 - finer[:-1] ** 2, resampled), _encode(below.chi, *split)]
 
 
-def _optimise(start: Vector, alpha: float | None, kappa: float) -> ReplicaSolution | None:
+def _optimise(start: Vector, problem: _Problem) -> ReplicaSolution | None:
     """The stationary point that Newton steps reach from a start; None where they run off to the boundary."""
     found = minimize(
-        lambda theta: _objective(theta, alpha, kappa),
+        lambda theta: _objective(theta, problem),
         start,
         jac=True,
-        hess=lambda theta: _hessian(theta, alpha, kappa),
+        hess=lambda theta: _hessian(theta, problem),
         method="trust-exact",
         options={"gtol": 1e-9, "maxiter": 60, "initial_trust_radius": 0.5, "max_trust_radius": 3.0},
     )
-    return _solution(found.x, alpha, kappa) if np.abs(found.jac).max() < 1e-6 else None
+    return _solution(found.x, problem) if np.abs(found.jac).max() < 1e-6 else None
 
 
-def _solution(theta: Vector, alpha: float | None, kappa: float) -> ReplicaSolution:
+def _solution(theta: Vector, problem: _Problem) -> ReplicaSolution:
     chi, q, c, _ = _decode(theta)
-    value, gradient = _objective(theta, alpha, kappa)
-    finer, _ = _objective(theta, alpha, kappa, 1.6 * RESOLUTION)
-    hessian = _hessian(theta, alpha, kappa)
+    value, gradient = _objective(theta, problem)
+    finer, _ = _objective(theta, problem, 1.6 * RESOLUTION)
+    hessian = _hessian(theta, problem)
     distance = abs(gradient @ np.linalg.solve(hessian, gradient)) / 2
     return ReplicaSolution(
-        value=-value if alpha else value,
+        value=-value if problem.alpha else value,
         error=float(abs(finer - value) + distance + 16 * np.spacing(abs(value))),
         chi=chi,
         q=tuple(q.tolist()),
         c=tuple(c.tolist()),
         levels=len(q),
-        alpha=alpha,
-        kappa=kappa,
+        alpha=problem.alpha,
+        kappa=problem.kappa,
         gradient=float(np.abs(gradient).max()),
         curvature=float(np.linalg.eigvalsh(hessian)[0]),
         sequence=(),
+        budget=problem.budget,
     )
 
 
-def _objective(
-    theta: Vector, alpha: float | None, kappa: float, resolution: float = RESOLUTION
-) -> tuple[float, Vector]:
-    """S - alpha R, or (1 + S) / R where alpha is None, with its gradient; infinite out of numerical reach."""
+def _objective(theta: Vector, problem: _Problem, resolution: float = RESOLUTION) -> tuple[float, Vector]:
+    """S - alpha R, or (budget + S) / R where alpha is None, with its gradient; infinite out of numerical reach."""
     chi, q, c, jacobian = _decode(theta)
     widths = np.diff(np.concatenate([[0.0], q, [1.0]]))
     if not 1e-6 < chi < 1e3 or widths.min() < 1e-6 or c.max(initial=0.0) > 600:
         return inf, np.zeros_like(theta)
-    terms = parisi_terms(chi, q, c, kappa, resolution)
+    alpha = problem.alpha
+    terms = parisi_terms(chi, q, c, problem.kappa, resolution)
     if alpha is not None:
         value, gradient = terms.penalty - alpha * terms.reward, terms.penalty_gradient - alpha * terms.reward_gradient
     else:
-        value = (1 + terms.penalty) / terms.reward
+        value = (problem.budget + terms.penalty) / terms.reward
         gradient = (terms.penalty_gradient - value * terms.reward_gradient) / terms.reward
     return value, gradient @ jacobian
 
 
-def _hessian(theta: Vector, alpha: float | None, kappa: float, step: float = 1e-4) -> Matrix:
+def _hessian(theta: Vector, problem: _Problem, step: float = 1e-4) -> Matrix:
     rows = [
-        (_objective(theta + e, alpha, kappa)[1] - _objective(theta - e, alpha, kappa)[1]) / (2 * step)
+        (_objective(theta + e, problem)[1] - _objective(theta - e, problem)[1]) / (2 * step)
         for e in step * np.eye(len(theta))
     ]
     return (np.array(rows) + np.array(rows).T) / 2

@@ -2,10 +2,14 @@
 
 Rigorous thresholds come as enclosures in Arb ball arithmetic: an interval at whose ends a function has opposite certain
 signs contains a root, and a short argument about monotonicity or concavity says that there is no other one.
+
+A budget b of its own asks for the directions along which at most b n of the m = alpha n rows are active: below the
+threshold there are such, above there are none. Injectivity is b = 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import inf, nextafter
@@ -14,11 +18,16 @@ from flint import arb
 
 from polyinj.errors import InputError
 from polyinj.exact.precision import precision
-from polyinj.theory.rates import BITS, binomial_rate, enclose_root
+from polyinj.theory.domain import read_real
+from polyinj.theory.rates import BITS, binomial_rate, bracket, enclose_root
 from polyinj.theory.replica import replica_threshold
 
 # The thresholds that `enclose_threshold` proves.
 ENCLOSED = ("mean-direction", "lifted-gordon", "gordon", "euler", "minimal-cells", "first-moment")
+# Below this budget lifting gains less than 2 parts in 10^4, and below about 0.23 nothing.
+_LEAST_LIFTED = 0.25
+# Budgets beyond are refused: balls of 192 bits have room for no more than some thousand.
+_MOST = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +35,8 @@ class Threshold:
     """One line of the ladder: the aspect ratio m/n lies in [lower, upper].
 
     status is "rigorous: not injective below", "rigorous: injective above", "nonrigorous", "conjectured exact" or
-    "refuted conjecture"; "with high probability as n grows" is understood.
+    "refuted conjecture"; "with high probability as n grows" is understood. With a budget other than 1, "not injective"
+    is "some direction within the budget", and "injective" is "none".
     """
 
     name: str
@@ -42,8 +52,14 @@ class Threshold:
             )
 
 
-def known_thresholds() -> list[Threshold]:
+def known_thresholds(budget: float = 1.0) -> list[Threshold]:
     """Every known threshold, in increasing order.
+
+    Parameters
+    ----------
+    budget : float
+        Rows allowed to be active, divided by n, above 0 and below 100; 1 for injectivity. For others the published
+        rows are left out, and below 1/4 that of the lifted bound.
 
     Returns
     -------
@@ -65,30 +81,38 @@ def known_thresholds() -> list[Threshold]:
     first-moment      9.0886 rigorous: injective above
     puthawala         10.5000 rigorous: injective above
     """
+    budget = read_real(budget, "budget", 0, _MOST)
     maillard = "Maillard, Bandeira, Belius, Dokmanic, Nakajima 2023, arXiv:2302.14112"
     puthawala = "Puthawala, Kothari, Lassas, Dokmanic, de Hoop 2020, arXiv:2006.08464"
     above = "rigorous: injective above"
-    return [
-        _enclosed("mean-direction", "rigorous: not injective below", f"witness -mean of the rows; {puthawala}"),
+    lifted = "Gordon's comparison of exp(-c M); proof: polyinj/theory/lifted_gordon.py"
+    gordon = f"Gordon's min-max theorem, equal to the replica symmetric value; {maillard}"
+    # For other budgets nobody has proven that the enclosed root is the only one.
+    lifted_status = above if budget == 1 else "nonrigorous"
+    rows = [
+        _enclosed("mean-direction", budget, "rigorous: not injective below", f"witness -mean of the rows; {puthawala}"),
         Threshold("full-rsb", 6.697929, 6.698131, "conjectured exact", f"200 steps of symmetry breaking; {maillard}"),
-        Threshold("1-rsb", *_one_step(), "nonrigorous", f"one step of symmetry breaking, computed; {maillard}"),
-        _enclosed("lifted-gordon", above, "Gordon's comparison of exp(-c M); proof: polyinj/theory/lifted_gordon.py"),
-        _enclosed("gordon", above, f"Gordon's min-max theorem, equal to the replica symmetric value; {maillard}"),
-        _enclosed("euler", "refuted conjecture", "zero of the rate of E chi; Paleka 2021, Clum 2022"),
-        _enclosed("minimal-cells", above, "union bound over cells whose facet rows are all negative"),
-        _enclosed("first-moment", above, "union bound over cells"),
+        Threshold("1-rsb", *_one_step(budget), "nonrigorous", f"one step of symmetry breaking, computed; {maillard}"),
+        *([_enclosed("lifted-gordon", budget, lifted_status, lifted)] if budget >= _LEAST_LIFTED else []),
+        _enclosed("gordon", budget, above, gordon),
+        _enclosed("euler", budget, "refuted conjecture", "zero of the rate of E chi; Paleka 2021, Clum 2022"),
+        _enclosed("minimal-cells", budget, above, "union bound over cells whose facet rows are all negative"),
+        _enclosed("first-moment", budget, above, "union bound over cells"),
         Threshold("puthawala", 10.5, 10.5, above, puthawala),
     ]
+    if budget == 1:
+        return rows
+    return sorted((row for row in rows if row.name not in ("full-rsb", "puthawala")), key=lambda row: row.lower)
 
 
 @cache
-def _one_step() -> tuple[float, float]:
-    solution = replica_threshold(1)
+def _one_step(budget: float) -> tuple[float, float]:
+    solution = replica_threshold(1, budget=budget)
     return solution.value - solution.error, solution.value + solution.error
 
 
-def _enclosed(name: str, status: str, source: str) -> Threshold:
-    enclosure = enclose_threshold(name)
+def _enclosed(name: str, budget: float, status: str, source: str) -> Threshold:
+    enclosure = enclose_threshold(name, budget)
     middle = float(enclosure)
     lower, upper = nextafter(middle, 0), nextafter(middle, inf)
     lower = middle if arb(middle) <= enclosure else lower
@@ -96,12 +120,15 @@ def _enclosed(name: str, status: str, source: str) -> Threshold:
     return Threshold(name, lower, upper, status, source)
 
 
-def enclose_threshold(name: str) -> arb:
+def enclose_threshold(name: str, budget: float = 1.0) -> arb:
     """A ball of width below 1e-25 that provably contains the threshold.
 
     Parameters
     ----------
     name : {"mean-direction", "lifted-gordon", "gordon", "euler", "minimal-cells", "first-moment"}
+    budget : float
+        Rows allowed to be active, divided by n, above 0 and below 100 ("lifted-gordon": at least 1/4); 1 for
+        injectivity.
 
     Returns
     -------
@@ -110,60 +137,72 @@ def enclose_threshold(name: str) -> arb:
     Raises
     ------
     InputError
-        Another name.
+        Another name, or a budget outside its range.
 
     Notes
     -----
     Each threshold is the only root of a function g on a stated interval; a root lies in the returned ball because g is
-    continuous and Arb proves that it changes sign between two points of it. H is the entropy in nats, so that
-    alpha H(1/alpha) = alpha ln alpha - (alpha-1) ln(alpha-1), and Q the normal tail.
+    continuous and Arb proves that it changes sign between two points of it. b is the budget, H the entropy in nats, so
+    that alpha H(b/alpha) = alpha ln alpha - b ln b - (alpha-b) ln(alpha-b), and Q the normal tail.
 
-    - mean-direction: g = alpha Q(alpha^-1/2) - 1 on alpha > 0. Both factors increase, so the root is unique.
-    - lifted-gordon: g = F of `polyinj.theory.lifted_gordon` along its stationary points, numbered by w in (11/8,
-      13/8). r Q(w/r) / phi(w/r) increases in r, so w has one r, which increases with w, and one alpha = 1 + (r/2 +
-      Phi(w) - 1/2) / B(w). There dF/dw = (ln(alpha / (alpha-1)) + ln A) dalpha/dw, of which the first factor is
-      negative and the second positive (the tests enclose them): F decreases.
-    - gordon: e(alpha) = max_chi of alpha E min(1, Z_+^2 / (2 chi)) - 1 / (2 chi) equals 1. Stationarity in chi is
+    - mean-direction: g = alpha Q(alpha^-1/2) - b on alpha > 0. Both factors increase, so the root is unique.
+    - lifted-gordon: g = F of `polyinj.theory.lifted_gordon` along its stationary points, numbered by w. r Q(w/r) /
+      phi(w/r) increases in r, so w has one r, which increases with w, and one alpha = b + (r/2 + Phi(w) - 1/2) / B(w).
+      For b = 1 and w in (11/8, 13/8) dF/dw = (ln(alpha / (alpha-1)) + ln A) dalpha/dw has a negative first factor and a
+      positive second (the tests enclose them): F decreases. For other b the change of sign is proven; that there is no
+      other was seen on grids of 60 points w for b from 1/4 to 99.
+    - gordon: e(alpha) = max_chi of alpha E min(1, Z_+^2 / (2 chi)) - 1 / (2 chi) equals b. Stationarity in chi is
       alpha h(chi) = 1 with h = erf(sqrt chi) / 2 - sqrt(chi / pi) exp(-chi), and then e = alpha Q(sqrt(2 chi)). So
-      g = h - Q(sqrt(2 chi)); h' = sqrt(chi / pi) exp(-chi) > 0 and Q decreases, so its root chi* is unique, and the
-      threshold is 1 / Q(sqrt(2 chi*)) = 2 / erfc(sqrt chi*), evaluated on the ball of chi*.
-    - euler: g = the rate of E chi (see `euler_rate`) on alpha > 4 + 2 sqrt 2. As t is a stationary point,
-      g' = ln(alpha (t+1) / (2 (alpha-1) t)), which is negative exactly when t > alpha / (alpha-2). On this range t
-      increases from 1 + sqrt 2 and alpha / (alpha-2) decreases from sqrt 2: g decreases strictly.
-    - minimal-cells: g = alpha H(1/alpha) + (alpha-1) H(1/(alpha-1)) - alpha ln 2 on alpha > 4. The sum telescopes to
-      alpha ln alpha - (alpha-2) ln(alpha-2) - alpha ln 2, so g' = ln(alpha / (alpha-2)) - ln 2 < 0.
-    - first-moment: g = 2 alpha H(1/alpha) - alpha ln 2 on alpha > 2 + sqrt 2. There g' = 2 ln(alpha / (alpha-1)) - ln 2
-      < 0.
+      g = b h - Q(sqrt(2 chi)); h' = sqrt(chi / pi) exp(-chi) > 0 and Q decreases, so its root chi* is unique, and the
+      threshold is b / Q(sqrt(2 chi*)) = 2 b / erfc(sqrt chi*), evaluated on the ball of chi*.
+    - euler: g = the rate of E chi (see `euler_rate`) on alpha > 2 + 2b + 2 sqrt(2b), above the oscillations. As t is a
+      stationary point, g' = ln(alpha (t+1) / (2 (alpha-1) t)), which is negative exactly when 1/t < (alpha-2) / alpha.
+      1/t is the smaller root of (alpha-b) s^2 - (alpha-2) s + b, below (alpha-2) / (2 (alpha-b)), and 2b < alpha: g
+      decreases strictly.
+    - minimal-cells: g = alpha H(1/alpha) + (alpha-1) H(b/(alpha-1)) - alpha ln 2 on alpha > 2 + 2b. The sum telescopes
+      to alpha ln alpha - b ln b - (alpha-1-b) ln(alpha-1-b) - alpha ln 2, so g' = ln(alpha / (alpha-1-b)) - ln 2 < 0.
+      Below, g increases from max(2, 1 + 2b), where it is positive: no root is left out.
+    - first-moment: g = alpha H(1/alpha) + alpha H(b/alpha) - alpha ln 2 on alpha > 1 + b + sqrt(1 + b^2). There g' =
+      ln(alpha / (alpha-1)) + ln(alpha / (alpha-b)) - ln 2 < 0; below, g increases, and is not below 0 at 1 + 2b.
 
     Examples
     --------
     >>> enclose_threshold("euler")
     [8.34463296085472 +/- 4.78e-15]
+    >>> enclose_threshold("gordon", budget=0.5)
+    [5.36165876562320 +/- 2.67e-15]
     """
+    number = read_real(budget, "budget", 0, _MOST)
     with precision(BITS):
+        b = arb(number)
         match name:
             case "mean-direction":
-                return enclose_root(_mean_direction, 3, 4)
+                return _root(lambda alpha: _mean_direction(alpha, b), 3, 4, 2 * b)
+            case "lifted-gordon" if number < _LEAST_LIFTED:
+                raise InputError(f"budget is {number:g}; lifted-gordon expects at least {_LEAST_LIFTED}; try gordon")
             case "lifted-gordon":
-                w = enclose_root(lambda w: _lifted_gordon(w, lifted_ratio(w)), arb(11) / 8, arb(13) / 8)
-                return lifted_expansivity(w, lifted_ratio(w.lower()).union(lifted_ratio(w.upper())))
+                return _lifted_gordon_root(b)
             case "gordon":
-                return 2 / enclose_root(_gordon, arb(1) / 2, 2).sqrt().erfc()
+                return 2 * b / _gordon_root(b).sqrt().erfc()
             case "euler":
-                return enclose_root(_euler, 7, 10)
+                return _root(lambda alpha: _euler(alpha, b), 7, 10, 2 + 2 * b + 2 * (2 * b).sqrt())
             case "minimal-cells":
-                return enclose_root(_minimal_cells, 5, 10)
+                return _root(lambda alpha: _minimal_cells(alpha, b), 5, 10, 2 + 2 * b)
             case "first-moment":
-                return enclose_root(_first_moment, 4, 10)
+                return _root(lambda alpha: _first_moment(alpha, b), 4, 10, 1 + b + (1 + b * b).sqrt())
     raise InputError(f"no enclosure for {name!r}; allowed are {', '.join(ENCLOSED)}")
+
+
+def _root(g: Callable[[arb], arb], low: int, high: int, floor: arb) -> arb:
+    return enclose_root(g, *bracket(g, low, high, floor))
 
 
 def _normal_tail(x: arb) -> arb:
     return (x / arb(2).sqrt()).erfc() / 2
 
 
-def _mean_direction(alpha: arb) -> arb:
-    return alpha * _normal_tail(1 / alpha.sqrt()) - 1
+def _mean_direction(alpha: arb, b: arb) -> arb:
+    return alpha * _normal_tail(1 / alpha.sqrt()) - b
 
 
 def _normal_density(x: arb) -> arb:
@@ -175,40 +214,63 @@ def _truncated_square(w: arb) -> arb:
     return arb(1) / 2 - _normal_tail(w) - w * _normal_density(w)
 
 
-def lifted_ratio(w: arb) -> arb:
+def lifted_ratio(w: arb, b: arb) -> arb:
     """The r of a stationary point of the lifted bound, given w."""
-    target = _truncated_square(w) / _normal_density(w)
-    return enclose_root(
-        lambda r: r * _normal_tail(w / r) / _normal_density(w / r) - target, arb(1) / 2, arb(4), bits=160
-    )
+    target = b * _truncated_square(w) / _normal_density(w)
+
+    def g(r: arb) -> arb:
+        return r * _normal_tail(w / r) / _normal_density(w / r) - target
+
+    return enclose_root(g, *bracket(g, arb(1) / 2, 4, 0), bits=160)
 
 
-def lifted_expansivity(w: arb, r: arb) -> arb:
+def lifted_expansivity(w: arb, r: arb, b: arb) -> arb:
     """Its alpha."""
-    return 1 + (r / 2 + arb(1) / 2 - _normal_tail(w)) / _truncated_square(w)
+    return b + (r / 2 + arb(1) / 2 - _normal_tail(w)) / _truncated_square(w)
 
 
-def _lifted_gordon(w: arb, r: arb) -> arb:
-    alpha = lifted_expansivity(w, r)
-    inner = (alpha - 1) * _truncated_square(w) / r
-    return r.log() + binomial_rate(alpha) + _normal_tail(w / r).log() + (alpha - 1) * inner.log()
+def _lifted_gordon(w: arb, r: arb, b: arb) -> arb:
+    alpha = lifted_expansivity(w, r, b)
+    inner = (alpha - b) * _truncated_square(w) / r
+    return r.log() + binomial_rate(alpha, b) + b * _normal_tail(w / r).log() + (alpha - b) * inner.log()
 
 
-def _gordon(chi: arb) -> arb:
-    return chi.sqrt().erf() - (chi / arb.pi()).sqrt() * (-chi).exp() - arb(1) / 2
+def _lifted_gordon_root(b: arb) -> arb:
+    def g(w: arb) -> arb:
+        return _lifted_gordon(w, lifted_ratio(w, b), b)
+
+    ends = arb(11) / 8, arb(13) / 8
+    if b != 1:
+        # At Gordon's point r = 1 and F = 0; it rises from there and falls.
+        floor = (2 * _gordon_root(b)).sqrt().upper()
+        ends = bracket(g, floor + arb(1) / 64, floor + arb(1) / 4, floor)
+    w = enclose_root(g, *ends)
+    return lifted_expansivity(w, lifted_ratio(w.lower(), b).union(lifted_ratio(w.upper(), b)), b)
 
 
-def _euler(alpha: arb) -> arb:
-    t = (alpha - 2 + (alpha * alpha - 8 * alpha + 8).sqrt()) / 2
-    return binomial_rate(alpha) - alpha * arb(2).log() + (t - 1).log() + (alpha - 1) * ((t + 1) / t).log()
+def _gordon(chi: arb, b: arb) -> arb:
+    return (b + 1) / 2 * chi.sqrt().erf() - b * (chi / arb.pi()).sqrt() * (-chi).exp() - arb(1) / 2
 
 
-def _minimal_cells(alpha: arb) -> arb:
-    return binomial_rate(alpha) + binomial_rate(alpha - 1) - alpha * arb(2).log()
+def _gordon_root(b: arb) -> arb:
+    def g(chi: arb) -> arb:
+        return _gordon(chi, b)
+
+    return enclose_root(g, *bracket(g, arb(1) / 2, 2, 0))
 
 
-def _first_moment(alpha: arb) -> arb:
-    return 2 * binomial_rate(alpha) - alpha * arb(2).log()
+def _euler(alpha: arb, b: arb) -> arb:
+    t = (alpha - 2 + (alpha * alpha - 4 * (1 + b) * alpha + 4 * (1 + b * b)).sqrt()) / (2 * b)
+    rate = binomial_rate(alpha) - alpha * arb(2).log() + (t - 1).log() + (alpha - 1) * ((t + 1) / t).log()
+    return rate + (b - 1) * t.log()
+
+
+def _minimal_cells(alpha: arb, b: arb) -> arb:
+    return binomial_rate(alpha) + binomial_rate(alpha - 1, b) - alpha * arb(2).log()
+
+
+def _first_moment(alpha: arb, b: arb) -> arb:
+    return binomial_rate(alpha) + binomial_rate(alpha, b) - alpha * arb(2).log()
 
 
 def mean_direction_threshold() -> float:

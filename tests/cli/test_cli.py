@@ -389,6 +389,18 @@ def test_expected(run_main):
 
 
 @pytest.mark.slow
+def test_a_budget_of_active_neurons(run_main):
+    found = json.loads(run_main("expected", "--n", 2, "--m", 8, "--max-positive", 2, "--json").stdout)
+    assert (found["max_positive"], found["E chi"], found["P(some input: <= 2 active)"]) == (2, 1.3125, 0.875)
+    assert found["P(some input: <= 2 active) <= (minimal cells)"] >= 0.875
+    orthant = json.loads(run_main("expected", "--n", 5, "--m", 9, "--max-positive", 0, "--json").stdout)
+    assert orthant["P(some input: <= 0 active)"] == orthant["P(some input has no active neuron)"]
+    assert "max_positive is -1" in run_main("expected", "--n", 2, "--m", 8, "--max-positive", -1).stderr
+    assert "5.361658765623" in run_main("thresholds", "--budget", 0.5).stdout
+    assert "leave out --out" in run_main("thresholds", "--budget", 2, "--out", "x.png").stderr
+
+
+@pytest.mark.slow
 def test_bad_files_are_one_clear_line(tmp_path, run_main):
     np.savez(tmp_path / "two.npz", a=np.eye(2), b=np.eye(2))
     np.save(tmp_path / "pickled.npy", np.array([[None]]), allow_pickle=True)

@@ -82,14 +82,14 @@ def test_widths_that_suffice(n, delta, ratio, least):
 )
 def test_the_exponential_moment_is_a_little_above_its_integral(m, n, s, share):
     with precision(128):
-        excess = exponential_moment(m, n, s) / integrated_moment(m, n, s) - 1
+        excess = exponential_moment(m, n - 1, s) / integrated_moment(m, n, s) - 1
         assert 0 < excess < share
 
 
 def integrated_moment(m, n, s):
     """E exp(-s Y) enclosed by Arb's integration, slowly for many inputs."""
     root, scale = (1 + 2 * arb(s)).sqrt(), arb(2).sqrt()
-    unit = arb(log_exponential_moments(m, n, np.array([s]))[0]).exp()
+    unit = arb(log_exponential_moments(m, n - 1, np.array([s]))[0]).exp()
     constant = m * arb(fmpz.bin_uiui(m - 1, n - 2)) / ((2 * arb.pi()).sqrt() * unit)
 
     def integrand(t, inner):
@@ -110,8 +110,8 @@ def test_the_moment_agrees_with_sampling(m, n, c, seed):
     length = np.sqrt((np.maximum(rest, 0) ** 2).sum(axis=1))
     samples = np.exp(-c * np.where(length > 0, length, rest[:, -1]))
     with precision(BITS):
-        mean = lifted_gordon._root_moment(m, n, c, lifted_gordon._estimated_moments(m, n))
-        mean = float(mean + lifted_gordon._nothing_left(m, n, arb(c), mean))
+        mean = lifted_gordon._root_moment(m, n - 1, c, lifted_gordon._estimated_moments(m, n - 1))
+        mean = float(mean + lifted_gordon._nothing_left(m, n - 1, arb(c), mean))
     # Six standard errors; and above the mean by less than a percent.
     error = 6 * samples.std() / math.sqrt(len(samples))
     assert samples.mean() - error < mean < 1.01 * samples.mean() + error
@@ -178,7 +178,7 @@ def test_stationary_points_are_numbered_by_w():
     """On 11/8 <= w <= 13/8: r and alpha increase with w, and F decreases along the curve."""
     with precision(BITS):
         ends = [arb(11 / 8 + k / 512) for k in range(129)]
-        ratios = [thresholds.lifted_ratio(end) for end in ends]
+        ratios = [thresholds.lifted_ratio(end, arb(1)) for end in ends]
         for k in range(128):
             w, r = ends[k].union(ends[k + 1]), ratios[k].union(ratios[k + 1])
             t = w / r
@@ -188,26 +188,30 @@ def test_stationary_points_are_numbered_by_w():
             assert rise > 0
             numerator = r / 2 + arb(1) / 2 - thresholds._normal_tail(w)
             growth = ((rise / 2 + density) * b - numerator * w * w * density) / (b * b)
-            alpha = thresholds.lifted_expansivity(w, r)
+            alpha = thresholds.lifted_expansivity(w, r, arb(1))
             inner = (alpha - 1) * b / r
             assert growth > 0
             assert (alpha / (alpha - 1)).log() + inner.log() < 0
 
 
 @pytest.mark.slow
-def test_the_stationary_point_is_the_maximum():
+@pytest.mark.parametrize(
+    ("budget", "alpha", "ends", "cells"),
+    [(1, 7.44866, (1.3, 1.5), 3000), (0.5, 5.3175, (1.4, 1.6), 600), (4, 17.357, (1.1, 1.3), 600)],
+)
+def test_the_stationary_point_is_the_maximum(budget, alpha, ends, cells):
     """Just above the threshold F(alpha, c0) < 0: every s > 0 lies in a cell with a bound below 0."""
-    alpha = 7.44866
     with precision(BITS):
-        threshold = thresholds.lifted_gordon_threshold()
-        w = brentq(lambda w: threshold - _alpha_of(w), 1.3, 1.5, xtol=1e-13)
-        ratio = float(thresholds.lifted_ratio(arb(w)))
+        threshold = float(thresholds.enclose_threshold("lifted-gordon", budget))
+        assert threshold < alpha < 1.0006 * threshold
+        w = brentq(lambda w: threshold - _alpha_of(w, budget), *ends, xtol=1e-13)
+        ratio = float(thresholds.lifted_ratio(arb(w), arb(budget)))
         c0 = ratio - 1 / ratio
         a, c = arb(alpha), arb(c0)
         r = (c + (c * c + 4).sqrt()) / 2
         fixed = -c * c / 2 + c * r - (r * r - 1) / 2 + r.log()
-        s = [arb(float(x)) for x in np.geomspace(0.3, 60, 3000)]
-        values = [_largest(a, one) for one in s]
+        s = [arb(float(x)) for x in np.geomspace(0.04, 60, cells)]
+        values = [_largest(a, one, budget) for one in s]
         # Below the first cell E exp(-s Y) <= 1; beyond the last it is less than there.
         assert fixed - c * c / (4 * s[0]) < 0
         assert fixed + values[-1] < 0
@@ -219,30 +223,32 @@ def test_the_stationary_point_is_the_maximum():
                 assert fixed + values[end] + tangent < 0
 
 
-def _alpha_of(w):
-    return float(thresholds.lifted_expansivity(arb(w), thresholds.lifted_ratio(arb(w))))
+def _alpha_of(w, budget):
+    b = arb(budget)
+    return float(thresholds.lifted_expansivity(arb(w), thresholds.lifted_ratio(arb(w), b), b))
 
 
-def _largest(alpha, s):
-    """An upper bound of the maximum over t of alpha H(1/alpha) + ln Q(t) + (alpha-1) ln A_s(t), concave in t."""
+def _largest(alpha, s, b):
+    """An upper bound of the maximum over t of alpha H(b/alpha) + b ln Q(t) + (alpha-b) ln A_s(t), concave in t."""
     rho = float((1 + 2 * s).sqrt())
 
     def slope(t, exact=False):
         if exact:
             density, tail = thresholds._normal_density(t), thresholds._normal_tail(t)
-            return -density / tail + (alpha - 1) * density * (-s * t * t).exp() / _inner(t, s)
+            return -b * density / tail + (alpha - b) * density * (-s * t * t).exp() / _inner(t, s)
         inner = 0.5 + (ndtr(t * rho) - 0.5) / rho
         log_density = -t * t / 2 - math.log(2 * math.pi) / 2
         return (
-            -math.exp(log_density - log_ndtr(-t))
-            + (float(alpha) - 1) * math.exp(log_density - float(s) * t * t) / inner
+            -b * math.exp(log_density - log_ndtr(-t))
+            + (float(alpha) - b) * math.exp(log_density - float(s) * t * t) / inner
         )
 
     t = brentq(slope, 0.0, 6.0, xtol=1e-14)
     step = arb(2) ** -34
     rising, falling = slope(arb(t) - step, exact=True), slope(arb(t) + step, exact=True)
     assert rising > 0 > falling
-    value = binomial_rate(alpha) + thresholds._normal_tail(arb(t)).log() + (alpha - 1) * _inner(arb(t), s).log()
+    tail, inner = thresholds._normal_tail(arb(t)), _inner(arb(t), s)
+    value = binomial_rate(alpha, arb(b)) + b * tail.log() + (alpha - b) * inner.log()
     return value + step * (abs(rising) + abs(falling))
 
 

@@ -75,6 +75,48 @@ def test_fewer_rows_than_columns_give_the_whole_sphere():
             assert expected_euler_characteristic(m, n) == chi_from_volumes(m, n) == 1 + (-1) ** (m - 1)
 
 
+@pytest.mark.parametrize("n", range(1, 7))
+def test_three_routes_agree_for_every_budget(n):
+    for m, k in itertools.product(range(1, 15), range(17)):
+        chi = expected_euler_characteristic(m, n, k)
+        assert chi == 2 * sum(conic_intrinsic_volumes(m, n, k)[m - min(m, n) + 1 :: 2])
+        if m >= n:
+            faces = expected_face_counts(m, n, k).sum(axis=1)
+            assert chi == sum((-1) ** (d - 1) * faces[d] for d in range(1, n + 1))
+        sign, value = log_expected_euler_characteristic(m, n, k)
+        assert sign == (chi > 0) - (chi < 0)
+        assert value == (pytest.approx(math.log(abs(chi)), rel=1e-14, abs=1e-14) if chi else -math.inf)
+
+
+def test_the_default_budget_is_that_of_injectivity():
+    for function in (
+        expected_euler_characteristic,
+        log_expected_euler_characteristic,
+        conic_intrinsic_volumes,
+        noninjectivity_bound,
+    ):
+        assert function(23, 4) == function(23, 4, 3) != function(23, 4, 4)
+    assert (expected_face_counts(9, 3)[:, :3] == expected_face_counts(9, 3, 2)[:, :3]).all()
+    assert not expected_face_counts(9, 3, 2)[:, 3:].any()
+
+
+def test_balls_agree_with_the_exact_integers_for_other_budgets(monkeypatch):
+    sizes = [(m, n, k) for m in (1, 2, 9, 24, 25) for n in range(1, m + 1, 3) for k in range(m + 2)]
+    sizes += [(900, 100, 12), (900, 100, 420), (901, 400, 450), (900, 700, 899)]
+    expected = [log_expected_euler_characteristic(*size) for size in sizes]
+    monkeypatch.setattr(euler, "_EXACT_WORK", 0)
+    for size, (sign, value) in zip(sizes, expected, strict=True):
+        assert log_expected_euler_characteristic(*size) == (sign, pytest.approx(value, rel=1e-14, abs=1e-17))
+
+
+def test_the_whole_space_and_one_orthant():
+    for m, n in itertools.product(range(1, 7), range(1, 9)):
+        assert expected_euler_characteristic(m, n, m) == 1 + (-1) ** (min(m, n) - 1)
+        # The cells of one orthant are contractible: chi = 1 where the range meets it.
+        if m >= n:
+            assert expected_euler_characteristic(m, n, 0) == wendel_probability(m, n)
+
+
 def crossing(n):
     """m/n where E chi last falls through 1, ln E chi interpolated linearly."""
     m = 9 * n
@@ -110,8 +152,8 @@ def test_balls_agree_with_the_exact_integers(monkeypatch):
 
 def test_balls_contain_the_exact_integer_where_both_are_in_reach():
     for m, n in [(2000, 250), (2000, 600), (2000, 1500)]:
-        ball = euler_sum.numerator_ball(m, n)
-        assert ball.contains(arb(euler_sum.numerator(m, n)))
+        ball = euler_sum.numerator_ball(m, n, n - 1)
+        assert ball.contains(arb(euler_sum.numerator(m, n, n - 1)))
 
 
 @pytest.mark.slow
@@ -130,6 +172,17 @@ def test_rate_is_the_limit():
         rates = [log_expected_euler_characteristic(round(alpha * n), n)[1] / n for n in (1000, 4000)]
         assert abs(rates[1] - euler_rate(alpha)) < 0.5 * abs(rates[0] - euler_rate(alpha)) < 0.01
     assert euler_rate(1.05) == 0.0
+    for alpha, budget in ((5, 0.3), (9, 2), (14, 2), (20, 4)):
+        rates = [log_expected_euler_characteristic(alpha * n, n, round(budget * n))[1] / n for n in (500, 2000)]
+        limit = euler_rate(alpha, budget)
+        assert abs(rates[1] - limit) < 0.5 * abs(rates[0] - limit) < 0.02
+    # Below the oscillations: E chi explodes, or tends to 1; by symmetry, allowing k or all but k is the same there.
+    for alpha, budget, error in ((9.5, 8, 0.05), (9.9, 8, 0.03), (1.3, 0.1, 0.02)):
+        _, value = log_expected_euler_characteristic(round(alpha * 300), 300, round(budget * 300))
+        assert value / 300 == pytest.approx(euler_rate(alpha, budget), abs=error)
+    assert euler_rate(9.5, 8) == pytest.approx(euler_rate(9.5, 1.5), abs=1e-14)
+    assert euler_rate(1.1, 0.05) == 0.0
+    assert abs(expected_euler_characteristic(220, 200, 10) - 1) < 1e-20
     value = float(abs(expected_euler_characteristic(4600, 4000) - 1).limit_denominator())
     assert math.log(value) / 4000 == pytest.approx(euler_rate(1.15), abs=3e-3)
 
@@ -210,6 +263,34 @@ def test_exact_probabilities():
         exact_noninjectivity_probability(29, 10)
 
 
+def tukey_depth_on_the_circle(signs):
+    """The fewest positives while x turns by a whole turn: one sign a line, the lines met in order."""
+    counts = [signs.count(1)]
+    for sign in signs:
+        counts.append(counts[-1] - sign)
+    return min(min(count, len(signs) - count) for count in counts)
+
+
+def test_exact_probabilities_of_every_budget_agree_with_the_enumeration_of_signs():
+    for m in range(1, 12):
+        depths = [tukey_depth_on_the_circle(signs) for signs in itertools.product((-1, 1), repeat=m)]
+        lines = [min(signs.count(1), signs.count(-1)) for signs in itertools.product((-1, 1), repeat=m)]
+        for k in range(m + 1):
+            for n, found in ((2, depths), (1, lines)):
+                share = Fraction(sum(depth <= k for depth in found), 2**m)
+                assert exact_noninjectivity_probability(m, n, k) == share <= Fraction(noninjectivity_bound(m, n, k))
+
+
+def test_one_budget_of_zero_is_wendels():
+    for m, n in [(5, 3), (12, 4), (30, 9)]:
+        exact = wendel_probability(m, n)
+        assert exact_noninjectivity_probability(m, n, 0) == exact
+        assert float(exact) <= noninjectivity_bound(m, n, 0) <= math.nextafter(float(exact), 1)
+    assert exact_noninjectivity_probability(11, 5, 3) == 1
+    with pytest.raises(InputError, match=r"m <= n \+ 2 max_positive, here 11"):
+        exact_noninjectivity_probability(12, 5, 3)
+
+
 def test_wendel():
     assert [wendel_probability(m, 3) for m in (1, 3, 4, 6)] == [1, 1, Fraction(7, 8), Fraction(1, 2)]
 
@@ -218,6 +299,13 @@ def test_wendel():
 def test_rate_refuses_what_is_no_aspect_ratio_above_one(alpha):
     with pytest.raises(InputError, match=r"alpha is .*; expected a finite number above 1$"):
         euler_rate(alpha)
+
+
+def test_rate_refuses_budgets_that_allow_all_rows():
+    with pytest.raises(InputError, match=r"alpha is 3\.0; expected a finite number above 4$"):
+        euler_rate(3.0, 4)
+    with pytest.raises(InputError, match="budget is 0"):
+        euler_rate(3.0, 0)
 
 
 @pytest.mark.parametrize(
@@ -237,3 +325,6 @@ def test_sizes_outside_the_domain_are_refused(function):
         function(0, 1)
     with pytest.raises(InputError, match=r"n is 2\.5; expected an integer, at least 1"):
         function(4, 2.5)
+    if function not in (wendel_probability, count_cells):
+        with pytest.raises(InputError, match="max_positive is -1; expected an integer, at least 0"):
+            function(9, 3, -1)

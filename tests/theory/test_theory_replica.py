@@ -130,7 +130,7 @@ def test_one_step_is_found_from_random_starts():
     rng = np.random.default_rng(5)
     for _ in range(10):
         start = rng.uniform([-4, -1.5, -1], [1, 1.5, 3])
-        found = replica_search._optimise(start, 7.0, 0.0)
+        found = replica_search._optimise(start, replica_search._Problem(7.0, 0.0, 1.0))
         assert found is None or found.value <= best.value + 1e-9
 
 
