@@ -23,6 +23,7 @@ from .errors import PolyinjError as PolyinjError
 from .errors import StoreError as StoreError
 from .geometry.arrangement import Arrangement as Arrangement
 from .geometry.cone import Cone as Cone
+from .geometry.face_union import FaceUnion as FaceUnion
 from .geometry.orthants import OrthantUnion as OrthantUnion
 from .injectivity.active_rank import active_rank as active_rank
 from .injectivity.decide import decide_injectivity as decide_injectivity
@@ -80,6 +81,8 @@ from .studies.angle_injectivity import AngleInjectivity as AngleInjectivity
 from .studies.angle_injectivity import relate_angles_to_injectivity as relate_angles_to_injectivity
 from .studies.deep_transition import DeepTransition as DeepTransition
 from .studies.deep_transition import estimate_deep_transition as estimate_deep_transition
+from .studies.random_sections import SectionEulerCharacteristic as SectionEulerCharacteristic
+from .studies.random_sections import estimate_section_euler_characteristic as estimate_section_euler_characteristic
 from .studies.relaxation import RelaxationStudy as RelaxationStudy
 from .studies.relaxation import study_relaxations as study_relaxations
 from .studies.robustness import RobustnessStudy as RobustnessStudy

@@ -18,6 +18,8 @@ from polyinj.errors import InputError
 from polyinj.exact import arrays
 from polyinj.exact.algebra import Vectors, echelon, pivot
 from polyinj.exact.orthant_volumes import orthant_union_intrinsic_volumes
+from polyinj.geometry.arrangement import Arrangement
+from polyinj.geometry.kinematic import section_euler_characteristic
 from polyinj.geometry.orthant_certificate import OrthantProof, OrthantWitness, rows_of
 from polyinj.geometry.orthant_search import MeetingPoint, OrthantSearch
 from polyinj.geometry.sweep import sweep
@@ -71,6 +73,35 @@ class OrthantUnion:
     def conic_intrinsic_volumes(self) -> list[Fraction]:
         """Conic intrinsic volumes v_0, ..., v_m of the valuation, exactly: they sum to 1 and may be negative."""
         return orthant_union_intrinsic_volumes(self.m, self.max_positive)
+
+    def expected_euler_characteristic(self, n: int) -> Fraction:
+        """E chi of the union, cut by a uniformly random n-dimensional subspace and the unit sphere, exactly.
+
+        `FaceUnion` does the same for any other union of orthants and of their faces, and
+        `estimate_section_euler_characteristic` by simulation.
+
+        Raises
+        ------
+        InputError
+            n is no integer from 1 to m.
+
+        Examples
+        --------
+        >>> OrthantUnion(8, 1).expected_euler_characteristic(2)
+        Fraction(7, 16)
+        """
+        return section_euler_characteristic(self.conic_intrinsic_volumes(), n)
+
+    def section_euler_characteristic(self, subspace: ArrayLike) -> int:
+        """chi of {x on the unit sphere of R^n : W x in the union} for one matrix W, shape (m, n), exactly.
+
+        Raises
+        ------
+        InputError
+            Unreadable matrix, or not m rows.
+        """
+        self._read(subspace)
+        return Arrangement(subspace).euler_characteristic(self.max_positive)
 
     def meets(self, subspace: ArrayLike) -> bool:
         """Whether the range of a matrix, shape (m, n), meets the union in a point other than the origin; exactly.

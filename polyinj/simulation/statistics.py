@@ -10,6 +10,7 @@ ensembles that declare `continuous = True`, and `simulate` accepts them for no o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import nan
 from typing import Any
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from polyinj.errors import BudgetExceeded
 from polyinj.geometry.arrangement import Arrangement
+from polyinj.geometry.face_union import FaceUnion
 from polyinj.injectivity.decide import decide_injectivity
 from polyinj.injectivity.decision import Verdict
 from polyinj.injectivity.depth import tukey_depth
@@ -72,12 +74,29 @@ def depth(matrix: NDArray[Any], *, time_limit: float | None = None) -> float:
         return nan
 
 
-def euler_characteristic(matrix: NDArray[Any], *, max_cells: int | None = None) -> float:
-    """Euler characteristic of the witness set {x on the sphere: fewer than n rows positive}; nan beyond max_cells."""
+def euler_characteristic(
+    matrix: NDArray[Any], *, max_positive: int | None = None, max_cells: int | None = None
+) -> float:
+    """Euler characteristic of {x on the sphere: at most max_positive rows positive}; nan beyond max_cells.
+
+    By default max_positive is n - 1: of the witness set.
+    """
     try:
-        return Arrangement(matrix, max_cells=max_cells).euler_characteristic()
+        return Arrangement(matrix, max_cells=max_cells).euler_characteristic(max_positive)
     except BudgetExceeded:
         return nan
+
+
+def union_euler_characteristic(matrix: NDArray[Any], *, vectors: Sequence[Sequence[int]]) -> float:
+    """Euler characteristic of {x on the sphere : W x in the union of orthant faces with these sign vectors}.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> union_euler_characteristic(np.array([[1.0], [2.0]]), vectors=((1, 1), (-1, -1)))
+    2
+    """
+    return FaceUnion(tuple(map(tuple, vectors))).section_euler_characteristic(matrix)
 
 
 def decision_and_euler_characteristic(
