@@ -11,20 +11,28 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import ndtr
 
 from polyinj.plots.theory import plot_order_parameter, plot_threshold_ladder
 from polyinj.theory.crossing import euler_crossing, euler_crossing_coefficients, euler_crossing_estimate
 from polyinj.theory.deep import deep_sufficient_expansivity, region_expansivity
 from polyinj.theory.euler import log_expected_euler_characteristic, noninjectivity_bound
+from polyinj.theory.gordon import gordon_bound
+from polyinj.theory.lifted_gordon import lifted_gordon_bound
+from polyinj.theory.parisi import parisi_terms
 from polyinj.theory.replica import energy_curves, full_rsb_threshold, replica_threshold
 from polyinj.theory.thresholds import enclose_threshold, known_thresholds
+from polyinj.theory.wide_gram import wide_gram
 from polyinj.theory.widths import sufficient_width
 
+DELTAS = 0.5, 0.01, 1e-6
 Result = TypeVar("Result")
 
 
@@ -35,6 +43,64 @@ def timed(call: Callable[[], Result]) -> tuple[Result, float]:
 
 def show(what: str, value: str, seconds: float, goal: str = "") -> None:
     print(f"{what:42} {value:44} {seconds:8.3f} s  {goal}")
+
+
+def lifted_levels() -> None:
+    """The families of c by name, least first: each is a minimum over more parameters than the one before."""
+
+    def expansivity(theta: Sequence[float], q: float = 0.0) -> float:
+        chi, c = np.exp(theta)
+        if q:
+            terms = parisi_terms(chi, np.array([q]), np.array([c]), 0.0)
+            return (1 + terms.penalty) / terms.reward
+        root, ratio = math.sqrt(2 * chi), math.sqrt(1 + c / chi)
+        mean = 0.5 + (ndtr(root * ratio) - 0.5) / ratio + math.exp(-c) * ndtr(-root)
+        return float((c + math.log(ratio)) / -math.log(mean))
+
+    search = {"method": "Nelder-Mead", "options": {"xatol": 1e-12, "fatol": 1e-15}}
+    for q, goal in ((1e-4, ""), (1e-5, "goal: 7.448629"), (0.0, "goal: lifted-gordon to 1e-13")):
+        found, seconds = timed(lambda q=q: minimize(expansivity, [-1.0, 0.0], (q,), **search))
+        show(f"threshold at constant c from q_0 = {q:g}", f"{found.fun:.13f}", seconds, goal)
+
+
+def widths() -> None:
+    """Widths that suffice for P(not injective) <= delta, and what they were before lifting."""
+    goals = {10: "7.1, 8.2, 10.2", 100: "7.42, 7.60, 7.94", 1000: "7.446, 7.467, 7.514"}
+    before = {10: "", 100: "goal: 8.61, 8.70, 8.91", 1000: "goal: 7.987, 8.326, 8.799"}
+    for n in (10, 100, 1000, 10_000):
+        found, seconds = timed(lambda n=n: [sufficient_width(n, delta) / n for delta in DELTAS])
+        show(f"sufficient width / n at n = {n}", str(found), seconds, f"goal: {goals[n]}" if n in goals else "")
+        if n in before:
+            found, seconds = timed(lambda n=n: [unlifted_width(n, delta) / n for delta in DELTAS])
+            show("  without lifting", str(found), seconds, before[n])
+
+
+def unlifted_width(n: int, delta: float) -> int:
+    low, high = 3 * n - 2, 20 * n
+    while high - low > 1:
+        m = (low + high) // 2
+        low, high = (low, m) if min(noninjectivity_bound(m, n), gordon_bound(m, n)) <= delta else (m, high)
+    return high
+
+
+def wide_networks() -> None:
+    """Effective rank of differences of 32 Gaussian inputs in R^128 behind infinitely wide layers."""
+    layers = [10, 30, 100, 300, 1000]
+
+    def ranks(seed: int, equal: bool = False) -> NDArray[np.float64]:
+        inputs = np.random.default_rng(seed).standard_normal((32, 128))
+        if equal:
+            inputs /= np.linalg.norm(inputs, axis=1, keepdims=True)
+        return wide_gram(inputs @ inputs.T / 128, layers).observables()["effective_rank"]
+
+    found, seconds = timed(lambda: ranks(159))
+    show(f"effective rank at l = {layers}", str(found.round(2)), seconds, "goal: 12.2, 7.2, 2.2, 1.16, 1.02")
+    batches, seconds = timed(lambda: np.array([ranks(seed) for seed in range(100)]))
+    show("  mean of 100 batches", str(batches.mean(axis=0).round(2)), seconds)
+    show("  2.5 % of them are below", str(np.quantile(batches, 0.025, axis=0).round(2)), 0.0)
+    show("  2.5 % of them are above", str(np.quantile(batches, 0.975, axis=0).round(2)), 0.0)
+    found, seconds = timed(lambda: ranks(159, equal=True))
+    show("  the batch of seed 159, at equal lengths", str(found.round(2)), seconds, "tends to 16")
 
 
 def main() -> None:
@@ -49,6 +115,7 @@ def main() -> None:
     for levels, goal in ((0, "goal: 1e-12"), (1, "goal: 1e-8"), (2, ""), (3, "")):
         solution, seconds = timed(lambda levels=levels: replica_threshold(levels))
         show(f"replica threshold, {levels} steps", f"{solution.value:.13f} +- {solution.error:.0e}", seconds, goal)
+    lifted_levels()
     full, seconds = timed(lambda: full_rsb_threshold(levels=options.levels))
     show(
         f"full threshold, {options.levels} levels",
@@ -62,9 +129,10 @@ def main() -> None:
     show("ln E chi at m = 10^6, n = 10^5", f"sign {sign}, {value:.6f}", seconds, "goal: seconds")
     bound, seconds = timed(lambda: noninjectivity_bound(881_000, 10**5))
     show("noninjectivity_bound(881000, 10^5)", f"{bound:.4e}", seconds)
-    for n in (10, 100, 1000, 10_000):
-        widths, seconds = timed(lambda n=n: [sufficient_width(n, delta) / n for delta in (0.5, 0.01, 1e-6)])
-        show(f"sufficient width / n at n = {n}", str(widths), seconds, "delta: 0.5, 0.01, 1e-6")
+    bound, seconds = timed(lambda: lifted_gordon_bound(150_000, 20_000))
+    show("lifted_gordon_bound(150000, 20000)", f"{bound:.4e}", seconds, "goal: 2 s")
+    widths()
+    wide_networks()
 
     for budget in (0.1, 0.25, 0.5, 2.0, 4.0, 10.0):
         rows, seconds = timed(lambda budget=budget: known_thresholds(budget))

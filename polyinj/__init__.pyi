@@ -90,6 +90,7 @@ from .studies.robustness import estimate_robustness as estimate_robustness
 from .studies.transition import Transition as Transition
 from .studies.transition_runs import estimate_transition as estimate_transition
 from .studies.transition_runs import locate_transition as locate_transition
+from .theory.cosine_map import arc_cosine_map as arc_cosine_map
 from .theory.crossing import euler_crossing as euler_crossing
 from .theory.deep import deep_sufficient_expansivity as deep_sufficient_expansivity
 from .theory.deep import deep_sufficient_width as deep_sufficient_width
@@ -104,7 +105,6 @@ from .theory.finite_width import small_angle_step as small_angle_step
 from .theory.gordon import gordon_bound as gordon_bound
 from .theory.intrinsic import conic_intrinsic_volumes as conic_intrinsic_volumes
 from .theory.lifted_gordon import lifted_gordon_bound as lifted_gordon_bound
-from .theory.propagation import arc_cosine_map as arc_cosine_map
 from .theory.propagation import cosine_sequence as cosine_sequence
 from .theory.propagation import mean_field as mean_field
 from .theory.relaxation import ibp_tightness as ibp_tightness
@@ -120,5 +120,7 @@ from .theory.thresholds import known_thresholds as known_thresholds
 from .theory.thresholds import lifted_gordon_threshold as lifted_gordon_threshold
 from .theory.thresholds import mean_direction_threshold as mean_direction_threshold
 from .theory.thresholds import minimal_cells_threshold as minimal_cells_threshold
+from .theory.wide_gram import WideGram as WideGram
+from .theory.wide_gram import wide_gram as wide_gram
 from .theory.widths import best_noninjectivity_bound as best_noninjectivity_bound
 from .theory.widths import sufficient_width as sufficient_width

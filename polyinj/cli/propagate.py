@@ -8,13 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
 from polyinj.cli.output import print_written
 from polyinj.cli.tables import interval, make_table
+from polyinj.errors import InputError
 from polyinj.plots.propagation import plot_comparison
+from polyinj.propagation.initialisation import gaussian_inputs
 from polyinj.propagation.propagate import propagate
 from polyinj.propagation.random_network import RandomNetwork
 from polyinj.propagation.result import Propagation
@@ -53,6 +57,9 @@ def propagation(
     residual: Annotated[float, typer.Option(help="r of x + r V ReLU(Wx); 0 for none.")] = 0.0,
     batch: Annotated[int, typer.Option(help="Inputs, an even number.")] = 32,
     cosine: Annotated[float, typer.Option(help="Between any two inputs, in [0, 1).")] = 0.0,
+    inputs: Annotated[
+        str, typer.Option(help="equiangular, drawn anew for each network, or gaussian, one batch for all.")
+    ] = "equiangular",
     networks: Annotated[int, typer.Option(help="Random networks.")] = 20,
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     seed: Annotated[int, typer.Option(help="Same seed, same table.")] = 0,
@@ -66,7 +73,10 @@ def propagation(
 ) -> None:
     """Send inputs through random deep ReLU networks: angles, ranks, means and lengths behind every layer."""
     console = Console()
-    run = partial(propagate, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True)
+    given = _inputs(inputs, batch, width, cosine, seed)
+    run = partial(
+        propagate, inputs=given, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True
+    )
     if injectivity:
         study = relate_angles_to_injectivity(width, depth, networks, seed=seed)
         paths, table = study.save(out), _injectivity_table(study)
@@ -87,6 +97,15 @@ def propagation(
         paths, table = found.save(out), _table(found)
     console.print(table)
     print_written(paths)
+
+
+def _inputs(kind: str, batch: int, width: int, cosine: float, seed: int) -> NDArray[np.float64] | None:
+    """The batch for all networks, or None where each draws its own."""
+    if kind not in ("equiangular", "gaussian"):
+        raise InputError(f"inputs is {kind!r}; expected equiangular or gaussian")
+    if kind == "gaussian" and cosine:
+        raise InputError(f"cosine is {cosine}, which is about equiangular inputs; leave it out with gaussian ones")
+    return gaussian_inputs(batch, width, seed) if kind == "gaussian" else None
 
 
 def _compare(

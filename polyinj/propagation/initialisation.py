@@ -53,6 +53,12 @@ def centre_rows(weights: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(weights - weights.mean(axis=1, keepdims=True))
 
 
+def gaussian_inputs(count: int, n: int, seed: int) -> NDArray[np.float64]:
+    """`count` inputs in R^n with independent standard normal entries, shape (count, n); SeedSequence(seed, (n,))."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(n,)))
+    return rng.standard_normal((count, n))
+
+
 def equiangular_inputs(
     rng: np.random.Generator, count: int, n: int, cosine: float, dtype: str = "float64"
 ) -> NDArray[Any]:

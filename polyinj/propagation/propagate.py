@@ -116,6 +116,7 @@ bias_std=0.0, normalisation=None, centred=False, residual=0.0, inputs=None), net
         seed,
         dtype,
         __version__,
+        None if given is None else given @ given.T / given.shape[1],
     )
 
 

@@ -13,7 +13,7 @@ from scipy.stats import t as student
 from polyinj.errors import InputError
 from polyinj.propagation.observables import OBSERVABLES
 from polyinj.propagation.random_network import RandomNetwork
-from polyinj.propagation.theory_curves import predict
+from polyinj.propagation.theory_curves import predict, predict_given
 from polyinj.results.files import numbers
 from polyinj.results.saved import SavedResult
 
@@ -43,6 +43,8 @@ class Propagation(SavedResult):
         'float32' or 'float64'.
     version : str
         The version of polyinj that made it.
+    gram : ndarray of float64, shape (B, B), or None
+        The Gram matrix of given inputs, x_i.x_j / n.
     """
 
     NAME: ClassVar[str] = "propagation"
@@ -56,6 +58,7 @@ class Propagation(SavedResult):
     seed: int
     dtype: str
     version: str
+    gram: NDArray[np.float64] | None = None
 
     def __repr__(self) -> str:
         return (
@@ -90,10 +93,12 @@ class Propagation(SavedResult):
         return mean, mean - half, mean + half
 
     def theory(self) -> dict[str, NDArray[np.float64]]:
-        """Predictions for some observables at `layers`, those of `propagation.theory_curves.predict`."""
-        if isinstance(self.network, str) or math.isnan(self.cosine):
+        """Predictions for some observables at `layers`, those of `propagation.theory_curves`."""
+        if isinstance(self.network, str):
             return {}
-        return predict(self.network, self.cosine, self.batch, self.layers)
+        if self.gram is not None:
+            return predict_given(self.network, self.gram, self.layers)
+        return {} if math.isnan(self.cosine) else predict(self.network, self.cosine, self.batch, self.layers)
 
     def to_pandas(self) -> Any:
         """One row a layer, columns as in propagation.csv; needs pandas."""
@@ -118,6 +123,7 @@ class Propagation(SavedResult):
             "cosine": self.cosine,
             "layers": self.layers,
             "lenses": {name: self.observable(name).tolist() for name in OBSERVABLES},
+            "gram": None if self.gram is None else self.gram.tolist(),
         }
 
     @classmethod
@@ -139,6 +145,7 @@ class Propagation(SavedResult):
             int(data["seed"]),
             data["dtype"],
             data["version"],
+            None if data.get("gram") is None else np.array(data["gram"], dtype=np.float64),
         )
 
     def _table(self) -> tuple[list[str], list[list[float]]]:

@@ -11,8 +11,44 @@ from numpy.typing import NDArray
 from polyinj.propagation.random_network import RandomNetwork
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
 from polyinj.theory.propagation import batch_norm_cosine, equal_cosine_observables, mean_field
+from polyinj.theory.wide_gram import wide_gram
 
 Floats = NDArray[np.float64]
+
+
+def predict_given(network: RandomNetwork, gram: Floats, layers: Sequence[int]) -> dict[str, Floats]:
+    """Predictions for given inputs: `WideGram.observables`, infinitely wide, and the lengths of this width.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Empty for the identity and for batch normalisation; for centred weights, which take the mean off the inputs;
+        and where an input is 0.
+    """
+    if network.initialisation == "identity" or network.normalisation == "batch" or network.centred:
+        return {}
+    if not (np.diagonal(gram) > 0).all():
+        return {}
+    found = wide_gram(
+        gram,
+        layers,
+        weight_std=network.weight_std,
+        bias_std=network.bias_std,
+        layer_norm=network.normalisation == "layer",
+        residual=network.residual,
+    ).observables()
+    if _is_plain(network):
+        found["finite_log_length"] = float(np.log(np.diagonal(gram)).mean()) + _finite_log_length(network, layers)
+    return found
+
+
+def _is_plain(network: RandomNetwork) -> bool:
+    return network.width >= 3 and not (network.bias_std or network.normalisation or network.centred or network.residual)
+
+
+def _finite_log_length(network: RandomNetwork, layers: Sequence[int]) -> Floats:
+    step = log_length_step(network.width, orthogonal=network.initialisation == "orthogonal").mean
+    return np.array(layers) * (step + 2 * math.log(network.weight_std) - math.log(2))
 
 
 def predict(network: RandomNetwork, cosine: float, batch: int, layers: Sequence[int]) -> dict[str, Floats]:
@@ -48,10 +84,8 @@ def predict(network: RandomNetwork, cosine: float, batch: int, layers: Sequence[
     )
     found = equal_cosine_observables(np.append(math.log1p(-cosine), field.log_gap)[at], batch)
     found["log_length"] = np.append(0.0, field.log_length)[at]
-    plain = not (network.bias_std or network.normalisation or network.centred or network.residual)
-    if plain and network.width >= 3:
-        step = log_length_step(network.width, orthogonal=network.initialisation == "orthogonal").mean
-        found["finite_log_length"] = at * (step + 2 * math.log(network.weight_std) - math.log(2))
+    if _is_plain(network):
+        found["finite_log_length"] = _finite_log_length(network, layers)
         if network.initialisation == "gaussian":
             mean, deviation = expected_log_sin2(cosine, network.width, network.depth)
             found["finite_log_sin2"] = np.append(math.log1p(-cosine * cosine), mean)[at]

@@ -23,7 +23,7 @@ from scipy.special import polygamma, psi
 from scipy.stats import binom
 
 from polyinj.errors import InputError
-from polyinj.theory.propagation import arc_cosine_map
+from polyinj.theory.cosine_map import arc_cosine_map
 
 Floats = NDArray[np.float64]
 

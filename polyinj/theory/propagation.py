@@ -8,83 +8,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
+from polyinj.theory.cosine_map import arc_cosine_map, read_cosines
+from polyinj.theory.wide_gram import MEAN_SHARE, WideLayers
 
 Floats = NDArray[np.float64]
 
-# Share of a rectified Gaussian's second moment that is its squared mean: (1 / (2 pi)) / (1 / 2).
-MEAN_SHARE = 1 / math.pi
 # Gain of mean-centred weights that keeps lengths, squared: 2 / (1 - 1/pi) (Brock et al. 2021, arXiv 2101.08692).
 CENTRED_VARIANCE = 2 / (1 - MEAN_SHARE)
-
-
-def arc_cosine_map(cosine: ArrayLike) -> Floats:
-    """The cosine of two inputs behind one infinitely wide ReLU layer without bias, from that before it.
-
-    [sqrt(1 - c^2) + (pi - arccos c) c] / pi, the normalised arc-cosine kernel of degree 1 (Cho and Saul 2009). Its only
-    fixed point is 1, which is approached like 1 - c_l ~ 9 pi^2 / (2 l^2).
-
-    Parameters
-    ----------
-    cosine : array_like of float
-        In [-1, 1]. A number up to 2^-50 outside, as rounding leaves the cosine of two parallel vectors, is read as the
-        end that it passed.
-
-    Returns
-    -------
-    ndarray of float64
-        Of the shape of the argument; relative errors are a few 2^-53, also where c is near -1 and the cosine near 0.
-
-    Raises
-    ------
-    InputError
-        A number further outside, or none.
-
-    Examples
-    --------
-    >>> print(arc_cosine_map([-1, 0, 1]).round(6))
-    [0.      0.31831 1.     ]
-    >>> print(arc_cosine_map(-1 + 2.0**-40))
-    2.6029997490712676e-19
-    """
-    c = read_cosines(cosine)
-    # Near 1 the gap to 1 is known best, near -1 the cosine itself: s = pi - arccos c has pi k = sin s - s cos s.
-    behind = _sine_beyond(2 * np.arcsin(np.sqrt((1 + np.minimum(c, 0)) / 2))) / np.pi
-    return np.asarray(np.where(c < 0, behind, 1 - _gap_behind_relu(1 - np.maximum(c, 0))))
-
-
-def read_cosines(cosine: ArrayLike) -> Floats:
-    """Cosines as doubles in [-1, 1]; what rounding put outside, by at most 2^-50, is moved to the end it passed."""
-    try:
-        c = np.asarray(cosine, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"cosine is no array of real numbers ({error}); expected cosines of angles") from None
-    if not (np.abs(c) <= 1 + 2.0**-50).all():
-        raise InputError(f"cosine has an entry outside [-1, 1], {c.min()} to {c.max()}; expected cosines of angles")
-    return np.clip(c, -1.0, 1.0)
-
-
-def _sine_beyond(angle: Floats) -> Floats:
-    """sin t - t cos t, which is t^3/3 near 0, to full relative precision."""
-    square = angle * angle
-    series = np.zeros_like(angle)
-    for k in range(10, 0, -1):
-        series = 2 * k / math.factorial(2 * k + 1) - square * series
-    return np.where(angle < 1, angle * square * series, np.sin(angle) - angle * np.cos(angle))
-
-
-def _gap_behind_relu(gap: ArrayLike) -> Floats:
-    """1 - c behind a ReLU from 1 - c before it, both to full relative precision.
-
-    With c = cos t: 1 - k = (1 - cos t) - (sin t - t cos t) / pi.
-    """
-    before = np.asarray(gap, dtype=np.float64)
-    angle = 2 * np.arcsin(np.sqrt(before / 2))
-    return np.asarray(before - _sine_beyond(angle) / np.pi)
 
 
 def cosine_sequence(cosine: float, depth: int) -> Floats:
@@ -164,49 +100,17 @@ def mean_field(
     >>> print(np.exp(field.log_length), field.cosine.round(4))
     [0.5  0.25] [0.609  0.6839]
     """
-    _check(depth, length, weight_std, bias_std, residual)
-    seen = 1 - MEAN_SHARE if centred else 1.0
-    log_weight, log_bias = 2 * _log(weight_std), 2 * _log(bias_std)
-    log_q, log_gap = math.log(length), _log(1.0 - float(read_cosines(cosine)))
-    # Of what the next weights see: the input, or a rectified Gaussian less its mean.
-    log_input, log_input_gap = log_q, log_gap
-    lengths, gaps = np.empty(depth), np.empty(depth)
-    for layer in range(depth):
-        log_pre = np.logaddexp(log_weight + log_input, log_bias)
-        log_before = log_input_gap + log_weight + log_input - log_pre
-        log_relu = (0.0 if layer_norm else log_pre) - math.log(2)
-        # Below e^-600 the map is the identity to the last bit, and its argument is kept from vanishing.
-        seen_gap = math.exp(max(log_before, -600.0))
-        log_relu_gap = log_before + math.log(_gap_behind_relu(seen_gap) / seen_gap)
-        if residual:
-            log_branch = 2 * math.log(residual) + log_relu + math.log(seen)
-            log_total = np.logaddexp(log_q, log_branch)
-            parts = log_q + log_gap, log_branch + log_relu_gap - math.log(seen)
-            log_q, log_gap = log_total, np.logaddexp(*parts) - log_total
-            log_input, log_input_gap = log_q, log_gap
-        else:
-            log_q, log_gap = log_relu, log_relu_gap
-            log_input, log_input_gap = log_q + math.log(seen), log_gap - math.log(seen)
-        lengths[layer], gaps[layer] = log_q, log_gap
-    return MeanField(lengths, gaps)
-
-
-def _check(depth: int, length: float, weight_std: float, bias_std: float, residual: float) -> None:
     if depth < 1:
         raise InputError(f"depth is {depth}; expected an integer >= 1")
     if not 0 < length < math.inf:
         raise InputError(f"length is {length}; expected a positive number")
-    for name, value in (("weight_std", weight_std), ("bias_std", bias_std), ("residual", residual)):
-        if not 0 <= value < math.inf:
-            raise InputError(f"{name} is {value}; expected a number >= 0")
-    if not weight_std and not bias_std:
-        raise InputError(
-            "weight_std and bias_std are 0; expected one of them to be positive, as vectors 0 have no angle"
-        )
-
-
-def _log(value: float) -> float:
-    return math.log(value) if value else -math.inf
+    law = WideLayers(weight_std, bias_std, centred, layer_norm, residual)
+    with np.errstate(divide="ignore"):
+        gap = np.log1p(-read_cosines([cosine]))
+    pair = np.array([0]), np.array([1])
+    states = islice(law.iterate(np.full(2, math.log(length)), gap, pair), depth)
+    lengths, gaps = zip(*((state.log_lengths[0], state.log_gaps[0]) for state in states), strict=True)
+    return MeanField(np.array(lengths), np.array(gaps))
 
 
 def length_fixed_point(weight_std: float, bias_std: float) -> float:

@@ -5,6 +5,7 @@ import pytest
 
 from polyinj import Propagation, RandomNetwork, propagate
 from polyinj.cli import propagate as propagate_command
+from polyinj.propagation.initialisation import gaussian_inputs
 
 
 @pytest.mark.slow
@@ -21,13 +22,17 @@ def test_a_law_is_run(run_main, tmp_path):
         "0.5",
         "--dtype",
         "float32",
+        "--inputs",
+        "gaussian",
     ]
     ran = run_main("propagate", *design, *laws, "--out", tmp_path)
     assert ran.returncode == 0
     assert "wrote" in ran.stdout
     network = RandomNetwork(24, 6, "gaussian", 1.2, 0.1, "layer", False, 0.5)
-    run = propagate(network, batch=8, networks=2, seed=3, dtype="float32")
-    assert np.array_equal(Propagation.load(tmp_path).values, run.values)
+    run = propagate(network, gaussian_inputs(8, 24, seed=3), networks=2, seed=3, dtype="float32")
+    loaded = Propagation.load(tmp_path)
+    assert np.array_equal(loaded.values, run.values)
+    assert np.array_equal(loaded.theory()["effective_rank"], run.theory()["effective_rank"])
 
 
 @pytest.mark.slow
@@ -49,3 +54,7 @@ def test_unknown_names_are_refused(run_main, tmp_path):
     assert ran.returncode == 2
     assert "initialisation is 'haar'" in ran.stderr
     assert not (tmp_path / "nothing").exists()
+    for options, message in ((["--inputs", "uniform"], "inputs is 'uniform'"), (["--inputs", "gaussian"], "cosine is")):
+        ran = run_main("propagate", *options, "--cosine", "0.5", "--out", tmp_path / "nothing")
+        assert ran.returncode == 2
+        assert message in ran.stderr

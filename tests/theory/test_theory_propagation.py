@@ -76,7 +76,7 @@ def test_cosines_beyond_one_by_rounding_are_read_as_one():
 
 @pytest.mark.slow
 def test_cosines_approach_one_like_the_square_of_the_depth():
-    depth = 40_000
+    depth = 20_000
     gap = math.exp(mean_field(depth, 0.0).log_gap[-1])
     assert gap * 2 * depth**2 / (9 * math.pi**2) == pytest.approx(1, abs=3 * math.log(depth) / math.sqrt(depth))
 
