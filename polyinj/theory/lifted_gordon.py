@@ -40,8 +40,7 @@ exp(c^2/2) E exp(-c M). g and h are independent. QED
 
 Gordon's bound applies step 2 to the event M <= 0 alone. That the comparison may be applied to exp(-c M) as well, with
 a gain, is the lifting of M. Stojnic (arXiv:1306.3770 and later work; arXiv:2410.20646 for the capacity of ReLU
-injectivity, by non-rigorous and rigorous levels); the bound at finite (m, n), its evaluation and the threshold below
-are ours.
+injectivity); the bound at finite (m, n), its evaluation and the threshold below are ours.
 
 **Evaluation.** exp(-c sqrt y) is the mean of exp(-y c^2 / (2 z^2)) over standard normal z. L(s) = E exp(-s Y), the
 integral of `gordon_bound`, decreases and is log-convex in s, so between two values of s it lies below the exponential
@@ -62,6 +61,13 @@ and there F = ln r + alpha H(b/alpha) + b ln Q(t) + (alpha-b) ln A_s(t): its zer
 for b = 1. At that c0 the stationary point is the maximum over all s and t (the tests cover s by intervals and bound
 each, for b = 1 and some other b), and F decreases in alpha, since more rows make Y larger: above the threshold P(some
 x) -> 0.
+
+The threshold is also the least (b + S)/R of the replica functional at constant c (docs/theory.md), which with t =
+sqrt(2 chi), r = sqrt(1 + c/chi), c = t^2 (r^2 - 1)/2 and g = A_s(t) + exp(-c) Q(t) is (b c + ln r) / (-ln g). Call it
+alpha. As exp(-c) phi(t) = phi(w), it is stationary in t where alpha exp(-c) Q(t) = b g and in r where alpha B = r g.
+Divided by one another these are the first of the two equations above; the former alone, as g - exp(-c) Q(t) = A_s(t),
+gives alpha - b = r A_s(t) / B, the second; and then alpha ln g = alpha H(b/alpha) + b ln Q(t) + (alpha-b) ln A_s(t) -
+b c, so that alpha = (b c + ln r) / (-ln g) says F = 0.
 """
 
 from __future__ import annotations

@@ -36,8 +36,10 @@ def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaS
     alpha : float
         Aspect ratio m/n, above 0.
     levels : int
-        0 is replica symmetric, rigorous as a lower bound (Gordon). k >= 1 steps are heuristic in general; where c is
-        constant, in the limit q_0 -> 0, e >= 1 proves injectivity (`polyinj.theory.lifted_gordon`).
+        0 is replica symmetric, a proven lower bound of e (Gordon). Of k >= 1 steps one limit is proven: one step with
+        q_0 -> 0, c constant on (0, 1]. Where its supremum is at least 1, from m/n = 7.4486 on, the layer is injective
+        (`polyinj.theory.lifted_gordon`). The best step has q_0 > 0, so the values returned for levels >= 1 are not
+        proven, from either side.
     kappa : float
         Margin in (-4, 4); 0 for injectivity.
 
