@@ -22,7 +22,8 @@ from scipy.special import ndtr
 
 from polyinj.plots.theory import plot_order_parameter, plot_threshold_ladder
 from polyinj.theory.crossing import euler_crossing, euler_crossing_coefficients, euler_crossing_estimate
-from polyinj.theory.deep import deep_sufficient_expansivity, region_expansivity
+from polyinj.theory.deep import ray_expansivity, region_expansivity
+from polyinj.theory.deep_gordon import comparison_widths, every_depth_expansivity
 from polyinj.theory.euler import log_expected_euler_characteristic, noninjectivity_bound
 from polyinj.theory.gordon import gordon_bound
 from polyinj.theory.lifted_gordon import lifted_gordon_bound
@@ -103,6 +104,27 @@ def wide_networks() -> None:
     show("  the batch of seed 159, at equal lengths", str(found.round(2)), seconds, "tends to 16")
 
 
+def show_depth() -> None:
+    """What a network of depth L asks of m/n: the theorems of docs/every-depth.md and log-depth.md."""
+    value, seconds = timed(every_depth_expansivity)
+    show("one expansivity for every depth", f"{value:.12f}", seconds, "goal: enclosed")
+    for budget in (2, 1):
+        widths, seconds = timed(lambda budget=budget: comparison_widths(4, budget=budget))
+        show(f"comparison, layer by layer, {budget}n rows", " ".join(f"{width:.4f}" for width in widths), seconds)
+    depths = np.arange(2, 257)
+    rays, regions = ([f(int(depth)) for depth in depths] for f in (ray_expansivity, region_expansivity))
+    print("depth, by rays, over log2 L, by regions, over L ln L / ln 2")
+    for depth, c, d in zip(depths, rays, regions, strict=True):
+        if depth in (3, 5) or depth & (depth - 1) == 0:
+            ratio = d * math.log(2) / (depth * math.log(depth))
+            print(f"  {depth:4d} {c:9.4f} {c / math.log2(depth):8.4f} {d:10.4f} {ratio:8.4f}")
+    fit = np.polyfit(np.log(depths), rays, 1)
+    print(f"  least squares over 2..256, by rays:    {fit[0]:.3f} ln L {fit[1]:+.3f}")
+    design = np.stack([depths * np.log(depths), depths, np.ones(len(depths))], axis=1)
+    fit = np.linalg.lstsq(design, np.array(regions), rcond=None)[0]
+    print(f"  least squares over 2..256, by regions: {fit[0]:.3f} L ln L {fit[1]:+.3f} L {fit[2]:+.3f}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--levels", type=int, default=12)
@@ -148,18 +170,7 @@ def main() -> None:
         resummed = f", resummed {euler_crossing_estimate(n) - exact:+.1e}" if n >= 20 else ""
         show(f"  n = {n}", f"{exact:.9f}, series {series:+.1e}{resummed}", seconds)
 
-    depths = [2, 3, 5, 8, 16, 32, 64, 128, 256]
-    rays, regions = ([f(depth) for depth in depths] for f in (deep_sufficient_expansivity, region_expansivity))
-    print("depth, C(L), C(L) / log2 L, by regions, by regions / (L ln L / ln 2)")
-    for depth, c, d in zip(depths, rays, regions, strict=True):
-        ratio = d * math.log(2) / (depth * math.log(depth))
-        print(f"  {depth:4d} {c:9.4f} {c / math.log2(depth):8.4f} {d:10.4f} {ratio:8.4f}")
-    design = np.array([[depth * math.log(depth), depth, 1] for depth in depths])
-    fit = np.linalg.lstsq(design, np.array(regions), rcond=None)[0]
-    print(f"  least squares, by regions: {fit[0]:.3f} L ln L {fit[1]:+.3f} L {fit[2]:+.3f}")
-    design = np.array([[math.log(depth), 1] for depth in depths])
-    fit = np.linalg.lstsq(design, np.array(rays), rcond=None)[0]
-    print(f"  least squares, C(L):       {fit[0]:.3f} ln L {fit[1]:+.3f}")
+    show_depth()
 
     options.out.mkdir(parents=True, exist_ok=True)
     curves, seconds = timed(lambda: energy_curves(np.linspace(2.2, 10.6, 22)))

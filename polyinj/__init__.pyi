@@ -94,6 +94,7 @@ from .theory.cosine_map import arc_cosine_map as arc_cosine_map
 from .theory.crossing import euler_crossing as euler_crossing
 from .theory.deep import deep_sufficient_expansivity as deep_sufficient_expansivity
 from .theory.deep import deep_sufficient_width as deep_sufficient_width
+from .theory.deep_gordon import every_depth_expansivity as every_depth_expansivity
 from .theory.euler import euler_rate as euler_rate
 from .theory.euler import exact_noninjectivity_probability as exact_noninjectivity_probability
 from .theory.euler import expected_euler_characteristic as expected_euler_characteristic

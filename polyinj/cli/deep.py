@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
+from polyinj.cli.options import Seed, Workers, parse_integers, parse_list, parse_widths
 from polyinj.cli.output import print_written
 from polyinj.cli.tables import interval, make_table
 from polyinj.studies.deep_transition import DeepTransition, estimate_deep_transition
@@ -20,26 +20,35 @@ def deep(
     n: Annotated[str, typer.Option(help="Input dimensions: 2,3 or 2..3.")] = "2",
     depth: Annotated[str, typer.Option(help="Layers l: 1..8 or 1,2,4; networks have the greatest.")] = "1..8",
     expansivity: Annotated[str, typer.Option(help="Values of C = m/n: 2:12:1 or 3,4.5.")] = "2:12:1",
+    widths: Annotated[
+        str | None,
+        typer.Option(help="Instead: n and the width of each layer, as 2-8-8; the last may be a range, 2-8-4..12."),
+    ] = None,
     trials: Annotated[int, typer.Option(help="Random networks for each shape.")] = 400,
     seed: Seed = 0,
     max_regions: Annotated[int, typer.Option(help="Linear regions beyond which a network is undecided.")] = 400_000,
     workers: Workers = None,
     out: Annotated[Path, typer.Option(help="Folder for deep.png, .csv and .json.")] = Path("results"),
 ) -> None:
-    """Estimate P(injective through layer l) of Gaussian networks of widths (n, Cn, ..., Cn), beside a proven bound."""
+    """Estimate P(injective through layer l) of Gaussian networks of widths (n, Cn, ..., Cn), beside a proven bound.
+
+    With --widths, of networks of any widths, and which share of the networks a layer leaves injective.
+    """
+    profiles = [] if widths is None else parse_widths(widths, "--widths")
     study = estimate_deep_transition(
-        parse_integers(n, "--n"),
-        parse_integers(depth, "--depth"),
-        parse_list(expansivity, "--expansivity"),
+        [] if profiles else parse_integers(n, "--n"),
+        [] if profiles else parse_integers(depth, "--depth"),
+        [] if profiles else parse_list(expansivity, "--expansivity"),
         trials,
+        widths=profiles,
         seed=seed,
         max_regions=max_regions,
         workers=workers,
     )
     paths = study.save(out)
     console = Console()
-    console.print(_probability_table(study))
-    console.print(_half_table(study))
+    for table in (_kept_table, _point_table) if profiles else (_probability_table, _half_table):
+        console.print(table(study))
     print_written(paths)
 
 
@@ -69,5 +78,35 @@ def _half_table(study: DeepTransition) -> Table:
             interval(point.half_low, point.half_high),
             f"{point.sufficient:.3f}",
             f"{point.limit:.3f}",
+        )
+    return table
+
+
+def _kept_table(study: DeepTransition) -> Table:
+    headers = ("widths", "P", "95% interval", "kept", "95% interval", "P proven")
+    table = make_table(f"P(injective), {study.rows[0].trials} networks a shape, seed {study.seed}", *headers)
+    for row in study.rows:
+        table.add_row(
+            row.widths,
+            f"{row.p_injective:.3f}",
+            interval(row.p_low, row.p_high),
+            f"{row.kept:.3f}",
+            interval(row.kept_low, row.kept_high),
+            f"{1 - row.bound:.3f}",
+        )
+    return table
+
+
+def _point_table(study: DeepTransition) -> Table:
+    headers = ("behind", "l", "least width", "95% interval", "over m_(l-1)")
+    table = make_table("Where layer l keeps half of the networks injective before it", *headers)
+    for point in study.kept_points:
+        found = point.width == point.width
+        table.add_row(
+            point.before,
+            str(point.layer),
+            f"{point.width:.0f}" if found else "outside the range",
+            interval(point.width_low, point.width_high),
+            f"{point.expansion:.2f}" if found else "",
         )
     return table

@@ -40,3 +40,20 @@ def parse_integers(text: str, name: str) -> list[int]:
         if value != round(value):
             raise InputError(f"{name} is {text!r}; expected integers, such as 2,3,5 or 2..8")
     return [int(value) for value in values]
+
+
+def parse_widths(text: str, name: str) -> list[tuple[int, ...]]:
+    """Profiles of widths: `2-8-10,3-12`; the last width of one may be a range, `2-8-4..12`."""
+    profiles = []
+    for part in text.split(","):
+        *before, last = part.split("-")
+        try:
+            low, high = last.split("..") if ".." in last else (last, last)
+            first = tuple(int(width) for width in before)
+            found = [(*first, width) for width in range(int(low), int(high) + 1)]
+        except ValueError:
+            found = []
+        if not found or not before:
+            raise InputError(f"{name} is {text!r}; expected widths such as 2-8-10, or with a range 2-8-4..12")
+        profiles += found
+    return profiles

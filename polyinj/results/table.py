@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, astuple, fields
+from dataclasses import MISSING, asdict, astuple, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -98,6 +98,9 @@ class TableResult(SavedResult):
     def _of_document(cls, data: dict[str, Any]) -> Self:
         parts = {}
         for field in fields(cls):  # type: ignore[arg-type]
+            if field.name not in data and field.default is not MISSING:
+                # The file was written before there was such a field.
+                continue
             part = data[field.name]
             kind = cls.TABLES.get(field.name)
             parts[field.name] = part if kind is None else tuple(kind(**numbers(row)) for row in part)

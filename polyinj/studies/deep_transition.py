@@ -1,4 +1,4 @@
-"""How deep does a random network stay injective? P(injective through layer l) against expansivity, beside a bound.
+"""How deep does a random network stay injective? P(injective through layer l) against the widths, beside a bound.
 
 One network of the greatest depth answers for all lesser ones: the layer at which it first fails is computed exactly.
 """
@@ -8,83 +8,37 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from math import nan
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from polyinj._version import __version__
-from polyinj.deep.decide import decide_network_injectivity
 from polyinj.errors import InputError
 from polyinj.fitting.counts import Counts
-from polyinj.fitting.intervals import isotonic_crossings, share_interval
-from polyinj.injectivity.decision import Verdict
+from polyinj.fitting.intervals import Interval, isotonic_crossings, share_interval
 from polyinj.results.table import TableResult
 from polyinj.simulation.estimate import Job, Simulation
+from polyinj.studies.deep_networks import (
+    DeepGaussianEnsemble,
+    InjectiveLayers,
+    ProfileEnsemble,
+    ProfileInjectiveLayers,
+)
 from polyinj.studies.runner import check_integers, run_study, shapes
-from polyinj.theory.deep import deep_noninjectivity_bound, deep_sufficient_expansivity, deep_sufficient_width
+from polyinj.theory.deep import deep_sufficient_expansivity, deep_sufficient_width, profile_noninjectivity_bound
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, slots=True)
-class DeepGaussianEnsemble:
-    """Networks of widths (n, m, ..., m), independent standard normal entries, as one matrix [W_1, W_2, ..., W_depth].
-
-    A deeper ensemble of the same shape draws the same first layers.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> DeepGaussianEnsemble(6, 2, 3).sample(np.random.default_rng(0)).shape
-    (6, 14)
-    """
-
-    m: int
-    n: int
-    depth: int
-
-    def __post_init__(self) -> None:
-        if not (self.m >= self.n >= 1 and self.depth >= 1):
-            raise InputError(f"ensemble has m, n, depth {self.m, self.n, self.depth}; expected m >= n >= 1, depth >= 1")
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(m, n), of the first layer."""
-        return self.m, self.n
-
-    @property
-    def sample_shape(self) -> tuple[int, int]:
-        """Of all layers side by side."""
-        return self.m, self.n + (self.depth - 1) * self.m
-
-    def sample(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        return np.hstack([rng.standard_normal((self.m, k)) for k in (self.n, *[self.m] * (self.depth - 1))])
-
-
-@dataclass(frozen=True, slots=True)
-class InjectiveLayers:
-    """Statistic of networks written as by `DeepGaussianEnsemble`: `layers` that are injective together, `undecided`.
-
-    `undecided` is 1 where the next layer would need more than `max_regions` linear regions.
-    """
-
-    max_regions: int = 400_000
-
-    def __call__(self, matrix: NDArray[Any]) -> dict[str, float]:
-        m, columns = matrix.shape
-        first = (columns - 1) % m + 1
-        weights = np.split(matrix, range(first, columns, m), axis=1)
-        decision = decide_network_injectivity(
-            weights, certificate=False, max_regions=self.max_regions, search_seconds=0
-        )
-        return {"layers": decision.injective_layers, "undecided": decision.verdict is Verdict.UNDECIDED}
-
-
-@dataclass(frozen=True, slots=True)
 class DeepRow:
-    """`trials` networks of widths (n, m, ..., m), behind layer `layer`; P(not injective) <= `bound` is proven."""
+    """`trials` networks, behind layer `layer`, of width `m`; P(not injective) <= `bound` is proven.
+
+    `widths` are n and those of the layers up to this one, as in "2-8-8". `kept` is the share of networks that this
+    layer leaves injective among those injective before it. A file of an earlier version has neither.
+    """
 
     n: int
     m: int
@@ -98,6 +52,10 @@ class DeepRow:
     p_low: float
     p_high: float
     bound: float
+    widths: str = ""
+    kept: float = nan
+    kept_low: float = nan
+    kept_high: float = nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,55 +75,77 @@ class DeepHalfPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptPoint:
+    """Behind layers of widths `before`: the least `width` in the run at which layer `layer` keeps half of the networks.
+
+    That is, of those injective before it. `width_low` is the least width whose 95 % interval reaches up to 1/2,
+    `width_high` the least whose interval lies above it, and `expansion` is width over that of the layer before; nan
+    where no width in the run is so.
+    """
+
+    n: int
+    before: str
+    layer: int
+    width: float
+    width_low: float
+    width_high: float
+    expansion: float
+
+
+@dataclass(frozen=True, slots=True)
 class DeepTransition(TableResult):
     """Result of `estimate_deep_transition`.
 
     Attributes
     ----------
     rows : tuple of DeepRow
-        One row a triple (n, m, layer), ordered. Intervals are Clopper-Pearson ones of level 0.95, widened by undecided
-        networks both ways. Rows of one (n, m) come from the same networks, so they are dependent.
+        One row for all widths up to a layer, ordered. Intervals are Clopper-Pearson ones of level 0.95, widened by
+        undecided networks both ways. Rows of networks that begin alike are dependent.
     half_points : tuple of DeepHalfPoint
-        One row a pair (n, layer).
+        One row a pair (n, layer), where all layers of a network have one width.
     seed : int
         Repeats the run.
     version : str
         The version of polyinj that made it.
+    kept_points : tuple of KeptPoint
+        Where widths are given: one row for all networks that differ in the width of the last layer alone.
     """
 
     NAME: ClassVar[str] = "deep"
     KIND: ClassVar[str] = "study"
-    TABLES: ClassVar[Mapping[str, type]] = {"rows": DeepRow, "half_points": DeepHalfPoint}
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": DeepRow, "half_points": DeepHalfPoint, "kept_points": KeptPoint}
 
     rows: tuple[DeepRow, ...]
     half_points: tuple[DeepHalfPoint, ...]
     seed: int
     version: str
+    kept_points: tuple[KeptPoint, ...] = ()
 
     def __repr__(self) -> str:
         ns, layers = (sorted({getattr(row, name) for row in self.rows}) for name in ("n", "layer"))
         return f"DeepTransition(n={ns}, layers {layers[0]}..{layers[-1]}, {len(self.rows)} rows; seed={self.seed})"
 
     def plot(self) -> Figure:
-        """P(injective through layer l) against C, and C_1/2 against l, as a matplotlib figure."""
-        from polyinj.plots.deep import plot_deep_transition
+        """P(injective through layer l) against C, and C_1/2 against l; given widths, what a layer keeps of them."""
+        from polyinj.plots.deep import plot_deep_transition, plot_kept
 
-        return plot_deep_transition(self)
+        return plot_kept(self) if self.kept_points else plot_deep_transition(self)
 
 
 def estimate_deep_transition(
-    n: Sequence[int],
-    layers: Sequence[int],
-    expansivities: Sequence[float],
-    trials: int,
+    n: Sequence[int] = (),
+    layers: Sequence[int] = (),
+    expansivities: Sequence[float] = (),
+    trials: int = 400,
     *,
     seed: int | None,
+    widths: Sequence[Sequence[int]] = (),
     max_regions: int = 400_000,
     workers: int | None = None,
     executor: Executor | None = None,
     progress: bool = True,
 ) -> DeepTransition:
-    """Estimate P(x -> ReLU(W_l ... ReLU(W_1 x)) is injective) for Gaussian networks of widths (n, Cn, ..., Cn).
+    """Estimate P(x -> ReLU(W_l ... ReLU(W_1 x)) is injective) for Gaussian networks of widths (n, Cn, ..., Cn) or any.
 
     Parameters
     ----------
@@ -180,6 +160,10 @@ def estimate_deep_transition(
         Networks for each shape, at least 1.
     seed : int or None
         Same seed, same table, whatever the workers; None draws one and stores it.
+    widths : sequence of sequence of int
+        Instead of n, layers and expansivities: networks of widths (n, m_1, ..., m_L), a row for each of their layers.
+        Networks whose widths begin alike have the same first layers, and of one layer that differs the narrower has
+        the first rows of the wider, so that a run compares widths on the same networks.
     max_regions : int
         Networks with more linear regions are undecided from that layer on.
     workers : int, optional
@@ -192,7 +176,7 @@ def estimate_deep_transition(
     Raises
     ------
     InputError
-        An empty or invalid list, trials < 1, a negative seed.
+        An empty or invalid list, widths beside one of the others, trials < 1, a negative seed.
 
     Examples
     --------
@@ -201,29 +185,42 @@ def estimate_deep_transition(
     DeepTransition(n=[2], layers 1..2, 4 rows; seed=0)
     >>> [row.m for row in run.rows]
     [6, 6, 10, 10]
+    >>> profiles = [(2, 8, 4), (2, 8, 8), (2, 8, 12)]
+    >>> run = estimate_deep_transition(widths=profiles, trials=40, seed=0, workers=1, progress=False)
+    >>> [(point.before, point.width) for point in run.kept_points]
+    [('2-8', 12)]
     """
-    check_integers("layers", layers)
-    depths, statistic = sorted(map(int, set(layers))), InjectiveLayers(max_regions)
-    design = {
-        (k, m): Job(DeepGaussianEnsemble(m, k, depths[-1]), statistic, trials)
-        for k, m in shapes(n, expansivities, ratio="expansivity")
-    }
+    design: dict[tuple[int, ...], Job]
+    if len(widths):
+        if len(n) or len(layers) or len(expansivities):
+            raise InputError("widths came with n, layers or expansivities; expected the one or the others")
+        profiles = sorted({tuple(map(int, profile)) for profile in widths})
+        design = {w: Job(ProfileEnsemble(w), ProfileInjectiveLayers(w, max_regions), trials) for w in profiles}
+        depths = list(range(1, max(map(len, profiles))))
+    else:
+        check_integers("layers", layers)
+        depths, statistic = sorted(map(int, set(layers))), InjectiveLayers(max_regions)
+        design = {
+            (k, *[m] * depths[-1]): Job(DeepGaussianEnsemble(m, k, depths[-1]), statistic, trials)
+            for k, m in shapes(n, expansivities, ratio="expansivity")
+        }
     seed, found = run_study(design, seed=seed, workers=workers, executor=executor, progress=progress)
-    rows = tuple(_row(k, m, layer, simulation) for (k, m), simulation in found.items() for layer in depths)
-    points = tuple(
-        _half_point(k, layer, [row for row in rows if (row.n, row.layer) == (k, layer)], seed)
-        for k in sorted({k for k, _ in design})
-        for layer in depths
+    # Networks that begin alike are the same up to there: one row for all of them.
+    behind = {w[: layer + 1]: one for w, one in found.items() for layer in depths if layer < len(w)}
+    rows = tuple(_row(w, one) for w, one in behind.items())
+    return DeepTransition(
+        rows, () if len(widths) else _half_points(rows, seed), seed, __version__, _kept_points(rows, list(widths))
     )
-    return DeepTransition(rows, points, seed, __version__)
 
 
-def _row(n: int, m: int, layer: int, simulation: Simulation) -> DeepRow:
-    trials = len(simulation.values)
-    reached = simulation.column("layers") >= layer
-    injective = int(reached.sum())
-    undecided = int((~reached & (simulation.column("undecided") > 0)).sum())
+def _row(widths: tuple[int, ...], simulation: Simulation) -> DeepRow:
+    n, m, layer, trials = widths[0], widths[-1], len(widths) - 1, len(simulation.values)
+    reached = simulation.column("layers")
+    injective, before = (int((reached >= least).sum()) for least in (layer, layer - 1))
+    undecided = int(((reached < layer) & (simulation.column("undecided") > 0)).sum())
+    stopped = int(((reached == layer - 1) & (simulation.column("undecided") > 0)).sum())
     share = share_interval(injective, trials, undecided)
+    kept = share_interval(injective, before, stopped) if before else Interval(nan, nan, nan)
     return DeepRow(
         n=n,
         m=m,
@@ -236,7 +233,18 @@ def _row(n: int, m: int, layer: int, simulation: Simulation) -> DeepRow:
         p_injective=share.value,
         p_low=share.low,
         p_high=share.high,
-        bound=deep_noninjectivity_bound(m, n, layer),
+        bound=profile_noninjectivity_bound(widths),
+        widths="-".join(map(str, widths)),
+        kept=kept.value,
+        kept_low=kept.low,
+        kept_high=kept.high,
+    )
+
+
+def _half_points(rows: Sequence[DeepRow], seed: int) -> tuple[DeepHalfPoint, ...]:
+    labels = sorted({(row.n, row.layer) for row in rows})
+    return tuple(
+        _half_point(k, layer, [row for row in rows if (row.n, row.layer) == (k, layer)], seed) for k, layer in labels
     )
 
 
@@ -249,3 +257,22 @@ def _half_point(n: int, layer: int, rows: list[DeepRow], seed: int) -> DeepHalfP
     sufficient = deep_sufficient_width(n, layer, 0.5) / n
     limit = deep_sufficient_expansivity(layer)
     return DeepHalfPoint(n, layer, crossing.value, crossing.low, crossing.high, sufficient, limit)
+
+
+def _kept_points(rows: Sequence[DeepRow], widths: Sequence[Sequence[int]]) -> tuple[KeptPoint, ...]:
+    """One a set of networks that differ in their last layer alone."""
+    lasts = {"-".join(map(str, profile)) for profile in widths}
+    scans: dict[str, list[DeepRow]] = {}
+    for row in rows:
+        if row.widths in lasts:
+            scans.setdefault(row.widths.rpartition("-")[0], []).append(row)
+    return tuple(_kept_point(before, scan) for before, scan in scans.items())
+
+
+def _kept_point(before: str, scan: list[DeepRow]) -> KeptPoint:
+    def least(bound: str) -> float:
+        return min((row.m for row in scan if getattr(row, bound) >= 0.5), default=nan)
+
+    width = least("kept")
+    expansion = width / int(before.rpartition("-")[2])
+    return KeptPoint(scan[0].n, before, scan[0].layer, width, least("kept_high"), least("kept_low"), expansion)

@@ -1,85 +1,24 @@
-"""Deep networks: widths (n, m, ..., m), independent N(0, 1) entries, f(x) = ReLU(W_L ... ReLU(W_1 x)), m >= n.
+"""Deep networks: widths (n, m_1, ..., m_L), independent N(0, 1) entries, f(x) = ReLU(W_L ... ReLU(W_1 x)).
 
-Write h_k for the output and z_k = W_k h_{k-1} for the input of layer k, h_0 = x. Positive scaling changes nothing: a
-point stands for its ray. The neurons of layers 1, ..., l cut R^n into closed convex cones on which h_l is linear; where
-n - 1 of them vanish (generically no more) there is a ray.
+The bounds at finite sizes rest on a lemma, proven in docs/log-depth.md: n - 1 neurons, in whatever layers, vanish
+together on at most 2 rays in the mean. Where the layers before are injective and layer l is not, at least n rays have
+fewer than 2n positive rows of layer l, so that with M the neurons below layer l, m_l >= 2n,
 
-**Lemma.** Let N be a set of n - 1 neurons, n_k of them in layer k and p_k above it, l its last layer. The expected
-number of rays on which they all vanish and none of the layers 1, ..., l-1 is dead (h = 0) is
+    P(layer l fails first) <= (2/n) sum_{j<n} C(m_l, j) C(M, n-1-j) P(Bin(m_l - j, 1/2) < 2n).
 
-    2 prod_{k<l} P(K_k > p_k),   K_k ~ Bin(m - n_k, 1/2),
-
-at most 2: what it would be for n - 1 flat hyperplanes.
-
-Proof. Where N vanishes its neurons pass nothing on, so leave them out of the network: that changes no zero of z_N,
-layer by layer, and h then depends on the other rows only. Given h, z_N on a ray x is Gaussian with independent entries
-of deviations |h_{k-1}(x)|. On the open cones where h is linear and alive the Kac-Rice formula holds; n - 1 such forms
-have no common zero in the lower dimensional rest, and no degenerate one (probability 0). The derivative of z_N at a
-zero has the rows g B_{k-1} |h_{k-1}|, as a row of W_k that annihilates h_{k-1} is Gaussian on its complement. So the
-number is
-
-    int_{S^(n-1)} (2 pi)^(-(n-1)/2) E |det of the rows g B_{k-1}, n_k of them for each k| dx,
-
-g standard Gaussian vectors, B_k = (derivative of h_k in the n - 1 directions orthogonal to x, made orthogonal to h_k)
-/ |h_k|, B_0 = 1.
-
-One layer. Fix x and the layers before k, with unit vector e along h_{k-1}. A row w of W_k is positive at x when w.e >
-0: K ~ Bin(m - n_k, 1/2) rows are. Their values w.e are a vector a of half normal entries, R^2 = |a|^2 ~ chi^2_K, and
-h_k = |h_{k-1}| a. Their parts orthogonal to e are Gaussian and independent of a. The derivative of h_k along e goes
-along a, which the projection removes. What is left is B_k = G B_{k-1} / R, with G the K orthogonal parts projected
-orthogonally to a: a (K-1)-row Gaussian matrix independent of R. Let vol be the product of singular values. As E chi_j
-= sqrt 2 Gamma((j+1)/2) / Gamma(j/2) telescopes, for every fixed T with p columns
-
-    E vol(G T) / R^p = vol(T) E(chi_{K-1}) ... E(chi_{K-p}) E(chi_K^-p) = vol(T)    for K > p,  0 otherwise.
-
-All layers, from the top. Suppose that averaging over the layers above k, and over the rows of layer k outside N, has
-left vol([M; H B]) vol(B U), times constants, where B = B_{k-1}, M are the rows of N below layer k, H the n_k Gaussian
-rows of layer k, and U is an orthonormal basis of the kernel of [M; H B]. (In layer l it is |det [M; H B]|, U empty.)
-Let V be an orthonormal basis of the kernel of M, of p_{k-1} = n_k + p_k vectors, and T = B V made square by an
-isometry, which H absorbs. Then vol([M; H B]) = vol(M) vol(H T), and U = V u with u an orthonormal basis of the kernel
-of H T, so vol(B U) = vol(T u). By Jacobi's complementary minors vol(H T) vol(T u) = vol(H) |det T|: T u spans the
-kernel of H, and for e an orthonormal basis of that, vol(T u) = 1 / vol(T^-1 e). So vol(M) vol(H) vol(B V) is left. M
-and V do not depend on the rows of layer k - 1 outside N; averaging over them, B = G B_{k-2} / R, leaves P(K_{k-1} >
-p_{k-1}) vol(M) vol(B_{k-2} V), the same one layer below, times E vol(H). At the bottom B_0 = 1, and the means of the
-n_k x p_{k-1} matrices H have multiplied to E(chi_1) ... E(chi_{n-1}), that of |det| for a square Gaussian matrix. This
-times (2 pi)^(-(n-1)/2) and the area of the sphere is 2. QED
-
-**Bound.** Suppose layers 1, ..., l-1 (l >= 2) are injective on the images before them and layer l is not; m >= 2n.
-
-1. ReLU(W_l u) = ReLU(W_l v), u != v in the image. The rows positive at u are those positive at v, with equal values:
-   they annihilate u - v. The cones of the image have spans of dimension at most n, W_l is independent of them, and any
-   2n of its rows are injective on the sum of two such spans. So fewer than 2n rows are positive at u and v; say u is
-   not 0.
-2. Say u = h_{l-1}(x), with x in the relative interior of the face F of the cones of layers 1, ..., l-1. h_{l-1} is
-   linear and injective on F, so the rows that vanish at u are linearly independent on the span of h_{l-1}(F)
-   (probability 1): move x inside F so that they become negative and the others keep their signs, then off F into an
-   open cone. This is a full cone of layers 1, ..., l in which fewer than 2n rows of W_l are positive. It is pointed
-   (so are the cones of layer 1), has at least n extreme rays, and on each no more rows are positive. None of the
-   layers 1, ..., l-1 is dead on them: injective, they map only 0 to 0.
-3. On an extreme ray n - 1 neurons of layers 1, ..., l vanish, say j of layer l. The signs of the other m - j rows of
-   W_l there are fair coins, independent of the ray. As there are n such rays at least, by the lemma and Markov's
-   inequality
-
-       P(layer l fails first) <= (2/n) sum_{j<n} C(m, j) C((l-1) m, n-1-j) P(Bin(m-j, 1/2) < 2n).
-
-With the bound of one layer for the first, the sum over the layers bounds P(f is not injective). At m = C n the exponent
-of layer l is the maximum over 0 < x = j/n < 1 of
-
-    F(x, C) = C H(x/C) + (l-1) C H((1-x) / ((l-1) C)) + (C-x) H(2/(C-x)) - (C-x) ln 2,
-
-attained where x^2 - x ((l+1) C - 3) + 2 (C-2) = 0. F is jointly concave, so its maximum is concave in C; it is positive
-at C = 6 and has one root beyond. The root grows with l, hence the last layer decides: C(L) = log2 L + 3 log2 C(L) +
-3/ln 2 - 2 + o(1). Counting cones instead of rays, each layer multiplying them by 2 sum_{i<n} C(m-1, i), gives growth
-like L ln L / ln 2 (`region_expansivity`).
+At equal widths C n the root of its exponent, `ray_expansivity`, grows like log2 of the depth. As n grows one
+expansivity serves every depth all the same: docs/every-depth.md, `polyinj.theory.deep_gordon`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flint import arb, fmpz
 
+from polyinj.errors import InputError
 from polyinj.exact.precision import precision
+from polyinj.theory.deep_gordon import every_depth_expansivity
 from polyinj.theory.domain import read_count, read_real, read_sizes
 from polyinj.theory.euler import noninjectivity_bound, round_up
 from polyinj.theory.euler_sum import binomial_sum_ball
@@ -99,8 +38,7 @@ def deep_sufficient_expansivity(depth: int) -> float:
     Returns
     -------
     float
-        Rigorous: the lifted Gordon threshold for one layer, for more the root of the exponent of layer L (see the
-        module).
+        Proven: the lifted Gordon threshold for one layer, for more the one `every_depth_expansivity`.
 
     Raises
     ------
@@ -109,12 +47,36 @@ def deep_sufficient_expansivity(depth: int) -> float:
 
     Examples
     --------
-    >>> [round(deep_sufficient_expansivity(depth), 4) for depth in (1, 2, 8, 100, 10**6)]
-    [7.4486, 15.3895, 17.7313, 22.2836, 37.9164]
+    >>> [round(deep_sufficient_expansivity(depth), 4) for depth in (1, 2, 8, 10**6)]
+    [7.4486, 11.5922, 11.5922, 11.5922]
     """
-    depth = read_count(depth, "depth")
-    if depth == 1:
+    if read_count(depth, "depth") == 1:
         return round_up(enclose_threshold("lifted-gordon"))
+    return every_depth_expansivity()
+
+
+def ray_expansivity(depth: int) -> float:
+    """The C at which the bound over rays begins to fall exponentially in n at the last layer, rounded up.
+
+    The root of the exponent in docs/log-depth.md. `deep_sufficient_expansivity` is less; the bound over rays is one at
+    every n.
+
+    Parameters
+    ----------
+    depth : int
+        Number of layers L, at least 2; all widths are C n.
+
+    Raises
+    ------
+    InputError
+        depth is no integer or less than 2.
+
+    Examples
+    --------
+    >>> [round(ray_expansivity(depth), 4) for depth in (2, 8, 100, 10**6)]
+    [15.3895, 17.7313, 22.2836, 37.9164]
+    """
+    depth = read_count(depth, "depth", least=2)
 
     def exponent(c: arb) -> arb:
         b = (depth + 1) * c - 3
@@ -126,9 +88,10 @@ def deep_sufficient_expansivity(depth: int) -> float:
 
 
 def region_expansivity(depth: int) -> float:
-    """The C that the union bound over cones gives for the last layer alone, rounded up; see the module.
+    """The C that a union bound over linear regions gives for the last layer alone, rounded up: log-linear in the depth.
 
-    The root of L C H(1/C) + C H(k/C) - C ln 2, with k = 1 for one layer and 2 for more.
+    Each layer multiplies the regions by 2 sum_{i<n} C(m-1, i), and one of them has fewer than 2n positive rows. The
+    root of L C H(1/C) + C H(k/C) - C ln 2, with k = 1 for one layer and 2 for more.
 
     Raises
     ------
@@ -174,25 +137,46 @@ def deep_noninjectivity_bound(m: int, n: int, depth: int) -> float:
     True
     """
     m, n = read_sizes(m, n)
-    depth = read_count(depth, "depth")
-    if depth == 1:
-        return best_noninjectivity_bound(m, n)
-    if m < 2 * n:
+    return profile_noninjectivity_bound((n, *[m] * read_count(depth, "depth")))
+
+
+def profile_noninjectivity_bound(widths: Sequence[int]) -> float:
+    """`deep_noninjectivity_bound` for widths (n, m_1, ..., m_L) that differ from layer to layer.
+
+    Raises
+    ------
+    InputError
+        Fewer than two widths, or one that is no integer or less than 1.
+
+    Examples
+    --------
+    >>> profile_noninjectivity_bound((20, 300, 500, 450)) < profile_noninjectivity_bound((20, 300, 500, 400)) < 1e-3
+    True
+    """
+    if len(widths) < 2:
+        raise InputError(f"widths are {tuple(widths)}; expected n and the width of at least one layer")
+    n, first, *later = (read_count(width, "a width") for width in widths)
+    if not later:
+        return best_noninjectivity_bound(first, n)
+    if min(first, *later) < 2 * n:
         return 1.0
     with precision(128):
-        total = arb(0)
-        for layer in range(2, depth + 1):
-            total += _layer_bound(m, n, layer)
+        total, below = arb(0), first
+        for m in later:
+            total += _layer_bound(m, n, below)
+            below += m
         # The better bounds of the first layer take longer; mostly it does not matter beside the others.
-        first = noninjectivity_bound(m, n)
-        if not first < total / 1000:
-            first = best_noninjectivity_bound(m, n)
-        return min(1.0, round_up(first + total))
+        bound = noninjectivity_bound(first, n)
+        if not bound < total / 1000:
+            bound = best_noninjectivity_bound(first, n)
+        return min(1.0, round_up(bound + total))
 
 
-def _layer_bound(m: int, n: int, layer: int) -> arb:
-    """(2/n) sum_{j<n} C(m, j) C((layer-1) m, n-1-j) P(Bin(m-j, 1/2) < 2n), term by term from j = 0."""
-    below = (layer - 1) * m
+def _layer_bound(m: int, n: int, below: int) -> arb:
+    """(2/n) sum_{j<n} C(m, j) C(below, n-1-j) P(Bin(m-j, 1/2) < 2n), term by term from j = 0.
+
+    m >= 2n neurons in the layer and at least n below it.
+    """
     rays = arb(fmpz.bin_uiui(below, n - 1))
     share = binomial_sum_ball(m, 2 * n - 1) * arb(2) ** -m
     step = arb(fmpz.bin_uiui(m - 1, 2 * n - 1)) * arb(2) ** -m

@@ -7,7 +7,12 @@ import pytest
 from scipy.stats import binom
 
 from polyinj import DeepTransition, InputError, estimate_deep_transition
-from polyinj.studies.deep_transition import DeepGaussianEnsemble, InjectiveLayers
+from polyinj.studies.deep_networks import (
+    DeepGaussianEnsemble,
+    InjectiveLayers,
+    ProfileEnsemble,
+    ProfileInjectiveLayers,
+)
 from polyinj.theory.euler import exact_noninjectivity_probability
 
 
@@ -82,6 +87,75 @@ def test_the_statistic_finds_the_layers():
     assert InjectiveLayers()(matrix) == {"layers": 0, "undecided": False}
 
 
+def test_a_profile_of_equal_widths_is_the_same_network():
+    rows = ProfileEnsemble((2, 5, 5, 5)).sample(np.random.default_rng(4))
+    side_by_side = DeepGaussianEnsemble(5, 2, 3).sample(np.random.default_rng(4))
+    assert np.array_equal(rows[:5, :2], side_by_side[:, :2])
+    assert np.array_equal(np.hstack([rows[5:10], rows[10:]]), side_by_side[:, 2:])
+    assert ProfileInjectiveLayers((2, 5, 5, 5))(rows) == InjectiveLayers()(side_by_side)
+
+
+def test_profiles_that_begin_alike_share_their_layers():
+    narrow, wide = (ProfileEnsemble((2, 6, last)).sample(np.random.default_rng(1)) for last in (3, 7))
+    assert np.array_equal(narrow, wide[:9])
+    # What a layer of more rows tells apart at least: the same layers and more.
+    layers = [ProfileInjectiveLayers((2, 6, last))(rows)["layers"] for last, rows in ((3, narrow), (7, wide))]
+    assert layers == sorted(layers)
+
+
+@pytest.fixture(scope="module")
+def profiles():
+    widths = [(2, 7, last) for last in (4, 7, 10, 16)] + [(2, 12, 8)]
+    return estimate_deep_transition(widths=widths, trials=60, seed=3, workers=1, progress=False)
+
+
+@pytest.mark.slow
+def test_profiles(profiles):
+    rows = {row.widths: row for row in profiles.rows}
+    assert list(rows) == ["2-7", "2-7-4", "2-7-7", "2-7-10", "2-7-16", "2-12", "2-12-8"]
+    for text, row in rows.items():
+        before = rows[text[: -len(f"-{row.m}")]].injective if row.layer > 1 else row.trials
+        assert row.kept == row.injective / before
+        assert row.kept_low <= row.kept <= row.kept_high
+        assert 1 - row.p_high <= row.bound
+    # More rows behind the same layers: no network is lost.
+    kept = [rows[f"2-7-{last}"].injective for last in (4, 7, 10, 16)]
+    assert kept == sorted(kept)
+    assert [(point.before, point.layer) for point in profiles.kept_points] == [("2-7", 2), ("2-12", 2)]
+    for point in profiles.kept_points:
+        scan = [row for row in profiles.rows if row.widths.rpartition("-")[0] == point.before]
+        enough = [row.m for row in scan if row.kept >= 0.5]
+        assert point.width == min(enough) if enough else np.isnan(point.width)
+        assert not point.width_low > point.width
+        assert not point.width > point.width_high
+
+
+@pytest.mark.slow
+def test_a_first_layer_among_profiles_follows_the_formula():
+    """P = 1 - m (m - 2) / 2^(m - 1) for n = 2; false alarm below 1e-6, the seed is fixed."""
+    run = estimate_deep_transition(widths=[(2, 6), (2, 9)], trials=150, seed=8, workers=1, progress=False)
+    for row in run.rows:
+        law = binom(150, 1 - float(exact_noninjectivity_probability(row.m, 2)))
+        assert min(law.cdf(row.injective), law.sf(row.injective - 1)) > 2.5e-7
+
+
+@pytest.mark.slow
+def test_files_of_profiles(tmp_path, profiles):
+    profiles.save(tmp_path)
+    loaded = DeepTransition.load(tmp_path)
+    assert loaded.rows == profiles.rows
+    assert repr(loaded.kept_points) == repr(profiles.kept_points)
+
+
+def test_profiles_outside_the_domain_are_refused():
+    with pytest.raises(InputError, match="expected the one or the others"):
+        estimate_deep_transition([2], [1], [3], 10, seed=0, widths=[(2, 5)])
+    with pytest.raises(InputError, match="widths are"):
+        estimate_deep_transition(widths=[(2,)], trials=10, seed=0, progress=False)
+    with pytest.raises(InputError, match="widths are"):
+        estimate_deep_transition(widths=[(2, 0, 3)], trials=10, seed=0, progress=False)
+
+
 def test_files(tmp_path, study):
     paths = study.save(tmp_path)
     assert [path.name for path in paths] == ["deep.csv", "deep.json", "deep.png"]
@@ -129,4 +203,20 @@ def test_shell_refuses_bad_lists(run_main, tmp_path):
     ran = run_main("deep", "--depth", "1:2", "--out", tmp_path / "nothing")
     assert ran.returncode == 2
     assert "--depth is '1:2'" in ran.stderr
+    assert not (tmp_path / "nothing").exists()
+
+
+@pytest.mark.slow
+def test_shell_with_widths(run_main, tmp_path):
+    ran = run_main("deep", "--widths", "2-6-5..7,2-6", "--trials", "4", "--workers", 1, "--out", tmp_path)
+    assert ran.returncode == 0
+    assert "2-6-7" in ran.stdout
+    assert {row.widths for row in DeepTransition.load(tmp_path).rows} == {"2-6", "2-6-5", "2-6-6", "2-6-7"}
+
+
+@pytest.mark.parametrize("text", ["2", "2-x", "2-8-9..7", "2..4-8", ""])
+def test_shell_refuses_bad_widths(run_main, tmp_path, text):
+    ran = run_main("deep", "--widths", text, "--out", tmp_path / "nothing")
+    assert ran.returncode == 2
+    assert f"--widths is {text!r}" in ran.stderr
     assert not (tmp_path / "nothing").exists()

@@ -7,6 +7,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from reference.rays import CASES, count_rays, expected_rays
 
 from polyinj.errors import InputError
 from polyinj.theory import gordon
@@ -15,6 +16,8 @@ from polyinj.theory.deep import (
     deep_noninjectivity_bound,
     deep_sufficient_expansivity,
     deep_sufficient_width,
+    profile_noninjectivity_bound,
+    ray_expansivity,
     region_expansivity,
 )
 from polyinj.theory.euler import euler_rate, exact_noninjectivity_probability, noninjectivity_bound
@@ -105,15 +108,25 @@ def test_roots_of_the_union_over_cones():
     assert [region_expansivity(depth) for depth in range(1, 9)] == pytest.approx(known, abs=5.1e-5)
 
 
-def test_expansivity_grows_with_the_logarithm_of_the_depth():
-    values = [deep_sufficient_expansivity(depth) for depth in range(1, 12)]
-    assert values[0] == pytest.approx(lifted_gordon_threshold(), abs=1e-14)
+def test_expansivity_over_rays_grows_with_the_logarithm_of_the_depth():
+    values = [ray_expansivity(depth) for depth in range(2, 12)]
     assert all(low < high for low, high in itertools.pairwise(values))
-    assert all(value < region_expansivity(depth) for depth, value in enumerate(values, 1))
+    assert all(value < region_expansivity(depth) for depth, value in enumerate(values, 2))
     for depth in (10**2, 10**4, 10**8, 10**100):
-        value = deep_sufficient_expansivity(depth)
+        value = ray_expansivity(depth)
         limit = math.log2(depth) + 3 * math.log2(value) + 3 / math.log(2) - 2
         assert value == pytest.approx(limit, abs=4 / value)
+
+
+def test_the_fit_over_all_depths():
+    depths = np.arange(2, 257)
+    slope, constant = np.polyfit(np.log(depths), [ray_expansivity(int(depth)) for depth in depths], 1)
+    assert (slope, constant) == pytest.approx((1.79, 14.03), abs=0.005)
+
+
+def test_one_expansivity_suffices_at_every_depth():
+    assert deep_sufficient_expansivity(1) == pytest.approx(lifted_gordon_threshold(), abs=1e-14)
+    assert deep_sufficient_expansivity(2) == deep_sufficient_expansivity(10**9) < ray_expansivity(2)
 
 
 def exact_layer_bound(m, n, layer):
@@ -132,6 +145,28 @@ def test_deep_bound_agrees_with_the_sum_in_fractions(m, n, depth):
     assert bound == pytest.approx(float(exact), rel=1e-14)
 
 
+@pytest.mark.parametrize("widths", [(3, 80, 60, 70), (2, 40, 20)])
+def test_the_bound_of_a_profile_agrees_with_the_sum_in_fractions(widths):
+    n, first, *later = widths
+    exact, below = Fraction(noninjectivity_bound(first, n)), first
+    for m in later:
+        for j in range(n):
+            few = Fraction(sum(comb(m - j, p) for p in range(2 * n)), 2 ** (m - j))
+            exact += comb(m, j) * comb(below, n - 1 - j) * few * Fraction(2, n)
+        below += m
+    bound = profile_noninjectivity_bound(widths)
+    assert Fraction(bound) >= min(exact, 1)
+    assert bound == pytest.approx(min(1.0, float(exact)), rel=1e-3)
+
+
+def test_profiles_outside_the_domain_are_refused():
+    assert profile_noninjectivity_bound((5, 40, 9)) == 1.0
+    with pytest.raises(InputError, match="widths are"):
+        profile_noninjectivity_bound((5,))
+    with pytest.raises(InputError, match="a width is 0"):
+        profile_noninjectivity_bound((5, 40, 0))
+
+
 def test_deep_bound_is_trivial_where_it_must_be():
     assert deep_noninjectivity_bound(30, 2, 1) == noninjectivity_bound(30, 2)
     assert deep_noninjectivity_bound(9, 5, 2) == deep_noninjectivity_bound(20, 5, 2) == 1.0
@@ -142,65 +177,12 @@ def test_deep_width_matches_the_expansivity():
     for depth in (1, 2, 5):
         m = deep_sufficient_width(200, depth, 0.01)
         assert deep_noninjectivity_bound(m, 200, depth) <= 0.01 < deep_noninjectivity_bound(m - 1, 200, depth)
-    assert m / 200 == pytest.approx(deep_sufficient_expansivity(5), rel=0.03)
-
-
-def count_rays(n, m, named, networks, rng):
-    """Rays of R^n (n = 2, 3) on which the named neurons vanish and no layer before the last of them is dead.
-
-    named[k] neurons of layer k + 1; all widths are m. By activation patterns of the other neurons: each makes the
-    network linear, the ray is the kernel of the named rows, and it counts where it has the pattern assumed.
-    """
-    last = len(named) - 1
-    weights = [rng.standard_normal((networks, m, n if k == 0 else m)) for k in range(last + 1)]
-    counts = np.zeros(networks, dtype=int)
-    for pattern in itertools.product((False, True), repeat=sum(m - count for count in named[:-1])):
-        rest, maps, forms, others, alive = list(pattern), np.eye(n)[None], [], [], True
-        for k, count in enumerate(named):
-            inputs = weights[k] @ maps
-            forms.append(inputs[:, :count])
-            if k < last:
-                active = np.array([False] * count + rest[: m - count])
-                rest = rest[m - count :]
-                alive &= bool(active.any())
-                others.append((inputs[:, count:], active[count:]))
-                maps = inputs * active[:, None]
-        rows = np.concatenate(forms, axis=1)
-        ray = np.cross(rows[:, 0], rows[:, 1]) if n == 3 else np.stack([-rows[:, 0, 1], rows[:, 0, 0]], axis=1)
-        # Dependent rows, and rays on the border of a pattern, differ from none by rounding only.
-        clear = alive & (length(ray) > 1e-10 * length(rows).prod(axis=1))
-        for sign in (1, -1):
-            found = clear.copy()
-            for passed, active in others:
-                values = sign * (passed @ ray[:, :, None])[:, :, 0]
-                found &= (np.where(active, values, -values) > 1e-10 * length(passed) * length(ray)[:, None]).all(axis=1)
-            counts += found
-    return counts
-
-
-def length(vectors):
-    return np.linalg.norm(vectors, axis=-1)
-
-
-def more_than(m, p):
-    return 1 - sum(comb(m, k) for k in range(p + 1)) / 2**m
+    assert m / 200 == pytest.approx(ray_expansivity(5), rel=0.03)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("n", "m", "named", "expected"),
-    [
-        (2, 3, (0, 1), 2 * more_than(3, 1)),
-        (2, 3, (0, 0, 1), 2 * more_than(3, 1) ** 2),
-        (3, 3, (2,), 2),
-        (3, 4, (0, 2), 2 * more_than(4, 2)),
-        (3, 4, (1, 1), 2 * more_than(3, 1)),
-        (3, 4, (0, 1, 1), 2 * more_than(4, 2) * more_than(3, 1)),
-        (3, 3, (1, 0, 1), 2 * more_than(2, 1) * more_than(3, 1)),
-        (3, 4, (0, 0, 2), 2 * more_than(4, 2) ** 2),
-    ],
-)
-def test_the_lemma_on_rays(n, m, named, expected):
+@pytest.mark.parametrize(("n", "m", "named"), CASES)
+def test_the_lemma_on_rays(n, m, named):
     """2 prod P(K_k > p_k), against exact counts; six standard errors: false alarm below 1e-7 in all eight cases."""
     counts = count_rays(n, m, named, 20_000, np.random.default_rng(11))
-    assert abs(counts.mean() - expected) <= 6 * counts.std() / math.sqrt(len(counts))
+    assert abs(counts.mean() - expected_rays(m, named)) <= 6 * counts.std() / math.sqrt(len(counts))

@@ -30,7 +30,7 @@ _FIRST_MODULE = {
     "polyinj.certificates.domain": "polyinj.injectivity.domain",
     "polyinj.propagation.random_network": "polyinj.networks.propagation.random_network",
     "polyinj.relaxation.rules": "polyinj.networks.relaxation.rules",
-    "polyinj.studies.deep_transition": "polyinj.networks.depth_study",
+    "polyinj.studies.deep_networks": "polyinj.networks.depth_study",
     "polyinj.studies.relaxation": "polyinj.networks.relaxation.study",
     "polyinj.studies.robustness": "polyinj.networks.lipschitz.robustness_study",
 }
