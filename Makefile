@@ -44,7 +44,7 @@ test-debug: $(READY)
 		OPENBLAS_NUM_THREADS=1 POLYINJ_FUZZ_CASES=10 \
 		$(BIN)/pytest -p no:cacheprovider --capture=sys -m "not slow" $(DEBUGGED)
 
-# Other cases than those of `make test`, for as long as it takes: SEED says where they begin, CASES how many a test.
+# More and other cases than those of `make test`, for as long as it takes: SEED is the first, CASES how many a test.
 CASES ?= 100000
 SEED ?= 1000000
 fuzz: $(READY)

@@ -95,6 +95,7 @@ def test_identity_layers_keep_everything():
     assert decision.stats.regions == (4, 4, 4)
 
 
+@pytest.mark.slow
 def test_one_layer_is_decided_as_one_layer():
     weights = np.random.default_rng(0).standard_normal((63, 9))
     decision = decide_network_injectivity([weights])
@@ -172,6 +173,7 @@ def test_first_layer_failure_matches_the_layer():
         assert (decision.first_failing_layer == 1) == (alone is Verdict.NOT_INJECTIVE)
 
 
+@pytest.mark.slow
 def test_deeper_networks_fail_no_later():
     for seed in range(30):
         weights = gaussian_network(2, 8, 4, seed)

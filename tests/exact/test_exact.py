@@ -22,6 +22,7 @@ def test_reading_rounds_nothing(entries):
     assert arrays.fractions(read) == [[Fraction(entry) for entry in row] for row in entries]
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=3, max_size=3), min_size=1))
 def test_integer_rows_are_positive_multiples(entries):
     for row, integers in zip(entries, arrays.integer_rows(arrays.read_matrix(entries)), strict=True):

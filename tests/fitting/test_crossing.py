@@ -150,12 +150,13 @@ def coverage(curve, truth, grid, trials, tables, monkeypatch, seed):
     ],
 )
 def test_coverage_of_the_reported_interval(curve, truth, grid, monkeypatch):
-    tables = 50
+    tables = 30
     covered = coverage(curve, truth, grid, 150, tables, monkeypatch, seed=4)
     # Nominal 0.95; by chance fewer than this with probability 1e-6 if the coverage is 0.93.
     assert covered >= binom.ppf(FALSE_ALARM, tables, 0.93)
 
 
+@pytest.mark.slow
 def test_a_model_that_does_not_fit_is_not_reported():
     step = certain(lambda m: np.where(m < 50, 0.1, np.where(m < 56, 0.5, 0.95)), GRID, 300)
     found = estimate_crossings(step, seed=0)
@@ -172,6 +173,7 @@ def test_few_positions_have_no_checked_model():
     assert np.isnan(found.fit_p_value)
 
 
+@pytest.mark.slow
 def test_crossings_outside_the_grid_are_not_invented():
     for curve in (lambda m: gumbel(m) / 3, lambda m: 1 - (1 - gumbel(m)) / 3):
         found = estimate_crossings(certain(curve, GRID, 200), (0.1, 0.5, 0.9), seed=0)
@@ -274,6 +276,7 @@ def test_an_ansatz_recovers_its_own_sequence(ansatz):
     assert low < 6.7 < high
 
 
+@pytest.mark.slow
 def test_limits_scatter_as_their_standard_errors_say():
     rng = np.random.default_rng(6)
     n, error, tables = np.arange(4, 17), 0.02, 100

@@ -166,7 +166,7 @@ def values_at(weights, bias, point):
 
 
 @pytest.mark.slow
-@families.in_parts(1000, 100)
+@families.in_parts(200, 50)
 def test_layers_of_every_family(seeds):
     seen = Counter()
     for seed in seeds:

@@ -190,7 +190,7 @@ def test_lineality_is_a_suspension():
 @pytest.mark.parametrize(("m", "n"), [(5, 1), (6, 2), (9, 3), (12, 3), (10, 4), (14, 4), (12, 5), (16, 5)])
 def test_chi_three_ways(m, n):
     rng = np.random.default_rng(m * n)
-    for _ in range(4):
+    for _ in range(4 if n < 5 else 2):
         rows = rng.standard_normal((m, n))
         arrangement = Arrangement(rows)
         for limit in range(-1, m + 1):

@@ -96,7 +96,7 @@ def milp_injective(weights):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("m", "n", "seed"), [(30, 6, 0), (33, 6, 1), (33, 6, 2), (35, 7, 0), (38, 7, 1), (40, 8, 0)])
+@pytest.mark.parametrize(("m", "n", "seed"), [(30, 6, 0), (33, 6, 1), (33, 6, 2), (38, 7, 1)])
 def test_gaussian_layers_equal_mixed_integer_programming(m, n, seed):
     weights = gaussian(m, n, seed)
     decision = decide_injectivity(weights)

@@ -83,7 +83,7 @@ def profile_of(name, seed, widths, radius=RADIUS):
 def test_every_jump_is_confirmed_and_none_is_missed(name):
     """On both sides of each event the reference, in rationals, nears the reported limits; between them, the piece."""
     jumps = 0
-    for seed, widths in enumerate([(2, 6, 1), (2, 4, 3, 1), (1, 3, 2, 2, 1), (3, 5, 2, 1)]):
+    for seed, widths in enumerate([(2, 5, 1), (2, 4, 3, 1), (1, 3, 2, 2, 1)]):
         start, end, profile = profile_of(name, seed, widths)
         assert float(profile.pieces[0].start) == 0
         assert float(profile.pieces[-1].end) == 1
@@ -121,7 +121,7 @@ def test_a_dense_grid_finds_no_other_jump(name):
     radius = Fraction(1, 16) if name in ("hbox", "symbolic") else RADIUS
     profiles = (profile_of(name, seed, (2, 5, 3, 1), radius) for seed in range(40))
     start, end, profile = next(p for p in profiles if name == "deepz" or any(j.size > 0.02 for j in p[2].jumps))
-    grid = [Fraction(2 * k + 1, 800) for k in range(400)]
+    grid = [Fraction(2 * k + 1, 400) for k in range(200)]
     values = [float(bound_at(start, end, name, t, radius)) for t in grid]
     found = set()
     for a, b, low, high in zip(grid, grid[1:], values, values[1:], strict=False):
@@ -142,10 +142,10 @@ def test_a_dense_grid_finds_no_other_jump(name):
 
 @pytest.mark.slow
 def test_floats_on_a_grid_are_the_pieces():
-    """Another arithmetic, 300 networks: the float64 bounds, with their rounding."""
+    """Another arithmetic, 75 networks: the float64 bounds, with their rounding."""
     for name in ("hbox", "crown", "symbolic", "ramp:3"):
         start, end, profile = profile_of(name, 4, (2, 4, 3, 1))
-        for k in range(1, 300):
+        for k in range(1, 300, 4):
             t = Fraction(k, 307)
             piece = profile.piece_at(t)
             layers = [
@@ -197,7 +197,7 @@ def test_degrees_of_the_pieces():
     """box is a product of the layers' weights; tighter rules divide by u - l in every hidden layer."""
 
     def degree(name):
-        _, _, profile = profile_of(name, 1, (2, 6, 5, 1))
+        _, _, profile = profile_of(name, 1, (2, 5, 4, 1))
         return max(max(piece.numerator.degree(), piece.denominator.degree()) for piece in profile.pieces)
 
     assert degree("box") == degree("hbox") == 3

@@ -132,6 +132,7 @@ class Forgetful(InProcess):
         return super().submit(fn, *args, **kwargs)
 
 
+@pytest.mark.slow
 def test_lost_batches_are_sent_again(alone):
     executor = Forgetful()
     assert same(tables(executor=executor), alone)

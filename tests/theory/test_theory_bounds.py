@@ -184,5 +184,5 @@ def test_deep_width_matches_the_expansivity():
 @pytest.mark.parametrize(("n", "m", "named"), CASES)
 def test_the_lemma_on_rays(n, m, named):
     """2 prod P(K_k > p_k), against exact counts; six standard errors: false alarm below 1e-7 in all eight cases."""
-    counts = count_rays(n, m, named, 20_000, np.random.default_rng(11))
+    counts = count_rays(n, m, named, 8_000, np.random.default_rng(11))
     assert abs(counts.mean() - expected_rays(m, named)) <= 6 * counts.std() / math.sqrt(len(counts))
