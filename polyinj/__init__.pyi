@@ -23,6 +23,7 @@ from .errors import PolyinjError as PolyinjError
 from .errors import StoreError as StoreError
 from .geometry.arrangement import Arrangement as Arrangement
 from .geometry.cone import Cone as Cone
+from .geometry.cone_union import ConeUnion as ConeUnion
 from .geometry.face_union import FaceUnion as FaceUnion
 from .geometry.orthants import OrthantUnion as OrthantUnion
 from .injectivity.active_rank import active_rank as active_rank

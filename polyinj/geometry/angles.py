@@ -28,6 +28,7 @@ from polyinj.errors import InputError
 from polyinj.exact import algebra
 from polyinj.exact.precision import precision
 from polyinj.geometry.exact_cone import DoubleDescription
+from polyinj.geometry.random_sections import ConvexVolumes, RandomSections
 
 _BITS = 160
 _HALF = Fraction(1, 2)
@@ -44,8 +45,8 @@ Number = Fraction | arb
 
 
 @dataclass(frozen=True, slots=True)
-class IntrinsicVolumes:
-    """Conic intrinsic volumes v_0, ..., v_n of a convex cone in R^n.
+class IntrinsicVolumes(RandomSections):
+    """Conic intrinsic volumes v_0, ..., v_n of a convex cone in R^n, and what they say of random sections.
 
     Attributes
     ----------
@@ -59,6 +60,20 @@ class IntrinsicVolumes:
     values: tuple[float, ...]
     error: float
     rational: tuple[Fraction | None, ...]
+
+    @property
+    def parts(self) -> tuple[tuple[int, ConvexVolumes], ...]:
+        return ((1, self),)
+
+    @property
+    def counts(self) -> None:
+        """Nothing was sampled."""
+        return None
+
+    @property
+    def seed(self) -> None:
+        """Nothing was sampled."""
+        return None
 
 
 def intrinsic_volumes(cone: DoubleDescription) -> IntrinsicVolumes:

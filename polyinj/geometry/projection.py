@@ -17,6 +17,7 @@ from scipy.optimize import nnls
 from polyinj.errors import InputError
 from polyinj.exact.algebra import Vectors
 from polyinj.geometry.cone_definition import ConeDefinition
+from polyinj.geometry.random_sections import ConvexVolumes, RandomSections
 
 Floats = NDArray[np.float64]
 
@@ -101,8 +102,10 @@ def _unit_rows(rows: Vectors, columns: int) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class IntrinsicVolumeEstimate:
+class IntrinsicVolumeEstimate(RandomSections):
     """Conic intrinsic volumes v_0, ..., v_n estimated by projecting Gaussian points.
+
+    Methods inherited from `RandomSections` give simultaneous intervals, the statistical dimension and random sections.
 
     Attributes
     ----------
@@ -126,6 +129,15 @@ class IntrinsicVolumeEstimate:
     seed: int
     level: float
     largest_residual: float
+
+    @property
+    def parts(self) -> tuple[tuple[int, ConvexVolumes], ...]:
+        return ((1, self),)
+
+    @property
+    def error(self) -> float:
+        """Beside the noise of the samples, none."""
+        return 0.0
 
 
 def estimate_intrinsic_volumes(
