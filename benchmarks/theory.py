@@ -26,6 +26,7 @@ from polyinj.theory.deep import ray_expansivity, region_expansivity
 from polyinj.theory.deep_gordon import comparison_widths, every_depth_expansivity
 from polyinj.theory.euler import log_expected_euler_characteristic, noninjectivity_bound
 from polyinj.theory.gordon import gordon_bound
+from polyinj.theory.l1_recovery import l1_recovery_threshold, l1_statistical_dimension
 from polyinj.theory.lifted_gordon import lifted_gordon_bound
 from polyinj.theory.parisi import parisi_terms
 from polyinj.theory.replica import energy_curves, full_rsb_threshold, replica_threshold
@@ -161,6 +162,11 @@ def main() -> None:
         show(f"budget {budget:g} n", " ".join(f"{row.name} {row.lower:.4f}" for row in rows), seconds)
     (sign, value), seconds = timed(lambda: log_expected_euler_characteristic(10**6, 10**5, 5 * 10**4))
     show("ln E chi at m = 10^6, n = 10^5, k = n/2", f"sign {sign}, {value:.6f}", seconds)
+
+    for dimension, nonzeros in ((30, 4), (100, 15), (200, 20)):
+        found, seconds = timed(lambda d=dimension, s=nonzeros: l1_statistical_dimension(d, s))
+        limit = dimension * l1_recovery_threshold(nonzeros / dimension)
+        show(f"descent cone, d = {dimension}, s = {nonzeros}", f"dimension {found:.6f}, threshold {limit:.6f}", seconds)
 
     c0, c1, c2 = euler_crossing_coefficients()
     print(f"crossing of E chi: {c0:.9f} {c1:+.9f} ln(n)/n {c2:+.9f}/n")

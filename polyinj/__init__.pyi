@@ -106,6 +106,10 @@ from .theory.finite_width import jakub_nica_rate as jakub_nica_rate
 from .theory.finite_width import small_angle_step as small_angle_step
 from .theory.gordon import gordon_bound as gordon_bound
 from .theory.intrinsic import conic_intrinsic_volumes as conic_intrinsic_volumes
+from .theory.l1_recovery import enclose_l1_descent_volumes as enclose_l1_descent_volumes
+from .theory.l1_recovery import l1_recovery_probability as l1_recovery_probability
+from .theory.l1_recovery import l1_recovery_threshold as l1_recovery_threshold
+from .theory.l1_recovery import l1_statistical_dimension as l1_statistical_dimension
 from .theory.lifted_gordon import lifted_gordon_bound as lifted_gordon_bound
 from .theory.propagation import cosine_sequence as cosine_sequence
 from .theory.propagation import mean_field as mean_field
