@@ -22,6 +22,11 @@ class UnionVolumes(RandomSections):
 
     parts: tuple[tuple[int, ConvexVolumes], ...]
 
+    def __repr__(self) -> str:
+        sampled = sum(law.counts is not None for _, law in self.parts)
+        numbers = ", ".join(f"{value:.4g}" for value in self.values)
+        return f"UnionVolumes({numbers}; {len(self.parts)} convex parts, {sampled} of them sampled)"
+
     @property
     def values(self) -> tuple[float, ...]:
         """v_0, ..., v_m of the valuation: they sum to 1 and may be negative."""

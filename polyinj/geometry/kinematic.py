@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from operator import index
 from typing import TypeVar
 
 from polyinj.errors import InputError
@@ -48,9 +49,13 @@ def section_euler_characteristic(volumes: Sequence[Number], n: int) -> Number:
 
 def section_places(m: int, n: int) -> range:
     """The indices m - n + 1, m - n + 3, ... of Crofton's formula."""
-    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= m:
+    try:
+        size = 0 if isinstance(n, bool) else index(n)
+    except TypeError:
+        size = 0
+    if not 1 <= size <= m:
         raise InputError(f"n is {n!r}; expected an integer from 1 to {m}, the dimension of the space")
-    return range(m - n + 1, m + 1, 2)
+    return range(m - size + 1, m + 1, 2)
 
 
 def meeting_kernel(m: int, total: int) -> int:

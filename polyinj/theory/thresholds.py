@@ -24,7 +24,7 @@ from polyinj.theory.replica import replica_threshold
 
 # The thresholds that `enclose_threshold` proves.
 ENCLOSED = ("mean-direction", "lifted-gordon", "gordon", "euler", "minimal-cells", "first-moment")
-# Below this budget lifting gains less than 2 parts in 10^4, and below about 0.23 nothing.
+# Below this budget lifting gains less than 2 parts in 10^4, and below 0.2267 nothing.
 _LEAST_LIFTED = 0.25
 # Budgets beyond are refused: balls of 192 bits have room for no more than some thousand.
 _MOST = 100.0

@@ -32,6 +32,7 @@ def below(t, s):
     return all(a in (0, b) for a, b in zip(t, s, strict=True))
 
 
+@settings(max_examples=40)
 @given(sign_vectors)
 def test_counts_and_membership_agree_with_the_enumeration_of_faces(vectors):
     union, faces = FaceUnion(vectors), faces_of(vectors)
@@ -41,6 +42,7 @@ def test_counts_and_membership_agree_with_the_enumeration_of_faces(vectors):
     assert all(union.contains(np.array(t) * 1.5) for t in faces)
 
 
+@settings(max_examples=30)
 @given(sign_vectors)
 def test_volumes_are_those_of_the_valuation(vectors):
     union = FaceUnion(vectors)
@@ -66,12 +68,12 @@ def test_few_positives_are_the_orthant_union(m, k):
     ]
 
 
-@settings(max_examples=15)
+@settings(max_examples=4)
 @given(st.lists(st.lists(st.sampled_from((-1, 0, 1)), min_size=5, max_size=5), min_size=1, max_size=5))
 def test_the_mean_over_all_flips_of_one_matrix_is_exact(vectors):
     """General position settles how many faces each flat has; the flips of rows make their signs uniform."""
     union = FaceUnion(vectors)
-    for n in (1, 2, 3):
+    for n in (2, 3):
         # Points of the moment curve: any n rows are independent.
         rows = np.array([[(i + 1) ** power for power in range(n)] for i in range(5)])
         total = sum(
@@ -83,12 +85,12 @@ def test_the_mean_over_all_flips_of_one_matrix_is_exact(vectors):
 @pytest.mark.slow
 def test_simulation_agrees():
     rng = np.random.default_rng(11)
-    unions = [FaceUnion(rng.integers(-1, 2, (12, 7))), OrthantUnion(7, 2), OrthantUnion(8, 4)]
+    unions = [FaceUnion(rng.integers(-1, 2, (12, 7))), OrthantUnion(7, 2)]
     with ThreadPoolExecutor(1) as pool:
         for union in unions:
-            # False alarm in one of 10^6: Student's interval at 5 standard errors, 400 trials.
+            # False alarm in about one of 10^6: Student's interval at 5 standard errors.
             found = estimate_section_euler_characteristic(
-                union, 3, 400, seed=5, level=1 - 1e-6, executor=pool, progress=False
+                union, 3, 150, seed=5, level=1 - 1e-6, executor=pool, progress=False
             )
             assert found.mean.low <= found.exact <= found.mean.high
             assert found.mean.high - found.mean.low < 3

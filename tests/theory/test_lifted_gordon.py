@@ -197,7 +197,7 @@ def test_stationary_points_are_numbered_by_w():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("budget", "alpha", "ends", "cells"),
-    [(1, 7.44866, (1.3, 1.5), 3000), (0.5, 5.3175, (1.4, 1.6), 600), (4, 17.357, (1.1, 1.3), 600)],
+    [(1, 7.44866, (1.3, 1.5), 3000), (0.5, 5.3175, (1.4, 1.6), 500), (4, 17.357, (1.1, 1.3), 500)],
 )
 def test_the_stationary_point_is_the_maximum(budget, alpha, ends, cells):
     """Just above the threshold F(alpha, c0) < 0: every s > 0 lies in a cell with a bound below 0."""

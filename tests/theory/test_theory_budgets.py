@@ -12,12 +12,14 @@ from scipy.special import ndtr
 
 from polyinj.errors import InputError
 from polyinj.fitting.intervals import clopper_pearson
+from polyinj.geometry.arrangement import Arrangement
 from polyinj.geometry.sweep import sweep
 from polyinj.theory.crossing import euler_crossing
 from polyinj.theory.euler import (
     euler_rate,
     exact_noninjectivity_probability,
     expected_euler_characteristic,
+    expected_face_counts,
     noninjectivity_bound,
 )
 from polyinj.theory.gordon import gordon_bound
@@ -38,8 +40,20 @@ def test_the_defaults_are_the_budget_of_injectivity():
     assert replica_threshold(1) == replica_threshold(1, budget=1.0)
 
 
+def test_the_mean_over_all_flips_of_one_matrix_is_exact():
+    """General position settles how many faces each flat has; the flips of rows make their signs uniform."""
+    m, n = 6, 3
+    rows = np.array([[(i + 1) ** power for power in range(n)] for i in range(m)])
+    flipped = [Arrangement(rows * np.array(flips)[:, None]) for flips in product((-1, 1), repeat=m)]
+    for k in (0, 1, 4):
+        chi = sum(arrangement.euler_characteristic(k) for arrangement in flipped)
+        assert chi == 2**m * expected_euler_characteristic(m, n, k)
+        counts = sum(arrangement.face_counts(k) for arrangement in flipped)
+        assert (counts == 2**m * expected_face_counts(m, n, k)).all()
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("k", [1, 2, 3, 6])
+@pytest.mark.parametrize("k", [1, 3])
 def test_bounds_hold_where_the_probability_is_known(k):
     for m in range(2 * k + 3, 8 * k + 40, 6):
         assert gordon_bound(m, 2, k) >= exact_noninjectivity_probability(m, 2, k)
@@ -49,7 +63,7 @@ def test_bounds_hold_where_the_probability_is_known(k):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("m", "n", "k"), [(24, 3, 1), (40, 3, 6), (44, 4, 5)])
+@pytest.mark.parametrize(("m", "n", "k"), [(24, 3, 1), (40, 3, 6)])
 def test_bounds_are_never_below_simulation(m, n, k):
     trials = 200
     rng = np.random.default_rng([m, n, k])
@@ -98,7 +112,7 @@ def rate(a, b):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("b", "high"), [(0.5, 9.0), (2.0, 18.0)])
+@pytest.mark.parametrize(("b", "high"), [(2.0, 18.0)])
 def test_thresholds_agree_with_floating_point(b, high):
     found = {name: float(enclose_threshold(name, b)) for name in ENCLOSED}
     assert all(enclose_threshold(name, b).rad() < 1e-25 for name in ENCLOSED)
@@ -131,7 +145,7 @@ def test_rows_of_every_budget_are_in_order_and_proven_where_they_say_so(b):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("b", "n"), [(0.5, 2000), (2.0, 1000)])
+@pytest.mark.parametrize(("b", "n"), [(0.5, 1000)])
 def test_finite_bounds_have_these_thresholds(b, n):
     k = round(b * n)
     for name, bound, slack in (
@@ -146,7 +160,7 @@ def test_finite_bounds_have_these_thresholds(b, n):
 
 def test_the_expected_euler_characteristic_crosses_near_its_threshold():
     for b in (0.5, 2.0):
-        places = [euler_crossing(n, round(b * n)) for n in (40, 160, 640)]
+        places = [euler_crossing(n, round(b * n)) for n in (20, 80, 320)]
         gaps = [float(enclose_threshold("euler", b)) - place for place in places]
         assert gaps[0] > 2 * gaps[1] > 4 * gaps[2] > 0
     # One orthant: E chi is the probability that it is met, 1 up to m = n.
