@@ -46,6 +46,8 @@ def relax(
     console = Console()
     for count in sorted({row.steps for row in study.rows}):
         console.print(_table(study, count))
+    if lines > 1:
+        console.print(_contrasts(study))
     print_written(paths)
 
 
@@ -66,6 +68,19 @@ def _table(study: RelaxationStudy, steps: int) -> Table:
             f"{_mean(rows, 'degree'):.1f}",
             f"{_mean(rows, 'gradient_change'):.3f}",
         )
+    return table
+
+
+def _contrasts(study: RelaxationStudy) -> Table:
+    """The gradient's change against that under the first relaxation, on the same classifiers."""
+    reference, *others = dict.fromkeys(row.relaxation for row in study.rows)
+    counts = sorted({row.steps for row in study.rows})
+    title = f"Gradient change less that of {reference}, on the same classifiers: mean, 95% interval"
+    table = make_table(title, "relaxation", *(f"{count} steps" for count in counts), left=1)
+    for name in others:
+        found = [study.sensitivity_contrast(name, reference, count) for count in counts]
+        cells = (f"{one.difference:+.3f} ± {one.high - one.difference:.3f}" for one in found)
+        table.add_row(escape(name), *cells)
     return table
 
 

@@ -50,7 +50,7 @@ def robustness(
 
 def _row_table(study: RobustnessStudy) -> Table:
     title = f"Lipschitz constants, {study.rows[0].trials} data sets a shape, seed {study.seed} (medians)"
-    table = make_table(title, "d", "n", "k", "method", "fit", "exact", "Lip", "95% interval", "Lip/√(n/k)")
+    table = make_table(title, "d", "n", "k", "method", "fit", "exact", "Lip", "95% interval", "Lip/√(n/k)", "on sphere")
     for row in study.rows:
         seen = math.isfinite(row.lipschitz_high)
         table.add_row(
@@ -58,6 +58,7 @@ def _row_table(study: RobustnessStudy) -> Table:
             f"{row.lipschitz:.3g}" if row.fitted else "-",
             interval(row.lipschitz_low, row.lipschitz_high, ".3g") if seen else "-",
             f"{row.ratio:.3g}" if row.fitted else "-",
+            f"{row.sphere_lower:.3g}..{row.sphere_upper:.3g}" if row.fitted else "-",
         )
     return table
 

@@ -70,7 +70,8 @@ def inverse_lipschitz(
     |ReLU(W x) - ReLU(W y)| >= (s / 2) |x - y|: let z = (x + y) / 2. Where w_i.x and w_i.y are both positive, entry i of
     the images differs by |w_i.(x - y)|. Where w_i is active at z and only one of them is positive, that one is the
     larger in absolute value, so the entries differ by at least half of |w_i.(x - y)|. The rows active at z are among
-    these. (Puthawala et al. 2020, arXiv 2006.08464, have a constant that falls with the number of rows.)
+    these. (Freeman and Haider 2025, arXiv 2502.09898, prove that the best constant everywhere lies in [s / 2, s], with
+    biases too. Puthawala et al. 2020, arXiv 2006.08464, have one that falls with the number of rows.)
 
     Parameters
     ----------

@@ -160,7 +160,9 @@ def lipschitz_constant(
 
     Notes
     -----
-    Computing the constant is NP-hard in n (Virmaux, Scaman 2018, arXiv:1805.10965).
+    Computing the constant is NP-hard (Virmaux, Scaman 2018, arXiv:1805.10965), and W[1]-hard in the dimension n, for
+    p-norms of any p: in few dimensions too nothing essentially better than to enumerate the cells is to be expected
+    (Froese, Grillo, Hertrich, Stargalla 2025, arXiv:2509.22849, under the exponential time hypothesis).
 
     Examples
     --------

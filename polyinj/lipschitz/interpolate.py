@@ -13,14 +13,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
+from polyinj.certificates.domain import Ball
 from polyinj.errors import InputError
 from polyinj.lipschitz.constant import LipschitzConstant, lipschitz_constant
+from polyinj.lipschitz.on_sphere import longest_on_sphere
 
 Floats = NDArray[np.float64]
 METHODS = ("random_features", "trained", "regularised", "caps")
@@ -122,6 +125,20 @@ class Interpolant:
     def lipschitz(self, **options: Any) -> LipschitzConstant:
         """Its Lipschitz constant; the options are those of `lipschitz_constant`."""
         return lipschitz_constant(self.weights, self.bias, self.output, **options)
+
+    def lipschitz_on_sphere(self, *, node_limit: int = 2000) -> tuple[float, float]:
+        """Its Lipschitz constant on the unit sphere, within two numbers.
+
+        From below the longest gradient along the sphere that random great circles find, in floats; from above the
+        constant on the unit ball, by branch and bound. For d = 1 the sphere is two points.
+        """
+        d = self.weights.shape[1]
+        if d == 1:
+            slope = float(np.abs(np.diff(self.apply(np.array([[-1.0], [1.0]])))[0]) / 2)
+            return slope, slope
+        low = longest_on_sphere(self.weights, self.bias, self.output, self.seed)
+        ball = Ball((Fraction(0),) * d, Fraction(1))
+        return low, self.lipschitz(domain=ball, node_limit=node_limit).upper
 
 
 def interpolate(

@@ -31,6 +31,7 @@ from polyinj.relaxation.rules import Array, Relaxation
 from polyinj.results.table import TableResult
 from polyinj.simulation.estimate import Job, Simulation
 from polyinj.studies.runner import check_integers, run_study
+from polyinj.studies.sensitivity import Contrast, Sensitivity, contrast
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -150,13 +151,17 @@ class RelaxationRow:
 
 @dataclass(frozen=True, slots=True)
 class RelaxationStudy(TableResult):
-    """Result of `study_relaxations`: a row for each relaxation and kind of line; all on the same classifiers."""
+    """Result of `study_relaxations`: a row for each relaxation and kind of line; all on the same classifiers.
+
+    `sensitivities` has the gradient's change on every single line; files written before it was kept have none.
+    """
 
     NAME: ClassVar[str] = "relaxations"
     KIND: ClassVar[str] = "relaxation study"
-    TABLES: ClassVar[Mapping[str, type]] = {"rows": RelaxationRow}
+    TABLES: ClassVar[Mapping[str, type]] = {"rows": RelaxationRow, "sensitivities": Sensitivity}
 
     rows: tuple[RelaxationRow, ...]
+    sensitivities: tuple[Sensitivity, ...]
     reach: float
     seed: int
     version: str
@@ -164,6 +169,20 @@ class RelaxationStudy(TableResult):
     def __repr__(self) -> str:
         names, widths = (sorted({getattr(row, name) for row in self.rows}) for name in ("relaxation", "width"))
         return f"RelaxationStudy({len(names)} relaxations, widths {widths}, {len(self.rows)} rows; seed={self.seed})"
+
+    def sensitivity_contrast(self, first: str, second: str, steps: int) -> Contrast:
+        """How much more the gradient changes under one relaxation than under another, with a 95 % interval.
+
+        Raises
+        ------
+        InputError
+            A name or a number of steps that was not studied, or too few lines.
+        """
+        return contrast(self.sensitivities, first, second, steps)
+
+    @classmethod
+    def _of_document(cls, data: dict[str, Any]) -> RelaxationStudy:
+        return super(RelaxationStudy, cls)._of_document({"sensitivities": [], **data})
 
     def plot(self) -> Figure:
         """Tightness against jumps and sensitivity, a marker a relaxation, as a matplotlib figure."""
@@ -244,7 +263,8 @@ def study_relaxations(
     }
     seed, found = run_study(design, seed=seed, workers=workers, executor=executor, progress=progress)
     rows = tuple(_row(*label, simulation) for label, simulation in found.items())
-    return RelaxationStudy(rows, reach, seed, __version__)
+    lines_seen = tuple(one for label, simulation in found.items() for one in _sensitivities(*label, simulation))
+    return RelaxationStudy(rows, lines_seen, reach, seed, __version__)
 
 
 def _check(
@@ -291,6 +311,16 @@ def _row(
         degree=mean["degree"],
         accuracy=mean["accuracy"],
     )
+
+
+def _sensitivities(
+    rule: Relaxation, ensemble: ClassifierEnsemble, radius: float, steps: int, simulation: Simulation
+) -> list[Sensitivity]:
+    pairs = zip(simulation.column("gradient_change").tolist(), simulation.column("gradient").tolist(), strict=True)
+    return [
+        Sensitivity(str(rule), ensemble.width, ensemble.depth, float(radius), int(steps), line, _ratio(*pair))
+        for line, pair in enumerate(pairs)
+    ]
 
 
 def _ratio(part: float, whole: float) -> float:

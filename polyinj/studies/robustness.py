@@ -8,6 +8,7 @@ network found by training shows how small the constant can be at most; none prov
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -63,8 +64,9 @@ class SphereDataEnsemble:
 class InterpolantLipschitz:
     """Statistic of matrices [points, labels]: the constant of a network of k neurons fitted to them.
 
-    `fits`, `residual`; the interval `lower`..`upper`, which is `exact` or not; the `product` of norms, and the `slope`
-    between points, that no function through the data is below. Where the network does not fit, the last five are 0.
+    `fits`, `residual`; the interval `lower`..`upper` on R^d, which is `exact` or not; `sphere_lower` and `sphere_upper`
+    for the constant on the sphere; the `product` of norms, and the `slope` between points, that no function
+    through the data is below. Where the network does not fit, all but the first two are 0.
     The training's seed is a hash of the data.
     """
 
@@ -80,12 +82,16 @@ class InterpolantLipschitz:
         network = interpolate(data, self.k, self.method, seed=seed, tolerance=self.tolerance)
         found = {"fits": network.fits, "residual": network.residual}
         if not network.fits:
-            return found | dict.fromkeys(("lower", "upper", "exact", "product", "slope"), 0.0)
+            names = "lower", "upper", "exact", "sphere_lower", "sphere_upper", "product", "slope"
+            return found | dict.fromkeys(names, 0.0)
         constant = network.lipschitz(node_limit=self.node_limit)
+        on_sphere = network.lipschitz_on_sphere()
         return found | {
             "lower": constant.lower,
             "upper": constant.upper,
             "exact": constant.exact,
+            "sphere_lower": on_sphere[0],
+            "sphere_upper": on_sphere[1],
             "product": norm_product(network.weights, network.output),
             "slope": data.slope,
         }
@@ -97,6 +103,8 @@ class RobustnessRow:
 
     `lipschitz` has a distribution-free 95% interval, widened by constants that are intervals (not `exact`); `ratio` is
     it over sqrt(n / k). `product` and `slope` are medians of the product of norms and of the steepest pair of points.
+    `lipschitz` is on R^d; `sphere_lower` and `sphere_upper` are medians of what is known of the constant on the sphere,
+    nan in files written before it was looked at.
     """
 
     d: int
@@ -114,6 +122,8 @@ class RobustnessRow:
     ratio_high: float
     product: float
     slope: float
+    sphere_lower: float = math.nan
+    sphere_upper: float = math.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,9 +286,15 @@ def _row(shape: tuple[int, str, int, int], simulation: Simulation) -> Robustness
         ratio=ratio.value,
         ratio_low=ratio.low,
         ratio_high=ratio.high,
-        product=float(np.median(product)) if len(product) else float("nan"),
-        slope=float(np.median(slope)) if len(slope) else float("nan"),
+        product=_median(product),
+        slope=_median(slope),
+        sphere_lower=_median(simulation.column("sphere_lower")[fits]),
+        sphere_upper=_median(simulation.column("sphere_upper")[fits]),
     )
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    return float(np.median(values)) if len(values) else math.nan
 
 
 def _fit(d: int, method: str, found: dict[tuple[int, str, int, int], Simulation], seed: int) -> RobustnessFit:

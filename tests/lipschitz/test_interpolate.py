@@ -97,6 +97,33 @@ def test_networks_too_small_do_not_fit_and_say_so():
     assert network.residual > 0.1
 
 
+def test_the_constant_on_the_sphere_lies_within_its_two_numbers():
+    """d = 2: gradients at 40,000 points of the circle, and slopes of random chords."""
+    angles = np.linspace(0, 2 * np.pi, 40_001)[:-1]
+    circle = np.column_stack([np.cos(angles), np.sin(angles)])
+    tangents = np.column_stack([-np.sin(angles), np.cos(angles)])
+    rng = np.random.default_rng(5)
+    for seed in range(3):
+        network = interpolate(data_of(seed, 4, 2), 6, "trained", seed=seed)
+        low, high = network.lipschitz_on_sphere()
+        on = circle @ network.weights.T + network.bias > 0
+        slopes = np.abs((((on * network.output) @ network.weights) * tangents).sum(axis=1))
+        assert slopes.max() * (1 - 1e-3) <= low <= slopes.max() * (1 + 1e-3)
+        assert low <= high <= network.lipschitz().upper
+        x, y = (circle[rng.integers(0, len(circle), 5000)] for _ in range(2))
+        apart = np.linalg.norm(x - y, axis=1)
+        chords = np.abs(network.apply(x) - network.apply(y))[apart > 0] / apart[apart > 0]
+        assert chords.max() <= low * (1 + 1e-3)
+    caps = interpolate(SphereData(np.eye(3), np.array([1.0, -1.0, 1.0])), 6, "caps", height=0.25)
+    low, high = caps.lipschitz_on_sphere()
+    assert 0.99 < low / math.sqrt(7) <= 1 + 1e-9
+    assert high == pytest.approx(4)
+    assert caps.lipschitz().upper >= 4 * math.sqrt(2) - 1e-9
+    # Two points, x = -1 and x = 1.
+    line = interpolate(SphereData(np.array([[1.0], [-1.0]]), np.array([1.0, -1.0])), 4, "caps")
+    assert line.lipschitz_on_sphere() == (1.0, 1.0)
+
+
 def test_the_constant_of_caps_on_the_sphere_is_root_seven():
     """s = 1/4: every quotient of two points of the sphere is below sqrt 7, and some come near it."""
     assert cap_constant(0.25) == math.sqrt(7)

@@ -2,13 +2,17 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
+from scipy.stats import t as student
+from scipy.stats import ttest_rel
 
 from polyinj import (
     InputError,
     RelaxationStudy,
     study_relaxations,
 )
+from polyinj.studies.sensitivity import Sensitivity, contrast
 
 DESIGN = {"widths": [4], "depths": [2], "radii": [0.2], "steps": [0, 20], "lines": 5, "reach": 1.0, "seed": 4}
 
@@ -36,6 +40,41 @@ def test_verdicts_of_the_study(study):
     tightness = {row.relaxation: row.tightness for row in study.rows if row.steps == 20}
     assert tightness["box"] < tightness["crown-ibp"] <= 1
     assert tightness["box"] < tightness["deepz"]
+
+
+@pytest.mark.slow
+def test_gradients_are_compared_on_the_same_classifiers(study):
+    """Against Student's paired test of scipy; one shape and one radius leave nothing to pool."""
+    changes = {
+        name: [one.change for one in study.sensitivities if (one.relaxation, one.steps) == (name, 20)]
+        for name in ("crown", "box")
+    }
+    found = study.sensitivity_contrast("crown", "box", 20)
+    expected = ttest_rel(changes["crown"], changes["box"])
+    low, high = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+    assert found.classifiers == 5
+    assert study.sensitivity_contrast("box", "crown", 20).difference == pytest.approx(-found.difference)
+    row = next(row for row in study.rows if (row.relaxation, row.steps) == ("crown", 20))
+    assert np.mean(changes["crown"]) == pytest.approx(row.gradient_change, rel=0.3)
+    with pytest.raises(InputError, match="share 0 classifiers"):
+        study.sensitivity_contrast("crown", "ramp:8", 20)
+
+
+def test_shapes_weigh_the_same_and_radii_are_no_repetitions():
+    """Differences 1 and 3 of one shape, 10 of two lines of the other: mean of 2 and 10; the radii agree."""
+    lines = [
+        Sensitivity(name, width, 1, radius, 0, line, change if name == "crown" else 0.0)
+        for name in ("crown", "box")
+        for width, changes in ((4, (1.0, 3.0)), (6, (10.0, 10.0)))
+        for line, change in enumerate(changes)
+        for radius in (0.1, 0.3)
+    ]
+    found = contrast(lines, "crown", "box", 0)
+    assert found.difference == 6
+    # Variance of the mean of the first shape 2/2, of the second 0, of half their sum 1/4; two degrees of freedom.
+    assert found.high - 6 == pytest.approx(student.ppf(0.975, 2) / 2)
+    assert found.classifiers == 4
 
 
 @pytest.mark.slow

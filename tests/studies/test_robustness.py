@@ -17,6 +17,8 @@ def test_the_statistic_is_a_function_of_its_matrix():
     assert values == statistic(matrix.copy())
     assert values["fits"]
     assert values["slope"] <= values["upper"] <= values["product"]
+    assert values["slope"] * (1 - 1e-6) <= values["sphere_upper"] <= values["upper"]
+    assert values["sphere_lower"] <= values["sphere_upper"]
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +36,7 @@ def test_study(study):
         assert row.ratio == pytest.approx(row.lipschitz * math.sqrt(row.k / row.n))
         assert row.slope <= row.lipschitz_high
         assert row.lipschitz <= row.product
+        assert row.sphere_lower <= row.sphere_upper <= row.lipschitz_high
     (fit,) = study.fits
     assert fit.shapes == 4
     assert fit.n_low <= fit.n_exponent <= fit.n_high
