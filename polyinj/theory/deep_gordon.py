@@ -74,13 +74,19 @@ def comparison_widths(depth: int, *, budget: int = 2) -> tuple[float, ...]:
     [7.6477, 11.4603, 11.3619, 11.266]
     """
     depth = read_count(depth, "depth")
-    if budget not in (1, 2):
-        raise InputError(f"budget is {budget!r}; expected 1 (one region) or 2 (any two inputs)")
+    budget = read_budget(budget)
     widths, square = [_least_width(1, 1.0)], 1.0
     while len(widths) < depth:
         square = width_behind(square, widths[-1])
         widths.append(_least_width(budget, square))
     return tuple(widths)
+
+
+def read_budget(budget: int) -> int:
+    """1 or 2, else InputError."""
+    if budget not in (1, 2):
+        raise InputError(f"budget is {budget!r}; expected 1 (one region) or 2 (any two inputs)")
+    return budget
 
 
 def width_behind(square: float, ratio: float) -> float:
@@ -113,22 +119,39 @@ def width_behind(square: float, ratio: float) -> float:
     return ratio * float(brentq(lambda b: distance_share(b) - share, share / 2, share, xtol=1e-12))
 
 
+def plain_saddle(square: float, ratio: float) -> tuple[float, float, float]:
+    """sqrt(width_behind), and tau (in units of sqrt n) and lambda where d takes its value there."""
+    behind = width_behind(square, ratio)
+    share = behind / ratio
+    tau = _best_radius(share)
+    multiplier, _ = _best_multipliers(share, tau)
+    return sqrt(behind), tau * sqrt(ratio), multiplier
+
+
 def distance_share(share: float) -> float:
     """d(b) of the module, for 0 < b < 1/2, in floating point."""
-    found = minimize_scalar(lambda tau: _best_multipliers(share, tau), bounds=(0.05, 0.8), method="bounded")
-    return float(found.fun)
+    tau = _best_radius(share)
+    return _dual(share, tau, *_best_multipliers(share, tau))
 
 
-def _best_multipliers(share: float, tau: float) -> float:
-    """The maximum over lambda and a, which is concave in both."""
-    root = sqrt(share)
-    start = [log(root / tau), log(1 + share / tau**2)]
+def _best_radius(share: float) -> float:
+    """The tau of the minimum."""
+    found = minimize_scalar(
+        lambda tau: _dual(share, tau, *_best_multipliers(share, tau)), bounds=(0.05, 0.8), method="bounded"
+    )
+    return float(found.x)
 
-    def loss(logarithms: list[float]) -> float:
-        multiplier, a = exp(logarithms[0]), exp(logarithms[1])
-        return -(mean_cost(multiplier, a) + 2 * multiplier * root * tau - (a - 1) * tau**2)
 
-    return -float(minimize(loss, start, method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-14}).fun)
+def _best_multipliers(share: float, tau: float) -> tuple[float, float]:
+    """The lambda and a of the maximum; the dual is concave in both."""
+    start = [log(sqrt(share) / tau), log(1 + share / tau**2)]
+    options = {"xatol": 1e-9, "fatol": 1e-14}
+    found = minimize(lambda v: -_dual(share, tau, exp(v[0]), exp(v[1])), start, method="Nelder-Mead", options=options)
+    return exp(found.x[0]), exp(found.x[1])
+
+
+def _dual(share: float, tau: float, multiplier: float, a: float) -> float:
+    return mean_cost(multiplier, a) + 2 * multiplier * sqrt(share) * tau - (a - 1) * tau**2
 
 
 def mean_cost(multiplier: float, a: float) -> float:
