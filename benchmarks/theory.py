@@ -24,6 +24,7 @@ from polyinj.plots.theory import plot_order_parameter, plot_threshold_ladder
 from polyinj.theory.crossing import euler_crossing, euler_crossing_coefficients, euler_crossing_estimate
 from polyinj.theory.deep import ray_expansivity, region_expansivity
 from polyinj.theory.deep_gordon import comparison_widths, every_depth_expansivity
+from polyinj.theory.deep_lifted import lifted_comparison_widths
 from polyinj.theory.euler import log_expected_euler_characteristic, noninjectivity_bound
 from polyinj.theory.gordon import gordon_bound
 from polyinj.theory.l1_recovery import l1_recovery_threshold, l1_statistical_dimension
@@ -108,10 +109,11 @@ def wide_networks() -> None:
 def show_depth() -> None:
     """What a network of depth L asks of m/n: the theorems of docs/every-depth.md and log-depth.md."""
     value, seconds = timed(every_depth_expansivity)
-    show("one expansivity for every depth", f"{value:.12f}", seconds, "goal: enclosed")
-    for budget in (2, 1):
-        widths, seconds = timed(lambda budget=budget: comparison_widths(4, budget=budget))
-        show(f"comparison, layer by layer, {budget}n rows", " ".join(f"{width:.4f}" for width in widths), seconds)
+    show("one expansivity for every depth", f"{value:.12f}", seconds, "goal: 11.592153521880")
+    for name, call in (("comparison", comparison_widths), ("lifted", lifted_comparison_widths)):
+        for budget in (2, 1):
+            found, seconds = timed(lambda call=call, budget=budget: call(4, budget=budget))
+            show(f"{name}, layer by layer, {budget}n rows", " ".join(f"{width:.4f}" for width in found), seconds)
     depths = np.arange(2, 257)
     rays, regions = ([f(int(depth)) for depth in depths] for f in (ray_expansivity, region_expansivity))
     print("depth, by rays, over log2 L, by regions, over L ln L / ln 2")
@@ -120,7 +122,7 @@ def show_depth() -> None:
             ratio = d * math.log(2) / (depth * math.log(depth))
             print(f"  {depth:4d} {c:9.4f} {c / math.log2(depth):8.4f} {d:10.4f} {ratio:8.4f}")
     fit = np.polyfit(np.log(depths), rays, 1)
-    print(f"  least squares over 2..256, by rays:    {fit[0]:.3f} ln L {fit[1]:+.3f}")
+    print(f"  least squares over 2..256, by rays:    {fit[0]:.3f} ln L {fit[1]:+.3f}  goal: 1.79, 14.03")
     design = np.stack([depths * np.log(depths), depths, np.ones(len(depths))], axis=1)
     fit = np.linalg.lstsq(design, np.array(regions), rcond=None)[0]
     print(f"  least squares over 2..256, by regions: {fit[0]:.3f} L ln L {fit[1]:+.3f} L {fit[2]:+.3f}")

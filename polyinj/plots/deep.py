@@ -114,24 +114,27 @@ def plot_deep_transition(study: DepthTable) -> Figure:
 
 
 def plot_kept(study: KeptTable) -> Figure:
-    """The share that a layer keeps against its width over n, a panel an n and a colour a layer."""
+    """The share that a layer keeps against its width over n, a panel an n and a colour for what lies before it."""
     ns = sorted({scan.n for scan in study.kept_points})
-    layers = sorted({scan.layer for scan in study.kept_points})
     figure = Figure(figsize=(1.4 + 3.4 * len(ns), 3.8), layout="constrained")
-    colours = dict(zip(layers, colormaps["viridis"](np.linspace(0, 0.85, len(layers))), strict=True))
     for axes, n in zip(np.atleast_1d(figure.subplots(1, len(ns), sharey=True)), ns, strict=True):
-        for scan in (scan for scan in study.kept_points if scan.n == n):
-            rows = [row for row in study.rows if row.widths.rpartition("-")[0] == scan.before]
-            ratio, share = [row.m / n for row in rows], np.array([row.kept for row in rows])
+        scans = [scan for scan in study.kept_points if scan.n == n]
+        for scan, colour in zip(scans, colormaps["viridis"](np.linspace(0, 0.85, len(scans))), strict=True):
+            rows = sorted((row for row in study.rows if row.widths.rpartition("-")[0] == scan.before), key=_width)
+            ratio, share = [row.m / n for row in rows], [row.kept for row in rows]
             low, high = ([getattr(row, name) for row in rows] for name in ("kept_low", "kept_high"))
-            axes.fill_between(ratio, low, high, color=colours[scan.layer], alpha=0.15, lw=0)
+            axes.fill_between(ratio, low, high, color=colour, alpha=0.15, lw=0)
             label = f"layer {scan.layer}, behind {scan.before}"
-            axes.plot(ratio, share, color=colours[scan.layer], lw=1.1, marker="o", ms=2.5, label=label)
+            axes.plot(ratio, share, color=colour, lw=1.1, marker="o", ms=2.5, label=label)
         axes.axhline(0.5, color="0.75", lw=0.8, zorder=0)
         axes.set(xlabel="width of the layer over n", title=f"n = {n}", ylim=(-0.03, 1.03))
-        axes.legend(frameon=False, fontsize=7)
+        axes.legend(frameon=False, fontsize=7, loc="lower right")
     figure.axes[0].set_ylabel("kept, of those injective before")
     return figure
+
+
+def _width(row: KeptRow) -> int:
+    return row.m
 
 
 def _draw_probabilities(axes: Axes, study: DepthTable, n: int, colours: dict[int, Any]) -> None:
