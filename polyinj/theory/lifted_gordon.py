@@ -58,9 +58,28 @@ t r and B = Phi(w) - 1/2 - w phi(w)
     B / phi(w) = r Q(t) / (b phi(t)),    alpha - b = (r/2 + Phi(w) - 1/2) / B,
 
 and there F = ln r + alpha H(b/alpha) + b ln Q(t) + (alpha-b) ln A_s(t): its zero is the threshold, alpha = 7.448638...
-for b = 1. At that c0 the stationary point is the maximum over all s and t (the tests cover s by intervals and bound
-each, for b = 1 and some other b), and F decreases in alpha, since more rows make Y larger: above the threshold P(some
-x) -> 0.
+for b = 1. At that c0 the stationary point is the maximum over all s and t, and F decreases in alpha: above the
+threshold P(some x) -> 0, for every b.
+
+*Why it is the maximum.* For every theta = t^2 > 0, Y >= sum_i min(max(g_i, 0)^2, theta) - k theta, so with Z = A_s(t) +
+exp(-s theta) Q(t) the exponent of E exp(-s Y) is at most
+
+    L(s) = min over theta of  b s theta + alpha ln Z,
+
+which is the maximum over t above. In the law of g tilted by exp(-s min(max(g, 0)^2, theta)) let T = exp(-s theta) Q(t)
+/ Z be the share beyond t, m0 and V0 mean and variance of max(g, 0)^2 given g < t, and eta = phi(t) / (2 t Q(t)). T
+decreases in theta from 1/2; at the minimum it is b / alpha, and there implicit differentiation gives
+
+    -L'(s) = (alpha - b) m0,    L''(s) = (alpha - b) (V0 + T (theta - m0)^2 eta / (s (1-T) + eta)).
+
+Here T eta / (1-T) = phi(w) / (2 t A), m0 = B / (r^3 A) and V0 <= (3 B - w^3 phi(w)) / (r^5 A), with r^2 = 1 + 2s and A
+= A_s(t). So
+
+    r^3 A s L'' / (alpha - b) <= (1 - r^-2) (3 B - w^3 phi(w)) / 2 + w^3 phi(w) / 2 <= 3 B / 2,
+
+as w^3 phi(w) <= 3 B: s L'' <= (3/2) (-L'), and s sqrt(-L'(s)) increases. The derivative of -c0^2/(4s) + L(s) is c0^2 /
+(4 s^2) + L'(s), positive below the one s with c0 = 2 s sqrt(-L'(s)) and negative above. At fixed s and theta the
+exponent has the derivative ln Z < 0 in alpha. QED
 
 The threshold is also the least (b + S)/R of the replica functional at constant c (docs/theory.md), which with t =
 sqrt(2 chi), r = sqrt(1 + c/chi), c = t^2 (r^2 - 1)/2 and g = A_s(t) + exp(-c) Q(t) is (b c + ln r) / (-ln g). Call it

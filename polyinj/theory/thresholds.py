@@ -87,13 +87,11 @@ def known_thresholds(budget: float = 1.0) -> list[Threshold]:
     above = "rigorous: injective above"
     lifted = "Gordon's comparison of exp(-c M); proof: polyinj/theory/lifted_gordon.py"
     gordon = f"Gordon's min-max theorem, equal to the replica symmetric value; {maillard}"
-    # For other budgets nobody has proven that the enclosed root is the only one.
-    lifted_status = above if budget == 1 else "nonrigorous"
     rows = [
         _enclosed("mean-direction", budget, "rigorous: not injective below", f"witness -mean of the rows; {puthawala}"),
         Threshold("full-rsb", 6.697929, 6.698131, "conjectured exact", f"200 steps of symmetry breaking; {maillard}"),
         Threshold("1-rsb", *_one_step(budget), "nonrigorous", f"one step of symmetry breaking, computed; {maillard}"),
-        *([_enclosed("lifted-gordon", budget, lifted_status, lifted)] if budget >= _LEAST_LIFTED else []),
+        *([_enclosed("lifted-gordon", budget, above, lifted)] if budget >= _LEAST_LIFTED else []),
         _enclosed("gordon", budget, above, gordon),
         _enclosed("euler", budget, "refuted conjecture", "zero of the rate of E chi; Paleka 2021, Clum 2022"),
         _enclosed("minimal-cells", budget, above, "union bound over cells whose facet rows are all negative"),
@@ -149,8 +147,8 @@ def enclose_threshold(name: str, budget: float = 1.0) -> arb:
     - lifted-gordon: g = F of `polyinj.theory.lifted_gordon` along its stationary points, numbered by w. r Q(w/r) /
       phi(w/r) increases in r, so w has one r, which increases with w, and one alpha = b + (r/2 + Phi(w) - 1/2) / B(w).
       For b = 1 and w in (11/8, 13/8) dF/dw = (ln(alpha / (alpha-1)) + ln A) dalpha/dw has a negative first factor and a
-      positive second (the tests enclose them): F decreases. For other b the change of sign is proven; that there is no
-      other was seen on grids of 60 points w for b from 1/4 to 99.
+      positive second (the tests enclose them): F decreases. For other b the change of sign is proven, and the bound
+      holds above any zero; that there is no other was seen on grids of 60 points w for b from 1/4 to 99.
     - gordon: e(alpha) = max_chi of alpha E min(1, Z_+^2 / (2 chi)) - 1 / (2 chi) equals b. Stationarity in chi is
       alpha h(chi) = 1 with h = erf(sqrt chi) / 2 - sqrt(chi / pi) exp(-chi), and then e = alpha Q(sqrt(2 chi)). So
       g = b h - Q(sqrt(2 chi)); h' = sqrt(chi / pi) exp(-chi) > 0 and Q decreases, so its root chi* is unique, and the

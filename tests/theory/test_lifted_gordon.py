@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flint import acb, arb, fmpz
 from scipy.integrate import quad
-from scipy.optimize import brentq, minimize
+from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import log_ndtr, ndtr
 
 from polyinj import Verdict, decide_injectivity
@@ -221,6 +221,34 @@ def test_the_stationary_point_is_the_maximum(budget, alpha, ends, cells):
                 # The convex part is below its chord, the concave -c^2/(4 s) below its tangent: both linear.
                 tangent = -c * c / (4 * middle) + c * c / (4 * middle * middle) * (s[end] - middle)
                 assert fixed + values[end] + tangent < 0
+
+
+def test_the_exponent_bends_by_less_than_three_halves_of_its_slope():
+    """s L'' <= (3/2) (-L'), the inequality that makes the stationary point the maximum, by differences."""
+    rng = np.random.default_rng(3)
+    for _ in range(40):
+        b, s = np.exp(rng.uniform((-3, -3), (4, 5)))
+        alpha = b * rng.uniform(2.05, 40)
+        step = 1e-3 * s
+        below, at, above = (_exponent(one, b, alpha) for one in (s - step, s, s + step))
+        assert s * (above - 2 * at + below) / step**2 <= 1.5 * (below - above) / (2 * step)
+        # The minimum over theta is the maximum over t.
+        t = np.linspace(0, 9, 4001)
+        rho = math.sqrt(1 + 2 * s)
+        inner = np.log(0.5 + (ndtr(t * rho) - 0.5) / rho)
+        entropy = alpha * math.log(alpha) - b * math.log(b) - (alpha - b) * math.log(alpha - b)
+        assert at == pytest.approx(float((entropy + b * log_ndtr(-t) + (alpha - b) * inner).max()), abs=1e-3 * alpha)
+
+
+def _exponent(s, b, alpha):
+    rho = math.sqrt(1 + 2 * s)
+
+    def value(logarithm):
+        t = math.exp(logarithm / 2)
+        inner = 0.5 + (ndtr(rho * t) - 0.5) / rho + math.exp(-s * t * t) * ndtr(-t)
+        return b * s * t * t + alpha * math.log(inner)
+
+    return minimize_scalar(value, bounds=(-14, 5), method="bounded", options={"xatol": 1e-11}).fun
 
 
 def _alpha_of(w, budget):
