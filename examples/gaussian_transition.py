@@ -1,20 +1,22 @@
-"""The data set data/gaussian_transition.csv: how many random Gaussian layers are injective, n = 2..18 and 20.
+"""The data set data/gaussian_transition.csv: how many random Gaussian layers are injective, n = 2..20.
 
 Shape (m, n) has the trials 0, 1, ... of seed 1, each decided exactly, none undecided. DESIGN says which m and how many:
-they cover P(injective) from about 0.02 to 0.98.
+they cover P(injective) from about 0.02 to 0.98, but for n = 19 only up to 0.7.
 
-Run: python examples/gaussian_transition.py [largest n, by default 8]
-Trials are kept in results/gaussian_transition.db as they are done; running again continues, also with a larger n or
-more trials. Writes results/gaussian_transition.csv. On one core n <= 8 takes some seconds, n <= 12 half a minute,
-n <= 16 twenty minutes, all less than two hours.
+Run: python examples/gaussian_transition.py [n ...] [--workers 2]
+Without n: 2 to 8. Trials are kept in results/gaussian_transition.db as they are done; running again continues, also
+with other n or more trials. Writes results/gaussian_transition.csv: the counts of these n, and those of all other
+shapes as data/gaussian_transition.csv has them. On one core n <= 8 takes some seconds, n <= 12 half a minute,
+n <= 16 twenty minutes, all less than three hours.
 """
 
-import sys
+import argparse
 from pathlib import Path
 
 from polyinj import GaussianEnsemble, Transition, __version__
-from polyinj.simulation.estimate import Job, simulate_jobs
+from polyinj.simulation.estimate import Job
 from polyinj.simulation.statistics import decision
+from polyinj.studies.runner import run_study
 from polyinj.studies.transition_row import Row
 
 SEED = 1
@@ -37,27 +39,36 @@ DESIGN = {
     16: (82, 116, 2, 150),
     17: (88, 124, 2, 120),
     18: (94, 130, 2, 100),
+    19: (104, 120, 4, 20),
     20: (108, 144, 4, 40),
 }
+DATA = Path(__file__).parent.parent / "data" / "gaussian_transition.csv"
 RESULTS = Path("results")
 
 
-def shapes(largest_n):
-    """(n, m, trials) of every shape."""
-    for n, (first, last, step, trials) in DESIGN.items():
-        if n <= largest_n:
-            for m in range(first, last + 1, step):
-                yield n, m, trials
+def design(ns):
+    """The job of every shape (n, m)."""
+    return {
+        (n, m): Job(GaussianEnsemble(m, n), decision, trials)
+        for n in ns
+        for first, last, step, trials in [DESIGN[n]]
+        for m in range(first, last + 1, step)
+    }
 
 
 def main():
-    largest_n = int(sys.argv[1]) if len(sys.argv) > 1 else 8
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("n", type=int, nargs="*", default=range(2, 9), help="inputs")
+    parser.add_argument("--workers", type=int, help="processes; by default one a core")
+    options = parser.parse_args()
+    if unknown := set(options.n) - DESIGN.keys():
+        parser.error(f"n is {min(unknown)}; allowed are {', '.join(map(str, DESIGN))}")
     RESULTS.mkdir(exist_ok=True)
-    wanted = list(shapes(largest_n))
-    jobs = [Job(GaussianEnsemble(m, n), decision, trials) for n, m, trials in wanted]
-    done = simulate_jobs(jobs, seed=SEED, store=RESULTS / "gaussian_transition.db")
-    rows = [Row.of_trials(n, m, run.columns, run.values) for (n, m, _), run in zip(wanted, done, strict=True)]
-    result = Transition.of_rows(rows, SEED, __version__)
+    store = RESULTS / "gaussian_transition.db"
+    _, done = run_study(design(options.n), seed=SEED, workers=options.workers, store=store)
+    rows = [Row.of_trials(n, m, run.columns, run.values) for (n, m), run in done.items()]
+    kept = [row for row in Transition.load(DATA).rows if (row.n, row.m) not in done]
+    result = Transition.of_rows(rows + kept, SEED, __version__)
     print(result)
     print(f"wrote {result.save_counts(RESULTS / 'gaussian_transition.csv')}")
 

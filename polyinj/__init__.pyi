@@ -80,8 +80,12 @@ from .studies.algorithmic_threshold import WitnessSweep as WitnessSweep
 from .studies.algorithmic_threshold import estimate_witnesses as estimate_witnesses
 from .studies.angle_injectivity import AngleInjectivity as AngleInjectivity
 from .studies.angle_injectivity import relate_angles_to_injectivity as relate_angles_to_injectivity
+from .studies.anneals import AnnealStudy as AnnealStudy
+from .studies.anneals import estimate_anneals as estimate_anneals
 from .studies.deep_transition import DeepTransition as DeepTransition
 from .studies.deep_transition import estimate_deep_transition as estimate_deep_transition
+from .studies.depths import DepthStudy as DepthStudy
+from .studies.depths import estimate_depths as estimate_depths
 from .studies.random_sections import SectionEulerCharacteristic as SectionEulerCharacteristic
 from .studies.random_sections import estimate_section_euler_characteristic as estimate_section_euler_characteristic
 from .studies.relaxation import RelaxationStudy as RelaxationStudy
@@ -115,6 +119,7 @@ from .theory.propagation import cosine_sequence as cosine_sequence
 from .theory.propagation import mean_field as mean_field
 from .theory.relaxation import ibp_tightness as ibp_tightness
 from .theory.replica import energy_curves as energy_curves
+from .theory.replica import full_rsb_energy as full_rsb_energy
 from .theory.replica import full_rsb_threshold as full_rsb_threshold
 from .theory.replica import replica_energy as replica_energy
 from .theory.replica import replica_threshold as replica_threshold

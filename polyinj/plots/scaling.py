@@ -213,7 +213,8 @@ def _draw_width(axes: Axes, transition: CrossingTable) -> None:
 def _label_n(axes: Axes, ns: Sequence[int]) -> None:
     """Ticks at every n and at the limit, labels as far as there is room."""
     axes.xaxis.set_minor_locator(FixedLocator(list(_place(ns))))
-    labelled = _spaced(ns, _place(ns), _LABEL_GAP)
+    # That of the limit stands at 0.
+    labelled = [n for n in _spaced(ns, _place(ns), _LABEL_GAP) if _place(n) > _LABEL_GAP]
     axes.set_xticks([0, *_place(labelled)], ["∞", *map(str, labelled)])
     axes.set_xlim(-0.012 * (len(_COLOURS) + 1), float(_place(min(ns))) + 0.02)
 
