@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.optimize import minimize
+from scipy.optimize import brentq, minimize
 
 from polyinj.errors import InputError
 from polyinj.theory import deep_lifted
@@ -54,6 +54,15 @@ def test_the_exponent_behind_a_layer():
     # By Jensen they are at least those of the mean, and concentration bounds them from above.
     mean = behind.slope(0)
     assert all(mean * x < behind.value(x) < mean * x + x * x / 2 for x in c)
+
+
+def test_the_exponent_agrees_with_nested_searches():
+    """J(r) behind 7.4486 n neurons, as a search of each min and max inside the next found it, without derivatives."""
+    behind = deep_lifted._behind(SPHERE, 1.0, 7.448638726293977)
+    known = [(1.045, -0.003471), (1.12, -0.016914), (1.27, -0.072377), (1.42, -0.163416), (1.57, -0.287653)]
+    for r, exponent in known:
+        c = brentq(lambda c, r=r: behind.slope(c) - r, 0, 3)
+        assert behind.value(c) - c * r == pytest.approx(exponent, abs=1.5e-6)
 
 
 def test_the_stationary_point_is_a_saddle():
