@@ -54,7 +54,8 @@ def propagate(
         The law of the networks; or one network, as matrices of shapes (m_1, n), (m_2, m_1), ..., rows neurons.
     inputs : array_like, shape (B, n), optional
         B even, finite numbers; pairs are rows k and k + B/2. By default `batch` inputs of mean square 1 with one cosine
-        between any two, rotated at random for each network.
+        between any two, rotated at random for each network. Given ones are the same for all networks, and `theory()` is
+        that of their Gram matrix.
     batch, cosine : int, float
         Of the default inputs: B, even, and the cosine in [0, 1); B (+ 1 if cosine > 0) is at most the input dimension.
     networks : int

@@ -1,7 +1,8 @@
 """How steep are networks of k neurons through n random points? Lipschitz constants beside sqrt(n / k).
 
 Conjecture 1 of Bubeck, Li, Nagaraj (2020, arXiv:2009.14444): with high probability over n random points on the sphere
-of R^d with random signs, every network of k neurons that fits them has a constant of order sqrt(n / k) at least. A
+of R^d with random signs, every network of k neurons that fits them has a constant on the sphere of order sqrt(n / k) at
+least; Bubeck and Sellke (2021, arXiv:2105.12806) prove it up to logarithms where weights are polynomially bounded. A
 network found by training shows how small the constant can be at most; none proves that no smaller one exists.
 """
 

@@ -184,8 +184,8 @@ def wide_gram(
     Returns
     -------
     WideGram
-        Relative errors of lengths and of 1 - cosine are those of the entries given (2^-53 / (1 - cosine) where these
-        were rounded), and grow by a few 2^-53 a layer.
+        Relative errors of 1 - cosine are those of the entries given (2^-53 / (1 - cosine) where these were rounded),
+        which no layer makes worse, and rounding: of both logarithms below 1e-12 at depth 600, against ball arithmetic.
 
     Raises
     ------
