@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from decimal import Decimal
 from typing import Annotated
 
 import typer
@@ -19,6 +21,9 @@ from polyinj.theory.euler import (
 )
 from polyinj.theory.gordon import gordon_bound
 from polyinj.theory.lifted_gordon import lifted_gordon_bound
+
+# ln of the largest float, rounded down.
+_LARGEST = 709.0
 
 
 def expected(
@@ -38,7 +43,7 @@ def expected(
     event = "P(not injective)" if max_positive is None else f"P(some input: <= {max_positive} active)"
     values: dict[str, object] = {
         "cells of the arrangement": count_cells(m, n),
-        "E chi": sign * math.exp(min(logarithm, 700.0)),
+        "E chi": sign * math.exp(logarithm) if logarithm < _LARGEST else None,
         "ln |E chi|": logarithm,
         f"{event} <= (minimal cells)": noninjectivity_bound(m, n, max_positive),
     }
@@ -51,8 +56,27 @@ def expected(
     values["m/n where E chi last crosses 1"] = euler_crossing(n, max_positive)
     if as_json:
         budget = {} if max_positive is None else {"max_positive": max_positive}
-        print(json.dumps({"m": m, "n": n, **budget, **values}, indent=1))
+        _print_json({"m": m, "n": n, **budget, **values})
         return
     width = max(36, *map(len, values))
     for name, value in values.items():
-        print(f"{name:{width}} {value if isinstance(value, int) else format(value, '.10g')}")
+        print(f"{name:{width}} {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "beyond floating point; its logarithm follows"
+    if isinstance(value, int):
+        # A count too long to read is shown as a number, which Decimal has room for.
+        return str(value) if value < 10**60 else format(Decimal(value), ".9e")
+    return format(value, ".10g")
+
+
+def _print_json(values: dict[str, object]) -> None:
+    """With every digit of a count, of which Python writes no more than 4300 unless told to."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        print(json.dumps(values, indent=1))
+    finally:
+        sys.set_int_max_str_digits(limit)

@@ -386,6 +386,13 @@ def test_expected(run_main):
     assert "0.4375" in printed.stdout
     assert json.loads(run_main("expected", "--n", 2, "--m", 8, "--json").stdout)["P(not injective)"] == 0.375
     assert run_main("expected", "--n", 0, "--m", 8).returncode == 2
+    # Counts with more digits than Python writes by default, and E chi beyond floats.
+    large = run_main("expected", "--n", 5000, "--m", 38000).stdout
+    assert "e+6" in large.split("E chi")[0]
+    assert "beyond floating point" in large
+    exact = run_main("expected", "--n", 5000, "--m", 38000, "--json").stdout
+    assert '"E chi": null' in exact
+    assert any(len(line) > 6000 for line in exact.splitlines())
 
 
 @pytest.mark.slow
