@@ -37,7 +37,7 @@ def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaS
         Aspect ratio m/n, above 0.
     levels : int
         0 is replica symmetric, a proven lower bound of e (Gordon). Of k >= 1 steps one limit is proven: one step with
-        q_0 -> 0, c constant on (0, 1]. Where its supremum is at least 1, from m/n = 7.4486 on, the layer is injective
+        q_0 -> 0, c constant on (0, 1], whose supremum is a lower bound of e at kappa = 0 too, and is 1 at m/n = 7.4486
         (`polyinj.theory.lifted_gordon`). The best step has q_0 > 0, so the values returned for levels >= 1 are not
         proven, from either side.
     kappa : float
