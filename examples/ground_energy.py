@@ -1,6 +1,6 @@
 """The data sets data/depths.csv and data/anneals.csv: ground state energies of random Gaussian layers.
 
-Depths are exact, n = 2..10; anneals bound the energy from above, n = 50..1000. Both draw trials 0, 1, ... of shape
+Depths are exact, n = 2..14; anneals bound the energy from above, n = 50..1000. Both draw trials 0, 1, ... of shape
 (m, n) from seed 1. DEPTHS and ANNEALS say how many.
 
 Run: python examples/ground_energy.py [depths or anneals] [--workers 2]
@@ -21,6 +21,8 @@ DEPTHS = [
     ((2, 4, 6, 8), RATIOS, 400),
     # Trial 290 of shape (80, 10) did not end within four minutes: the search in doubles gets stuck there.
     ((10,), RATIOS, 290),
+    ((12,), RATIOS, 60),
+    ((14,), RATIOS[:3], 24),
 ]
 SHORT = (316, 1000, 3162, 10000)
 # n, lengths, layers of each shape: longer anneals on the first layers of those before.
@@ -30,6 +32,7 @@ ANNEALS = [
     (200, SHORT, 10),
     (500, SHORT[:3], 3),
     (1000, SHORT[:2], 2),
+    (50, (31623, 100000), 5),
 ]
 RESULTS = Path("results")
 

@@ -73,6 +73,7 @@ def plot_depths(means: Sequence[Mean], limits: Mapping[float, float]) -> Figure:
     ns = sorted({mean.n for mean in means})
     axes.set_xticks([0, *np.array(ns) ** (-2 / 3)], ["∞", *map(str, ns)])
     axes.set_xlim(0, None)
+    axes.tick_params(axis="x", labelsize=8)
     axes.set(xlabel="n, on the scale $n^{-2/3}$", ylabel="mean depth / n")
     axes.set_title("dots: exact depths, 95 % intervals; diamonds: full replica symmetry breaking", fontsize=9)
     axes.legend(frameon=False, fontsize=8)
