@@ -59,6 +59,7 @@ def test_the_mean_at_the_multipliers_of_the_proof():
         assert mean_cost(math.tan(theta), 1 + math.tan(theta) ** 2) == pytest.approx(mean, abs=1e-14)
 
 
+@pytest.mark.slow
 def test_the_distance_from_the_cone_is_bounded_from_below():
     """For z with h.ReLU(z) >= r |ReLU(z)|; found by descent, so that it is near."""
     rng, near = np.random.default_rng(5), []
@@ -121,6 +122,7 @@ def _point_of_the_cone(g, h, share, theta):
     return ((g - np.where(positive > 0, positive, np.minimum(g, 0))) ** 2).mean()
 
 
+@pytest.mark.slow
 def test_widths_layer_by_layer():
     strong, weak = comparison_widths(4), comparison_widths(4, budget=1)
     assert strong == pytest.approx((7.647694935, 11.460256878, 11.361887980, 11.266000373), abs=1e-6)
@@ -128,6 +130,7 @@ def test_widths_layer_by_layer():
     assert strong[1] < every_depth_expansivity()
 
 
+@pytest.mark.slow
 def test_the_width_behind_a_layer():
     for square, ratio in ((1, 4), (0.7, 8), (1, 30)):
         behind = width_behind(square, ratio)
