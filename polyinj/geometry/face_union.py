@@ -66,7 +66,10 @@ class FaceUnion:
     vectors: tuple[tuple[int, ...], ...]
 
     def __post_init__(self) -> None:
-        found = np.asarray(self.vectors)
+        try:
+            found = np.asarray(self.vectors)
+        except ValueError:
+            raise InputError("vectors are of different lengths; expected sign vectors in one space R^m") from None
         if found.ndim != 2 or 0 in found.shape or found.dtype.kind not in "iu" or not np.isin(found, (-1, 0, 1)).all():
             raise InputError(
                 f"vectors has shape {found.shape} and dtype {found.dtype}; expected integers of shape (k, m), k and m "
@@ -91,6 +94,8 @@ class FaceUnion:
     def contains_faces(self, signs: NDArray[np.integer[Any]]) -> NDArray[np.bool_]:
         """Whether the orthant faces of sign vectors, shape (k, m), lie in the union; shape (k,)."""
         wide = np.asarray(signs, dtype=np.int64)
+        if wide.ndim != 2 or wide.shape[1] != self.m:
+            raise InputError(f"signs has shape {wide.shape}; expected (k, {self.m}), one entry a coordinate")
         agreeing = wide @ np.array(self.vectors, dtype=np.int64).T
         return np.asarray((agreeing == np.abs(wide).sum(axis=1)[:, None]).any(axis=1))
 
@@ -102,12 +107,18 @@ class FaceUnion:
         BudgetExceeded
             Vectors without structure in a space of more than some 12 dimensions: the states take too much memory.
         """
-        states = {frozenset(self.vectors): fmpz_poly([1])}
+        # A remainder is kept as its place among all remainders of its length.
+        rests = list(self.vectors)
+        states = {frozenset(range(len(rests))): fmpz_poly([1])}
         for place in range(self.m):
-            after: defaultdict[frozenset[tuple[int, ...]], fmpz_poly] = defaultdict(fmpz_poly)
+            number = {rest: k for k, rest in enumerate({rest[1:] for rest in rests})}
+            shorter = [number[rest[1:]] for rest in rests]
+            allowed = {sign: {k for k, rest in enumerate(rests) if not sign or rest[0] == sign} for sign in (0, 1, -1)}
+            rests = list(number)
+            after: defaultdict[frozenset[int], fmpz_poly] = defaultdict(fmpz_poly)
             for remainders, ways in states.items():
                 for sign, factor in ((0, 1), (1, fmpz_poly([0, 1])), (-1, fmpz_poly([0, 1]))):
-                    left = frozenset(rest[1:] for rest in remainders if not sign or rest[0] == sign)
+                    left = frozenset([shorter[k] for k in remainders & allowed[sign]])
                     if left:
                         after[left] += factor * ways
             states = dict(after)
