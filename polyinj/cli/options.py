@@ -9,6 +9,8 @@ import typer
 
 from polyinj.errors import InputError
 
+_MOST_PROFILES = 10_000
+
 Seed = Annotated[int, typer.Option(help="Same seed, same table, whatever --workers is.")]
 Workers = Annotated[int | None, typer.Option(help="Processes on this machine; by default one a core.")]
 
@@ -50,10 +52,12 @@ def parse_widths(text: str, name: str) -> list[tuple[int, ...]]:
         try:
             low, high = last.split("..") if ".." in last else (last, last)
             first = tuple(int(width) for width in before)
-            found = [(*first, width) for width in range(int(low), int(high) + 1)]
+            widths = range(int(low), int(high) + 1)
         except ValueError:
-            found = []
-        if not found or not before:
+            widths = range(0)
+        if not widths or not before:
             raise InputError(f"{name} is {text!r}; expected widths such as 2-8-10, or with a range 2-8-4..12")
-        profiles += found
+        if len(widths) > _MOST_PROFILES:
+            raise InputError(f"{name} is {text!r}; expected a range of at most {_MOST_PROFILES} widths")
+        profiles += [(*first, width) for width in widths]
     return profiles

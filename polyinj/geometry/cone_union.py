@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from polyinj.errors import InputError
 from polyinj.geometry.cone import Cone
+from polyinj.geometry.projection import check_sampling
 from polyinj.geometry.random_sections import ConvexVolumes, RandomSections
 
 # Every set of cones has its intersection: 2^10 of them.
@@ -45,7 +46,7 @@ class ConeUnion:
     Raises
     ------
     InputError
-        No cone, more than 10, or cones in different spaces.
+        No cone, more than 10, something else than cones, or cones in different spaces.
 
     Examples
     --------
@@ -57,7 +58,13 @@ class ConeUnion:
     """
 
     def __init__(self, cones: Iterable[Cone]) -> None:
-        self.cones = tuple(cones)
+        try:
+            self.cones = tuple(cones)
+        except TypeError:
+            raise InputError(f"cones is {cones!r}; expected a list of 1 to {_MOST} cones") from None
+        for cone in self.cones:
+            if not isinstance(cone, Cone):
+                raise InputError(f"cones holds {cone!r}; expected each to be a Cone")
         if not 1 <= len(self.cones) <= _MOST:
             raise InputError(f"cones has {len(self.cones)} entries; expected 1 to {_MOST}")
         spaces = sorted({cone.ambient_dimension for cone in self.cones})
@@ -106,6 +113,7 @@ class ConeUnion:
         samples, seed, level
             As for `Cone.estimate_conic_intrinsic_volumes`, of each intersection; all are given the same points.
         """
+        check_sampling(samples, seed, level)
         parts: list[tuple[int, ConvexVolumes]] = []
         for cone, count in self.signed_intersections().items():
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import hypot
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,6 +141,16 @@ class IntrinsicVolumeEstimate(RandomSections):
         return 0.0
 
 
+def check_sampling(samples: int, seed: int | None, level: float) -> None:
+    """InputError unless a number of samples, a seed or None, and a level make sense."""
+    if isinstance(samples, bool) or not isinstance(samples, Integral) or samples < 1:
+        raise InputError(f"samples is {samples!r}; expected an integer >= 1")
+    if seed is not None and (not isinstance(seed, Integral) or seed < 0):
+        raise InputError(f"seed is {seed!r}; expected an integer >= 0, or None to draw one")
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise InputError(f"level is {level!r}; expected a number above 0 and below 1")
+
+
 def estimate_intrinsic_volumes(
     cone: ConeDefinition, samples: int, seed: int | None, level: float
 ) -> IntrinsicVolumeEstimate:
@@ -147,8 +158,7 @@ def estimate_intrinsic_volumes(
     # scipy.stats takes a second to import.
     from scipy.stats import binomtest
 
-    if samples < 1 or not 0 < level < 1:
-        raise InputError(f"samples is {samples}, level is {level}; expected samples >= 1 and 0 < level < 1")
+    check_sampling(samples, seed, level)
     sequence = np.random.SeedSequence(seed)
     assert isinstance(sequence.entropy, int)
     rng = np.random.default_rng(sequence)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, log, sqrt
+from numbers import Real
 from typing import Protocol
 
 from scipy.special import betaincinv
@@ -108,6 +109,7 @@ class RandomSections:
         InputError
             The cones lie in spaces of different dimension, both are sampled with one seed, or level is outside (0, 1).
         """
+        _check_volumes(other)
         sizes = [len(cone.parts[0][1].values) - 1 for cone in (self, other)]
         if sizes[0] != sizes[1]:
             raise InputError(f"the cones lie in R^{sizes[0]} and R^{sizes[1]}; expected one space")
@@ -125,6 +127,7 @@ class RandomSections:
         InputError
             As for `rotated_euler_characteristic`; for a union, and where all volume of both lies in one dimension.
         """
+        _check_volumes(other)
         if len(self.parts) > 1 or len(other.parts) > 1:
             raise InputError("a union may meet in any chi; expected two convex cones; try rotated_euler_characteristic")
         if all(_faces(cone.parts[0][1]) < 2 for cone in (self, other)):
@@ -135,10 +138,18 @@ class RandomSections:
         return self.rotated_euler_characteristic(other, level=level).within(0.0, 1.0)
 
 
+def _check_volumes(other: RandomSections) -> None:
+    if not isinstance(other, RandomSections):
+        raise InputError(
+            f"the other cone came as {type(other).__name__}; expected its volumes, as conic_intrinsic_volumes() or "
+            "estimate_conic_intrinsic_volumes() of a Cone or ConeUnion gives them"
+        )
+
+
 def _share(level: float, parts: int) -> float:
     """The level of each of several intervals that shall hold together."""
-    if not 0 < level < 1:
-        raise InputError(f"level is {level}; expected a number above 0 and below 1")
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise InputError(f"level is {level!r}; expected a number above 0 and below 1")
     return 1 - (1 - level) / max(parts, 1)
 
 

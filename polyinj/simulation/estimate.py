@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,11 +196,11 @@ def simulate_jobs(
 
 
 def _check_jobs(jobs: Sequence[Job], seed: int | None) -> None:
-    if seed is not None and seed < 0:
-        raise InputError(f"seed is {seed}; expected an integer >= 0, or None to draw one")
+    if seed is not None and (not isinstance(seed, Integral) or seed < 0):
+        raise InputError(f"seed is {seed!r}; expected an integer >= 0, or None to draw one")
     for job in jobs:
-        if job.trials < 1:
-            raise InputError(f"trials is {job.trials}; expected an integer >= 1")
+        if not isinstance(job.trials, Integral) or job.trials < 1:
+            raise InputError(f"trials is {job.trials!r}; expected an integer >= 1")
         if not 0 <= job.start < job.trials:
             raise InputError(f"start is {job.start}; expected 0 to trials - 1 = {job.trials - 1}")
         function = job.statistic.func if isinstance(job.statistic, partial) else job.statistic

@@ -27,6 +27,10 @@ from polyinj.studies.deep_networks import (
 )
 from polyinj.studies.runner import check_integers, run_study, shapes
 from polyinj.theory.deep import deep_sufficient_expansivity, deep_sufficient_width, profile_noninjectivity_bound
+from polyinj.theory.domain import read_count
+
+# A square matrix of so many rows fills some GiB.
+_MOST_NEURONS = 20_000
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -191,10 +195,12 @@ def estimate_deep_transition(
     [('2-8', 12)]
     """
     design: dict[tuple[int, ...], Job]
-    if len(widths):
+    read_count(max_regions, "max_regions")
+    given = _read_widths(widths)
+    if given:
         if len(n) or len(layers) or len(expansivities):
             raise InputError("widths came with n, layers or expansivities; expected the one or the others")
-        profiles = sorted({tuple(map(int, profile)) for profile in widths})
+        profiles = sorted(set(given))
         design = {w: Job(ProfileEnsemble(w), ProfileInjectiveLayers(w, max_regions), trials) for w in profiles}
         depths = list(range(1, max(map(len, profiles))))
     else:
@@ -208,9 +214,21 @@ def estimate_deep_transition(
     # Networks that begin alike are the same up to there: one row for all of them.
     behind = {w[: layer + 1]: one for w, one in found.items() for layer in depths if layer < len(w)}
     rows = tuple(_row(w, one) for w, one in behind.items())
-    return DeepTransition(
-        rows, () if len(widths) else _half_points(rows, seed), seed, __version__, _kept_points(rows, list(widths))
-    )
+    return DeepTransition(rows, () if given else _half_points(rows, seed), seed, __version__, _kept_points(rows, given))
+
+
+def _read_widths(widths: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    try:
+        if isinstance(widths, str):
+            raise TypeError
+        profiles = [tuple(profile) for profile in widths]
+    except TypeError:
+        raise InputError(f"widths is {widths!r}; expected a list of profiles such as [(2, 8, 8)]") from None
+    found = [tuple(read_count(width, "a width") for width in profile) for profile in profiles]
+    for profile in found:
+        if sum(profile) > _MOST_NEURONS:
+            raise InputError(f"the widths {profile} sum to {sum(profile)}; expected at most {_MOST_NEURONS}")
+    return found
 
 
 def _row(widths: tuple[int, ...], simulation: Simulation) -> DeepRow:

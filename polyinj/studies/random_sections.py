@@ -19,6 +19,7 @@ from polyinj.simulation.ensembles import GaussianEnsemble
 from polyinj.simulation.estimate import simulate
 from polyinj.simulation.statistics import euler_characteristic, union_euler_characteristic
 from polyinj.simulation.store.store import Store
+from polyinj.theory.domain import read_count, read_real
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,9 @@ def estimate_section_euler_characteristic(
     ...     estimate_section_euler_characteristic(union, 2, 200, seed=2, executor=pool, progress=False)
     SectionEulerCharacteristic(n=2: Interval(0.77 in 0.687643..0.852357), exactly 0.75; 200 trials, seed=2)
     """
-    if trials < 2 or not 0 < level < 1:
-        raise InputError(f"trials is {trials}, level is {level}; expected trials >= 2 and 0 < level < 1")
+    if not isinstance(union, OrthantUnion | FaceUnion):
+        raise InputError(f"union is {union!r}; expected an OrthantUnion or a FaceUnion")
+    trials, level = read_count(trials, "trials", 2), read_real(level, "level", 0, 1)
     exact = union.expected_euler_characteristic(n)
     statistic = (
         partial(euler_characteristic, max_positive=union.max_positive)

@@ -24,9 +24,13 @@ from math import isqrt, log, pi, sqrt
 
 from scipy.optimize import brentq
 
+from polyinj.errors import InputError
 from polyinj.theory.domain import read_count, read_max_positive
 from polyinj.theory.euler import euler_rate, log_expected_euler_characteristic
 from polyinj.theory.thresholds import euler_threshold
+
+# Beyond, the search takes more than some seconds.
+_MOST_POSITIVE = 1_000_000
 
 
 def euler_crossing(n: int, max_positive: int | None = None) -> float:
@@ -37,12 +41,12 @@ def euler_crossing(n: int, max_positive: int | None = None) -> float:
     n : int
         At least 1; 10^4 takes a fraction of a second.
     max_positive : int, optional
-        At least 0; n - 1 by default.
+        At least 0 and at most 10^6; n - 1 by default.
 
     Raises
     ------
     InputError
-        Not integers, or too small.
+        Not integers, or outside their ranges.
 
     Notes
     -----
@@ -56,6 +60,8 @@ def euler_crossing(n: int, max_positive: int | None = None) -> float:
     """
     n = read_count(n, "n")
     k = read_max_positive(max_positive, n)
+    if max_positive is not None and k > _MOST_POSITIVE:
+        raise InputError(f"max_positive is {k}; expected at most {_MOST_POSITIVE}; try euler_rate, which asks for k/n")
     low = 7 * n if k == n - 1 else 2 * n + 2 * k + isqrt(9 * n * k) + 1
     high = 9 * n + 1 if k == n - 1 else 2 * low
     if _log(low, n, k) < 0:

@@ -19,12 +19,15 @@ from flint import arb, fmpz
 from polyinj.errors import InputError
 from polyinj.exact.precision import precision
 from polyinj.theory.deep_gordon import every_depth_expansivity
-from polyinj.theory.domain import read_count, read_real, read_sizes
+from polyinj.theory.domain import read_count, read_real, read_sizes, read_values
 from polyinj.theory.euler import noninjectivity_bound, round_up
 from polyinj.theory.euler_sum import binomial_sum_ball
 from polyinj.theory.rates import BITS, binomial_rate, enclose_root
 from polyinj.theory.thresholds import enclose_threshold
 from polyinj.theory.widths import best_noninjectivity_bound
+
+# The layers are gone through one after the other.
+_DEEPEST = 1_000_000
 
 
 def deep_sufficient_expansivity(depth: int) -> float:
@@ -124,12 +127,13 @@ def deep_noninjectivity_bound(m: int, n: int, depth: int) -> float:
     Parameters
     ----------
     m, n, depth : int
-        Hidden width, inputs and number of layers, all at least 1. Weights are independent and standard normal.
+        Hidden width, inputs and number of layers, all at least 1, the last at most 10^6. Weights are independent and
+        standard normal.
 
     Raises
     ------
     InputError
-        An argument is no integer or less than 1.
+        An argument is no integer, or outside its range.
 
     Examples
     --------
@@ -137,7 +141,10 @@ def deep_noninjectivity_bound(m: int, n: int, depth: int) -> float:
     True
     """
     m, n = read_sizes(m, n)
-    return profile_noninjectivity_bound((n, *[m] * read_count(depth, "depth")))
+    depth = read_count(depth, "depth")
+    if depth > _DEEPEST:
+        raise InputError(f"depth is {depth}; expected at most {_DEEPEST}; try every_depth_expansivity, for large n")
+    return profile_noninjectivity_bound((n, *[m] * depth))
 
 
 def profile_noninjectivity_bound(widths: Sequence[int]) -> float:
@@ -153,9 +160,10 @@ def profile_noninjectivity_bound(widths: Sequence[int]) -> float:
     >>> profile_noninjectivity_bound((20, 300, 500, 450)) < profile_noninjectivity_bound((20, 300, 500, 400)) < 1e-3
     True
     """
-    if len(widths) < 2:
-        raise InputError(f"widths are {tuple(widths)}; expected n and the width of at least one layer")
-    n, first, *later = (read_count(width, "a width") for width in widths)
+    n, *layers = (read_count(width, "a width") for width in read_values(widths, "widths", "integers"))
+    if not layers:
+        raise InputError(f"widths are {(n,)}; expected n and the width of at least one layer")
+    first, *later = layers
     if not later:
         return best_noninjectivity_bound(first, n)
     if min(first, *later) < 2 * n:

@@ -34,6 +34,7 @@ from scipy.interpolate import CubicSpline
 from scipy.optimize import brentq, root
 from scipy.special import log_ndtr, ndtr
 
+from polyinj.errors import InputError
 from polyinj.theory.deep_gordon import plain_saddle, read_budget, width_behind
 from polyinj.theory.domain import read_count
 
@@ -61,6 +62,9 @@ def _sphere_value(c: float) -> float:
     return c * r - (r * r - 1) / 2 + log(r)
 
 
+_DEEPEST = {1: 4, 2: 8}
+
+
 def lifted_comparison_widths(depth: int, *, budget: int = 2) -> tuple[float, ...]:
     """`comparison_widths` by the lifted comparison: less, in floating point.
 
@@ -79,7 +83,8 @@ def lifted_comparison_widths(depth: int, *, budget: int = 2) -> tuple[float, ...
     Raises
     ------
     InputError
-        depth less than 1, or another budget.
+        depth less than 1, or more than 4 for budget 1, 8 for budget 2: deeper, no stationary point is found. Or another
+        budget.
 
     Examples
     --------
@@ -87,6 +92,11 @@ def lifted_comparison_widths(depth: int, *, budget: int = 2) -> tuple[float, ...
     [7.4486, 11.029]
     """
     depth, budget = read_count(depth, "depth"), read_budget(budget)
+    if depth > _DEEPEST[budget]:
+        raise InputError(
+            f"depth is {depth}; expected at most {_DEEPEST[budget]} for budget {budget}, since deeper no stationary "
+            "point is found; try comparison_widths"
+        )
     exponent, square = _Exponent(_sphere_value, _sphere_slope), 1.0
     widths = [_least_width(1, exponent)]
     while len(widths) < depth:

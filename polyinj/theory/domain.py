@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from operator import index
+from typing import TypeVar
 
 from polyinj.errors import InputError
+
+Value = TypeVar("Value")
 
 
 def read_count(value: int, name: str, least: int = 1) -> int:
@@ -25,6 +29,23 @@ def read_count(value: int, name: str, least: int = 1) -> int:
     if number < least:
         raise InputError(f"{name} is {number}; expected an integer, at least {least}")
     return number
+
+
+def read_values(values: Iterable[Value], name: str, expected: str) -> list[Value]:
+    """One value or more, as a list.
+
+    Raises
+    ------
+    InputError
+        Nothing that can be gone through, a text, or no value.
+    """
+    try:
+        found = [] if isinstance(values, str) else list(values)
+    except TypeError:
+        found = []
+    if not found:
+        raise InputError(f"{name} is {values!r}; expected a list of one or more {expected}")
+    return found
 
 
 def read_sizes(m: int, n: int) -> tuple[int, int]:
@@ -52,12 +73,14 @@ def read_real(value: float, name: str, above: float, below: float = float("inf")
     Raises
     ------
     InputError
-        Not a real number, not finite or outside.
+        Not a real number (bool and text are refused), not finite or outside.
     """
     allowed = f"expected a finite number above {above:g}" + (f" and below {below:g}" if isfinite(below) else "")
     try:
+        if isinstance(value, bool | str):
+            raise TypeError
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{name} is {value!r}; {allowed}") from None
     if not (isfinite(number) and above < number < below):
         raise InputError(f"{name} is {number!r}; {allowed}")

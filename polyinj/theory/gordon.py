@@ -19,6 +19,8 @@ from polyinj.theory.euler import round_up
 # of its greatest value, but over at most 2 _CELLS of them.
 _BEND, _NEGLIGIBLE, _CELLS = 1 / 100, 14.0, 400
 
+_MOST_ROWS = 10**12
+
 
 def gordon_bound(m: int, n: int, max_positive: int | None = None) -> float:
     """A proven upper bound of P(x -> ReLU(Wx) is not injective) for Gaussian W, rounded up and at most 1.
@@ -28,7 +30,7 @@ def gordon_bound(m: int, n: int, max_positive: int | None = None) -> float:
     Parameters
     ----------
     m, n : int
-        n at least 2.
+        n at least 2, m at most 10^12.
     max_positive : int, optional
         At least 1; bounds P(some x != 0 has at most max_positive active rows). n - 1 by default.
 
@@ -83,6 +85,8 @@ def gordon_bound(m: int, n: int, max_positive: int | None = None) -> float:
 def read_comparison(m: int, n: int, max_positive: int | None) -> tuple[int, int, int]:
     """(m, n, k) as ints, where a comparison bounds what has no closed form: n >= 2 and k >= 1."""
     m, n = read_sizes(m, n)
+    if m > _MOST_ROWS:
+        raise InputError(f"m is {m}; expected at most {_MOST_ROWS}, beyond which doubles find no peak")
     if n < 2:
         raise InputError(
             f"n is {n}; expected an integer, at least 2; for n = 1 the probability is exact_noninjectivity_probability"

@@ -26,6 +26,8 @@ from polyinj.theory.parisi import Vector
 from polyinj.theory.replica_search import ReplicaSolution, solve
 
 _MARGINS = (-4.0, 4.0)
+# Budgets are strictly between. Below, the steps of the search become too small; above, balls of 192 bits soon are.
+LEAST_BUDGET, MOST_BUDGET = 1e-7, 100.0
 
 
 def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaSolution:
@@ -65,7 +67,7 @@ def replica_energy(alpha: float, levels: int, *, kappa: float = 0.0) -> ReplicaS
 def replica_threshold(levels: int, *, kappa: float = 0.0, budget: float = 1.0) -> ReplicaSolution:
     """Aspect ratio where the energy with `levels` steps reaches the budget, 1 for injectivity; see `replica_energy`.
 
-    A budget b asks for directions along which at most b n rows are active, 0 < b < 100.
+    A budget b asks for directions along which at most b n rows are active, 1e-7 < b < 100.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def replica_threshold(levels: int, *, kappa: float = 0.0, budget: float = 1.0) -
     >>> [round(replica_threshold(levels).value, 9) for levels in (0, 1, 2)]
     [7.647694935, 6.715696838, 6.700391949]
     """
-    budget = read_real(budget, "budget", 0, 100)
+    budget = read_real(budget, "budget", LEAST_BUDGET, MOST_BUDGET)
     return solve(None, read_count(levels, "levels", 0), read_real(kappa, "kappa", *_MARGINS), budget)
 
 

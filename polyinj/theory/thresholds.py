@@ -20,14 +20,12 @@ from polyinj.errors import InputError
 from polyinj.exact.precision import precision
 from polyinj.theory.domain import read_real
 from polyinj.theory.rates import BITS, binomial_rate, bracket, enclose_root
-from polyinj.theory.replica import replica_threshold
+from polyinj.theory.replica import LEAST_BUDGET, MOST_BUDGET, replica_threshold
 
 # The thresholds that `enclose_threshold` proves.
 ENCLOSED = ("mean-direction", "lifted-gordon", "gordon", "euler", "minimal-cells", "first-moment")
 # Below this budget lifting gains less than 2 parts in 10^4, and below 0.2267 nothing.
 _LEAST_LIFTED = 0.25
-# Budgets beyond are refused: balls of 192 bits have room for no more than some thousand.
-_MOST = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,7 @@ def known_thresholds(budget: float = 1.0) -> list[Threshold]:
     Parameters
     ----------
     budget : float
-        Rows allowed to be active, divided by n, above 0 and below 100; 1 for injectivity. For others the published
+        Rows allowed to be active, divided by n, above 1e-7 and below 100; 1 for injectivity. For others the published
         rows are left out, and below 1/4 that of the lifted bound.
 
     Returns
@@ -81,7 +79,7 @@ def known_thresholds(budget: float = 1.0) -> list[Threshold]:
     first-moment      9.0886 rigorous: injective above
     puthawala         10.5000 rigorous: injective above
     """
-    budget = read_real(budget, "budget", 0, _MOST)
+    budget = read_real(budget, "budget", LEAST_BUDGET, MOST_BUDGET)
     maillard = "Maillard, Bandeira, Belius, Dokmanic, Nakajima 2023, arXiv:2302.14112"
     puthawala = "Puthawala, Kothari, Lassas, Dokmanic, de Hoop 2020, arXiv:2006.08464"
     above = "rigorous: injective above"
@@ -125,7 +123,7 @@ def enclose_threshold(name: str, budget: float = 1.0) -> arb:
     ----------
     name : {"mean-direction", "lifted-gordon", "gordon", "euler", "minimal-cells", "first-moment"}
     budget : float
-        Rows allowed to be active, divided by n, above 0 and below 100 ("lifted-gordon": at least 1/4); 1 for
+        Rows allowed to be active, divided by n, above 1e-7 and below 100 ("lifted-gordon": at least 1/4); 1 for
         injectivity.
 
     Returns
@@ -170,7 +168,7 @@ def enclose_threshold(name: str, budget: float = 1.0) -> arb:
     >>> enclose_threshold("gordon", budget=0.5)
     [5.36165876562320 +/- 2.67e-15]
     """
-    number = read_real(budget, "budget", 0, _MOST)
+    number = read_real(budget, "budget", LEAST_BUDGET, MOST_BUDGET)
     with precision(BITS):
         b = arb(number)
         match name:

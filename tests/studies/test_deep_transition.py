@@ -152,7 +152,7 @@ def test_profiles_outside_the_domain_are_refused():
         estimate_deep_transition([2], [1], [3], 10, seed=0, widths=[(2, 5)])
     with pytest.raises(InputError, match="widths are"):
         estimate_deep_transition(widths=[(2,)], trials=10, seed=0, progress=False)
-    with pytest.raises(InputError, match="widths are"):
+    with pytest.raises(InputError, match="a width is 0; expected an integer, at least 1"):
         estimate_deep_transition(widths=[(2, 0, 3)], trials=10, seed=0, progress=False)
 
 

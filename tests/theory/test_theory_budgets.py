@@ -176,10 +176,10 @@ def test_the_replica_energy_is_the_budget_at_its_threshold():
         assert replica_energy(found.value, levels).value == pytest.approx(budget, abs=1e-9)
 
 
-@pytest.mark.parametrize("budget", [0, -1, 100, math.nan, "x"])
+@pytest.mark.parametrize("budget", [0, -1, 1e-7, 100, math.nan, "x", True])
 def test_budgets_outside_are_refused(budget):
     for function in (lambda: enclose_threshold("gordon", budget), lambda: replica_threshold(0, budget=budget)):
-        with pytest.raises(InputError, match=r"budget is .*; expected a finite number above 0 and below 100"):
+        with pytest.raises(InputError, match=r"budget is .*; expected a finite number above 1e-07 and below 100"):
             function()
 
 

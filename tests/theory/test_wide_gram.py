@@ -149,7 +149,7 @@ def test_wide_networks_follow_it():
         ([[1, 0, 0], [0, 0, 0], [0, 0, 1]], {}, "leave inputs 0 out"),
         ([[1, 0]], {}, "shape \\(1, 2\\)"),
         ([["a"]], {}, "no array of real numbers"),
-        (np.eye(3), {"layers": [-1]}, "integers >= 0"),
+        (np.eye(3), {"layers": [-1]}, "a layer is -1; expected an integer, at least 0"),
         (np.eye(3), {"layers": []}, "one or more"),
         (np.eye(3), {"residual": -1}, "residual is -1"),
         (np.eye(3), {"weight_std": 0.0}, "no angle"),
