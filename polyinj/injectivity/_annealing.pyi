@@ -1,6 +1,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._status import Status
+
 STARTS: int
 
 class Annealing:
@@ -15,7 +17,7 @@ class Annealing:
         rate: float,
         friction: float,
     ) -> None: ...
-    def run(self, max_steps: int, target: int) -> bool: ...
+    def run(self, max_steps: int, target: int) -> Status: ...
     @property
     def steps(self) -> int: ...
     @property

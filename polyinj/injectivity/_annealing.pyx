@@ -10,6 +10,10 @@ import numpy as np
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy
 
+from polyinj._status cimport kernel_status
+
+from polyinj._status import Status
+
 cdef extern from "annealing.h" nogil:
     enum:
         POINTS
@@ -25,7 +29,7 @@ cdef extern from "annealing.h" nogil:
     int annealing_open(annealing *d, int dimension, int rows, const float *row)
     void annealing_close(annealing *d)
     void annealing_start(annealing *d, const float *point)
-    int annealing_run(annealing *d, int64_t max_steps, int target)
+    kernel_status annealing_run(annealing *d, int64_t max_steps, int target)
 
 STARTS = POINTS
 
@@ -60,11 +64,11 @@ cdef class Annealing:
         annealing_start(&self._d, &points[0, 0])
 
     def run(self, int64_t max_steps, int target):
-        """Step on; True as soon as best_count falls and is at most `target`, False after max_steps."""
-        cdef int found
+        """Step on: WITNESS as soon as best_count falls and is at most `target`, RUNNING after max_steps."""
+        cdef kernel_status status
         with nogil:
-            found = annealing_run(&self._d, max_steps, target)
-        return found == 1
+            status = annealing_run(&self._d, max_steps, target)
+        return Status(status)
 
     @property
     def steps(self):

@@ -1,11 +1,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._status import Status
+
 Floats = NDArray[np.float64]
 
 class LocalSearch:
     def __init__(self, rows: Floats, side: Floats | None = None, *, seed: int, linear: int | None = None) -> None: ...
-    def run(self, max_steps: int, target: int) -> bool: ...
+    def run(self, max_steps: int, target: int) -> Status: ...
     @property
     def steps(self) -> int: ...
     @property

@@ -8,6 +8,9 @@ import numpy as np
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy
 
+from polyinj._status cimport kernel_status
+
+from polyinj._status import Status
 from polyinj.injectivity._conditioning import conditioned, direction_back, one_block
 
 
@@ -20,7 +23,7 @@ cdef extern from "local_search.h" nogil:
     int local_search_open(local_search *s, int dimension, int columns, const double *vector, const int32_t *weight,
                           uint64_t seed)
     void local_search_close(local_search *s)
-    int local_search_run(local_search *s, int64_t max_steps, int target)
+    kernel_status local_search_run(local_search *s, int64_t max_steps, int target)
 
 
 cdef class LocalSearch:
@@ -52,13 +55,11 @@ cdef class LocalSearch:
         local_search_close(&self._s)
 
     def run(self, int64_t max_steps, int target):
-        """At most max_steps steps; True as soon as best_count <= target. ValueError if the rows do not span."""
-        cdef int result
+        """At most max_steps steps: WITNESS as soon as best_count <= target, RUNNING, or STUCK: the rows do not span."""
+        cdef kernel_status status
         with nogil:
-            result = local_search_run(&self._s, max_steps, target)
-        if result < 0:
-            raise ValueError("the rows do not span")
-        return result == 1
+            status = local_search_run(&self._s, max_steps, target)
+        return Status(status)
 
     @property
     def steps(self):

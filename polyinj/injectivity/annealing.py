@@ -17,6 +17,7 @@ from itertools import count
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._status import Status
 from polyinj.injectivity._annealing import STARTS, Annealing
 from polyinj.injectivity._conditioning import conditioned
 from polyinj.injectivity.limits import Limits
@@ -106,7 +107,7 @@ def anneal(problem: Problem, limits: Limits, *, seed: int, steps: int | None, wo
         for steps_now in descent.slices(search, length):
             if not limits.leave(0):
                 break
-            if search.run(steps_now, problem.columns - 1):
+            if search.run(steps_now, problem.columns - 1) == Status.WITNESS:
                 # Single precision may have taken a row for inactive that is not: then the round goes on.
                 witness = problem.witness(descent.direction(search.best_point))
                 if witness is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._status import Status
 from polyinj.injectivity._local_search import LocalSearch
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
@@ -26,10 +27,10 @@ def fewest_active(
     """
     search = LocalSearch(problem.rows, problem.sides, seed=seed, linear=problem.columns)
     while search.steps < steps and limits.leave(0):
-        try:
-            if search.run(min(_STEPS_A_SLICE, steps - search.steps), stop_at):
-                break
-        except ValueError:  # In doubles the vectors do not span.
+        status = search.run(min(_STEPS_A_SLICE, steps - search.steps), stop_at)
+        if status == Status.STUCK:  # In doubles the vectors do not span.
             return None
+        if status == Status.WITNESS:
+            break
     admissible = search.best_count <= len(problem.rows)
     return search.best_direction if admissible else None

@@ -11,7 +11,9 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from threading import Condition
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from polyinj._status import Status
 from polyinj.injectivity._branch_and_bound import splice
@@ -70,7 +72,9 @@ class _Team(Limits):
         self.waiting: deque[tuple[int | None, int, Search]] = deque([(None, 0, search)])
         self.under_way: list[Search] = []
         self.idle = 0
-        self.proofs: list[Any] = []
+        # Parts given away, and the circuits and tree of those that are done, by number.
+        self.parts = 0
+        self.proofs: dict[int, tuple[NDArray[np.int32], NDArray[np.int32]]] = {}
         self.schedule, self.in_heuristic = schedule, False
 
     def leave(self, used: int) -> int:
@@ -127,13 +131,13 @@ class _Team(Limits):
         """Give a part of this search to a thread without work."""
         with self.changed:
             if self.idle > len(self.waiting) and not self.stop.is_set():
-                number = len(self.proofs)
+                number = self.parts
                 given = search.give_away(number)
                 if given is not None:
                     rotation, literals = given
                     part = self.start()
                     part.assume(rotation, literals)
-                    self.proofs.append(None)
+                    self.parts += 1
                     self.waiting.append((number, rotation, part))
                     self.changed.notify()
 
@@ -160,4 +164,6 @@ class _Team(Limits):
             self.proofs[number] = circuits, trees[rotation]
         if self.outcome.status == Status.DONE and not self.under_way and not self.waiting:
             circuits, trees = self.root.proof()
-            self.outcome.circuits, self.outcome.trees = splice(circuits, trees, self.proofs)
+            self.outcome.circuits, self.outcome.trees = splice(
+                circuits, trees, [self.proofs[part] for part in range(self.parts)]
+            )

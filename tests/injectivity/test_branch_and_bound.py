@@ -216,7 +216,7 @@ def check_layer(rows, side, linear, blocks_count):
     if status == Status.DONE:
         check_rank(search, exact, sides, linear)
     walk = LocalSearch(scaled(rows)[0], scaled(side)[0], seed=1, linear=linear)
-    assert walk.run(2000, depth)
+    assert walk.run(2000, depth) == Status.WITNESS
     z = fraction_direction(walk)
     assert all(dot(row, z) > 0 for row in scaled(side)[2])
     assert sum(dot(row, z) >= 0 for row in exact if any(row[:n])) == walk.best_count

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from polyinj import Box, InputError, WitnessSweep, estimate_witnesses, find_witness, tukey_depth
+from polyinj._status import Status
 from polyinj.certificates.layer import read_layer
 from polyinj.fitting.intervals import clopper_pearson
 from polyinj.injectivity import annealing
@@ -101,14 +102,14 @@ def test_the_kernel_is_its_twin_bit_by_bit(m, n):
     search.start(starts, 0.45, 0.9, **options)
     assert search.steps == 0
     assert search.best_count > m
-    assert not search.run(1, -1)
+    assert search.run(1, -1) == Status.RUNNING
     assert search.best_count == Twin(rows, starts, 0.45, 0.9, **options).step().min()
 
 
 def test_the_kernel_stops_where_it_should():
     search = Annealing(gaussian(80, 20).astype(np.float32))
     search.start(gaussian(20, STARTS, 1).astype(np.float32), 0.45, 0.99, margin=0.25, rate=1.0, friction=0.95)
-    assert search.run(300, 19)
+    assert search.run(300, 19) == Status.WITNESS
     assert search.best_count <= 19
     steps, count = search.steps, search.best_count
     # Found once, the same count does not stop it again.

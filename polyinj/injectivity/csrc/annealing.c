@@ -146,7 +146,7 @@ static int keep_best(annealing *d)
     return found >= 0;
 }
 
-int annealing_run(annealing *d, int64_t max_steps, int target)
+enum kernel_status annealing_run(annealing *d, int64_t max_steps, int target)
 {
     assert(d->scale > 0 && d->ratio > 0);
     for (const int64_t last = d->step + max_steps; d->step < last;) {
@@ -156,7 +156,7 @@ int annealing_run(annealing *d, int64_t max_steps, int target)
         d->scale *= d->ratio;
         d->step++;
         if (better && d->best_count <= target)
-            return 1;
+            return WITNESS;
     }
-    return 0;
+    return RUNNING;
 }

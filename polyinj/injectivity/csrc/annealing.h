@@ -8,6 +8,7 @@
 #define POLYINJ_ANNEALING_H
 
 #include "portable.h"
+#include "status.h"
 
 enum { POINTS = 16 };
 
@@ -32,7 +33,8 @@ void annealing_close(annealing *d);
 /* Begin at these points, dimension x POINTS, of any length but 0; scale, ratio, margin, rate and friction are set. */
 void annealing_start(annealing *d, const float *point);
 
-/* Step until a point with fewer active rows than any before has at most `target` of them: 1; else 0 after max_steps. */
-int annealing_run(annealing *d, int64_t max_steps, int target);
+/* Step on: WITNESS as soon as a point with fewer active rows than any before has at most `target` of them, else RUNNING
+   after max_steps. */
+enum kernel_status annealing_run(annealing *d, int64_t max_steps, int target);
 
 #endif

@@ -312,14 +312,14 @@ static int restart(local_search *w)
     return 0;
 }
 
-int local_search_run(local_search *w, int64_t max_steps, int target)
+enum kernel_status local_search_run(local_search *w, int64_t max_steps, int target)
 {
     const int n = w->dimension;
     for (const int64_t last = w->step + max_steps; w->step < last && w->best_count > target; w->step++) {
         if (w->starts == 0 || w->step - w->improved > PATIENCE + 10 * n ||
             (w->since_refactor > REFACTOR_AFTER && refactor(w) != 0))
             if (restart(w) != 0)
-                return -1;
+                return STUCK;
         ray_move best = {.count = INT32_MAX, .enter = -1};
         const int first = (int)(next_random(w) % (uint64_t)n);
         for (int i = 0; i < n && best.count >= w->count; i++) {
@@ -341,5 +341,5 @@ int local_search_run(local_search *w, int64_t max_steps, int target)
                 keep_if_best(w);
         }
     }
-    return w->best_count <= target;
+    return w->best_count <= target ? WITNESS : RUNNING;
 }

@@ -10,6 +10,7 @@
 #define POLYINJ_LOCAL_SEARCH_H
 
 #include "portable.h"
+#include "status.h"
 
 typedef struct {
     int dimension, columns, width;
@@ -35,7 +36,7 @@ int local_search_open(local_search *w, int dimension, int columns, const double 
                       uint64_t seed);
 void local_search_close(local_search *w);
 
-/* Step on; 1 as soon as best_count <= target, else 0 after max_steps. -1: the rows do not span. */
-int local_search_run(local_search *w, int64_t max_steps, int target);
+/* Step on: WITNESS as soon as best_count <= target, RUNNING after max_steps, STUCK where the rows do not span. */
+enum kernel_status local_search_run(local_search *w, int64_t max_steps, int target);
 
 #endif
