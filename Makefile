@@ -34,6 +34,7 @@ test-kernels: $(READY)
 # of the sanitizers has to be loaded first, and libstdc++ for the exceptions of others' C++; Python's leaks are its own.
 RUNTIME = $(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libstdc++.so)
 DEBUGGED := tests/test_kernels.py tests/injectivity/test_branch_and_bound.py tests/injectivity/test_witness.py \
+	tests/injectivity/test_depth_sweep.py \
 	tests/geometry/test_sweep.py tests/geometry/test_arrangement.py \
 	tests/fuzz/test_geometry_fuzz.py tests/fuzz/test_layers_fuzz.py
 

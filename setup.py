@@ -70,6 +70,7 @@ setup(
             ),
             extension("injectivity/_local_search", "local_search.c", "dense.c"),
             extension("injectivity/_annealing", "annealing.c"),
+            extension("injectivity/_depth_sweep", "depth_sweep.c"),
             extension("injectivity/_spectral"),
         ],
         compiler_directives=DIRECTIVES,

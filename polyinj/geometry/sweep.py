@@ -25,7 +25,7 @@ used.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from fractions import Fraction
@@ -253,11 +253,16 @@ def direction_beside_ray(rows: algebra.IntegerRows, tight: tuple[int, ...], dept
         x = [a + step * b for a, b in zip(v, u, strict=True)]
     else:
         x = [Fraction(entry) for entry in v]
+    return short_direction(rows, [1] * len(rows), x, depth)
+
+
+def short_direction(rows: algebra.IntegerRows, weights: Sequence[int], x: Sequence[Fraction], count: int) -> list[int]:
+    """Integers, as short as may be, near a direction at which rows of total weight `count` are active, with as many."""
     largest = max(map(abs, x))
     for bits in (8, 16, 32, 64, 128):
-        short = [round(entry / largest * 2**bits) for entry in x]
+        short = [round(entry * 2**bits / largest) for entry in x]
         values = algebra.product(rows, short)
-        if sum(value >= 0 for value in values) == depth:
+        if sum(weight for weight, value in zip(weights, values, strict=True) if value >= 0) == count:
             return short
     scale = lcm(*(entry.denominator for entry in x))
     return [int(entry * scale) for entry in x]

@@ -19,6 +19,7 @@ from polyinj.exact import algebra, arrays
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.branch_and_bound import search_count
 from polyinj.injectivity.collide import active_rows
+from polyinj.injectivity.depth_sweep import sweep_depth, sweep_seconds
 from polyinj.injectivity.driver import Outcome
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.limits import Limits
@@ -29,6 +30,8 @@ from polyinj.injectivity.problem import Problem
 _FIRST_STEPS = 20
 # Rows in nearly opposite pairs have no short proof by packings: where cells are few, one by cells follows these nodes.
 _FEW_CELLS, _NODES_BEFORE_CELLS = 500, 200
+# Seconds: sweeps that need not wait for branch and bound, and a node of that.
+_SHORT_SWEEP, _SECONDS_A_NODE = 0.05, 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class DepthResult:
         A direction x along which just `depth` rows are active.
     certificate : InjectivityProof or None
         The proof that no direction has fewer (claim "depth"; zero rows, always active, come on top of its count).
-        None where that is evident: depth equal to the number of zero rows.
+        None where none was asked for, and where that is evident: depth equal to the number of zero rows.
     """
 
     depth: int
@@ -61,20 +64,26 @@ class DepthResult:
         zeros = sum(not any(row) for row in self.layer.weights.tolist())
         if self.certificate is None:
             if self.depth > zeros:
-                raise CertificateError(f"no proof that {self.depth} rows are active everywhere")
+                raise CertificateError(
+                    f"no proof that {self.depth} rows are active everywhere; certificate=True of tukey_depth keeps one"
+                )
             return
         if self.certificate.budget + 1 + zeros < self.depth:
             raise CertificateError(f"the proof shows {self.certificate.budget + 1} active rows and {zeros} are zero")
         self.certificate.verify_depth(self.layer.weights)
 
 
-def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: int = 1) -> DepthResult:
+def tukey_depth(
+    rows: ArrayLike, *, certificate: bool = True, time_limit: float | None = None, workers: int = 1
+) -> DepthResult:
     """Exact Tukey (halfspace) depth of the origin: min over x != 0 of #{i : w_i.x >= 0}.
 
     Parameters
     ----------
     rows : array_like, shape (m, n)
         float64, float32, int or Fraction; any real matrix.
+    certificate : bool
+        Keep a proof. Without one the depth is as exact, and of polynomial cost in few dimensions.
     time_limit : float, optional
         Seconds, positive.
     workers : int
@@ -93,8 +102,9 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
 
     Notes
     -----
-    A local search gives an upper bound; branch and bound then proves that no direction does better, or finds one, and
-    so on until the two agree. The depth is attained in an open cell (Rousseeuw, Ruts 1996).
+    The depth is attained in an open cell (Rousseeuw, Ruts 1996). A local search gives an upper bound; branch and bound
+    then proves that no direction does better, or finds one, and so on until the two agree. Without a certificate,
+    O(m^(n-1) log m) steps over the planes that n - 2 rows leave, where that is less (`injectivity/depth_sweep.py`).
 
     Examples
     --------
@@ -104,14 +114,24 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
     """
     if time_limit is not None and not time_limit > 0:
         raise InputError(f"time_limit is {time_limit}; expected a positive number or None")
-    layer = read_layer(rows)
+    limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
+    return _depth(read_layer(rows), certificate, limits, workers)
+
+
+def _depth(layer: Layer, certificate: bool, limits: Limits, workers: int) -> DepthResult:
+    sweep = _Sweep(layer, limits)
+    if not certificate and sweep.is_short and (swept := sweep.result()) is not None:
+        return swept
     integers = arrays.integer_rows(layer.weights)
     zeros = sum(not any(row) for row in integers)
     if zeros == len(integers):
         x = tuple(Fraction(int(j == 0)) for j in range(layer.weights.shape[1]))
         return DepthResult(zeros, x, None, layer)
-    limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
     columns = _independent_columns(integers)
+    if not certificate and len(columns) == 1:
+        return _on_a_line(layer, columns, zeros)
+    if not certificate and len(columns) < layer.weights.shape[1]:
+        return _without(layer, columns, limits, workers)
     search = _DepthSearch(layer, columns, Problem.of(read_layer(layer.weights[:, columns])), zeros, limits, workers)
     corner = search.problem.corner()
     if corner is not None:
@@ -119,11 +139,66 @@ def tukey_depth(rows: ArrayLike, *, time_limit: float | None = None, workers: in
     direction = search.first_direction()
     depth = len(active_rows(layer, direction))
     while depth > zeros:
-        outcome, better = search.look_below(depth)
+        outcome, better = search.look_below(depth, None if certificate else sweep.nodes)
         if better is None:
+            if not certificate and outcome.status != Status.DONE and (swept := sweep.result()) is not None:
+                return swept
             return search.proved(depth, direction, outcome)
         direction, depth = better, len(active_rows(layer, better))
     return DepthResult(depth, direction, None, layer)
+
+
+def _on_a_line(layer: Layer, columns: list[int], zeros: int) -> DepthResult:
+    """Of rows that are all multiples of one: the fewer of the two sides."""
+    signs = [(entry > 0) - (entry < 0) for entry in layer.weights[:, columns[0]].tolist()]
+    side = 1 if signs.count(1) < signs.count(-1) else -1
+    return DepthResult(signs.count(side) + zeros, _with_zeros(layer, columns, [side]), None, layer)
+
+
+def _without(layer: Layer, columns: list[int], limits: Limits, workers: int) -> DepthResult:
+    """By these columns alone, which are a basis of all, and without a proof."""
+    found = _depth(read_layer(layer.weights[:, columns]), False, limits, workers)
+    return DepthResult(found.depth, _with_zeros(layer, columns, found.direction), None, layer)
+
+
+def _with_zeros(layer: Layer, columns: list[int], entries: Sequence[float | Fraction]) -> tuple[Fraction, ...]:
+    """A direction of some columns, with zeros for the others."""
+    known = dict(zip(columns, entries, strict=True))
+    return tuple(Fraction(known.get(j, 0)) for j in range(layer.weights.shape[1]))
+
+
+class _Sweep:
+    """A sweep of the planes, where no proof is asked for."""
+
+    def __init__(self, layer: Layer, limits: Limits) -> None:
+        self.layer, self.limits = layer, limits
+        nonzero = (layer.weights != 0).any(axis=1)
+        self.rows = layer.weights if nonzero.all() else layer.weights[nonzero]
+        self.seconds = sweep_seconds(*self.rows.shape)
+
+    @property
+    def is_short(self) -> bool:
+        """Whether it comes before branch and bound, which may take anything from less to very much more."""
+        return self.seconds < (float("inf") if self.rows.shape[1] <= 3 else _SHORT_SWEEP)
+
+    @property
+    def nodes(self) -> int | None:
+        """As many as branch and bound enters in the time of the sweep."""
+        return None if self.seconds == float("inf") else int(self.seconds / _SECONDS_A_NODE)
+
+    def result(self) -> DepthResult | None:
+        """None where there is no sweep, or it is not the way: `sweep_depth` says when."""
+        swept = None if self.seconds == float("inf") else sweep_depth(self.rows, self.limits, self.local)
+        if swept is None:
+            return None
+        depth, direction = swept
+        zeros = len(self.layer.weights) - len(self.rows)
+        return DepthResult(depth + zeros, tuple(direction), None, self.layer)
+
+    def local(self, rows: algebra.IntegerRows) -> tuple[int, tuple[Fraction, ...]]:
+        """The depth of fewer dimensions, of rows orthogonal to a ray."""
+        found = _depth(read_layer(np.array(rows, dtype=object)), False, self.limits, 1)
+        return found.depth, found.direction
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +214,7 @@ class _DepthSearch:
 
     def direction(self, entries: Sequence[float | Fraction]) -> tuple[Fraction, ...]:
         """A direction of the problem with zeros for the columns left out."""
-        known = dict(zip(self.columns, entries, strict=True))
-        return tuple(Fraction(known.get(j, 0)) for j in range(self.layer.weights.shape[1]))
+        return _with_zeros(self.layer, self.columns, entries)
 
     def first_direction(self) -> tuple[Fraction, ...]:
         """By local search, where doubles can tell that the rows span; otherwise any."""
@@ -150,22 +224,25 @@ class _DepthSearch:
                 return self.direction(point)
         return self.direction([1.0] * len(self.columns))
 
-    def look_below(self, depth: int) -> tuple[Outcome, tuple[Fraction, ...] | None]:
-        """How a search for a direction with fewer active rows ended, and that direction."""
+    def look_below(self, depth: int, nodes: int | None) -> tuple[Outcome, tuple[Fraction, ...] | None]:
+        """How a search for a direction with fewer active rows ended, of at most `nodes` nodes, and that direction."""
         if self.problem.rows.shape[1] > LARGEST_DIMENSION:
             raise BudgetExceeded(f"the depth is at most {depth}; the search stops at {LARGEST_DIMENSION} columns")
         budget = depth - self.zeros - 1
         if self.problem.well_conditioned:
-            outcome, point = self._search_in_doubles(depth, budget)
+            outcome, point = self._search_in_doubles(depth, budget, nodes)
             if outcome is not None:
                 return outcome, None if point is None else self.direction(point)
         outcome, exact = search_exactly(self.problem.layer, self.limits, budget=budget)
         return outcome, None if exact is None else self.direction(exact)
 
-    def _search_in_doubles(self, depth: int, budget: int) -> tuple[Outcome | None, list[Fraction] | None]:
+    def _search_in_doubles(
+        self, depth: int, budget: int, nodes: int | None
+    ) -> tuple[Outcome | None, list[Fraction] | None]:
         """None where it is stuck, or where the cells are few and its nodes have run out."""
         cells = 2 * sum(comb(len(self.layer.weights) - 1, k) for k in range(len(self.columns)))
-        limits = replace(self.limits, nodes=_NODES_BEFORE_CELLS) if cells <= _FEW_CELLS else self.limits
+        allowed = _NODES_BEFORE_CELLS if cells <= _FEW_CELLS else nodes
+        limits = self.limits if allowed is None else replace(self.limits, nodes=allowed)
 
         def improves(found: NDArray[np.float64]) -> NDArray[np.float64] | None:
             point = self.problem.point(found)

@@ -130,10 +130,17 @@ def accepted(
 
 
 def _relation_signs(pending: Sequence[int], system: System) -> list[int] | None:
-    """The signs of the multipliers of signed columns (rows, then sides); None if there is not one relation."""
+    """The signs of the multipliers of signed columns (rows, then sides); None where they make no clause.
+
+    That is where there is not one relation, or where it names a row without weights, which no clause may.
+    """
     columns = [signed_vector(system, literal) for literal in pending]
     relations = algebra.kernel([list(line) for line in zip(*columns, strict=True)], len(columns))
     if len(relations) != 1:
+        return None
+    spanning = set(system.spanning_rows)
+    named = (abs(literal) - 1 for literal, x in zip(pending, relations[0], strict=True) if x)
+    if any(row < len(system.rows) and row not in spanning for row in named):
         return None
     signs = [(x > 0) - (x < 0) for x in relations[0]]
     return signs if 1 in signs else [-sign for sign in signs]

@@ -1,0 +1,124 @@
+"""The sweep of planes for the Tukey depth, against the cells of the arrangement and against branch and bound."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from helpers import gaussian
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyinj import Arrangement, BudgetExceeded, CertificateError, tukey_depth
+from polyinj._status import Status
+from polyinj.exact import arrays
+from polyinj.injectivity._depth_sweep import DepthSweep
+from polyinj.injectivity.depth_sweep import sweep_depth, sweep_seconds
+from polyinj.injectivity.limits import Limits
+from polyinj.testing import integer_matrices
+
+
+def depth_by_cells(rows):
+    """Over all open cells; zero rows are active everywhere."""
+    rows = np.asarray(rows)
+    zeros = int((rows == 0).all(axis=1).sum())
+    if zeros == len(rows):
+        return zeros
+    return zeros + min(int((cells > 0).sum(axis=1).min()) for cells in Arrangement(rows).iter_cells() if len(cells))
+
+
+def check(rows):
+    result = tukey_depth(rows, certificate=False)
+    assert result.depth == depth_by_cells(rows)
+    active = [sum(Fraction(w) * x for w, x in zip(row, result.direction, strict=True)) >= 0 for row in rows.tolist()]
+    assert sum(active) == result.depth
+    return result.depth
+
+
+@pytest.mark.parametrize(("m", "n"), [(1, 2), (2, 2), (3, 2), (40, 2), (25, 3), (16, 4), (12, 5), (10, 6)])
+def test_gaussian_rows(m, n):
+    for seed in range(4):
+        check(gaussian(m, n, seed))
+
+
+@given(integer_matrices(max_rows=9, max_columns=4), st.sampled_from([1, 3, 10**20]))
+def test_small_integers_with_rows_that_repeat(rows, times):
+    check(np.concatenate([rows, rows[: len(rows) // 2]]).astype(object) * times)
+
+
+@pytest.mark.parametrize("n", [2, 3, 4])
+def test_rows_near_one_another(n):
+    """Angles that doubles cannot tell apart, in pairs and in opposite pairs."""
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        base = rng.integers(-2, 3, (5, n)).astype(float)
+        rows = np.concatenate(
+            [base, -base, base + rng.choice([0, 1e-15, 1e-300], (5, n)) * rng.standard_normal((5, n))]
+        )
+        check(rows)
+
+
+def test_depths_by_hand():
+    fan = [[np.cos(t), np.sin(t)] for t in 2 * np.pi * (np.arange(7) + 0.25) / 7]
+    assert tukey_depth(fan, certificate=False).depth == 3
+    assert tukey_depth([[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0]], certificate=False).depth == 2
+    assert tukey_depth([[1, 2], [2, 4], [-1, -2]], certificate=False).depth == 1
+    assert tukey_depth([[0, 0], [0, 0]], certificate=False).depth == 2
+    assert tukey_depth([[3.0]], certificate=False).depth == 0
+
+
+def test_symmetries():
+    rows = np.random.default_rng(3).integers(-3, 4, (40, 3))
+    depth = tukey_depth(rows, certificate=False).depth
+    turned = rows[:, [2, 0, 1]] * [1, -1, 1]
+    assert tukey_depth(turned[::-1], certificate=False).depth == depth
+    assert tukey_depth(rows * np.arange(1, 41)[:, None], certificate=False).depth == depth
+    assert tukey_depth(-rows, certificate=False).depth == depth
+
+
+@pytest.mark.parametrize("rows", [gaussian(70, 4), np.random.default_rng(0).integers(-3, 4, (60, 4))])
+def test_the_depth_is_that_with_a_proof(rows):
+    proved = tukey_depth(rows)
+    proved.verify()
+    assert tukey_depth(rows, certificate=False).depth == proved.depth
+
+
+def test_hundreds_of_rows_in_the_plane_and_in_space():
+    """Against a turn in floats, in general position."""
+    flat = gaussian(501, 2)
+    angles = np.sort(np.arctan2(flat[:, 1], flat[:, 0]))
+    after = np.searchsorted(np.concatenate([angles, angles + 2 * np.pi]), angles + np.pi) - np.arange(501) - 1
+    assert tukey_depth(flat, certificate=False).depth == min(after.min(), (500 - after).min())
+    rows = gaussian(300, 3)
+    assert tukey_depth(rows, certificate=False).depth == Arrangement(rows).depth
+
+
+def test_a_result_without_a_proof_says_so():
+    result = tukey_depth(gaussian(20, 3), certificate=False)
+    assert result.certificate is None
+    with pytest.raises(CertificateError, match="certificate=True"):
+        result.verify()
+
+
+def test_limits():
+    with pytest.raises(BudgetExceeded):
+        tukey_depth(gaussian(300, 6), certificate=False, time_limit=0.05)
+    assert sweep_depth(gaussian(120, 4), Limits(deadline=0.0), None) is None
+    assert sweep_seconds(10, 1) == sweep_seconds(3, 4) == sweep_seconds(100, 20) == float("inf")
+
+
+def test_the_kernel_in_slices_and_without_room():
+    floats, error = arrays.float_rows(gaussian(30, 4))
+    weights = np.ones(30, dtype=np.int32)
+    whole = DepthSweep(floats, error, weights, least=99, room=10)
+    assert whole.run(10**6) == Status.DONE
+    assert whole.spans
+    sliced = DepthSweep(floats, error, weights, least=99, room=10)
+    while sliced.run(7) == Status.RUNNING:
+        assert sliced.least >= whole.least
+    assert (sliced.least, sliced.cell) == (whole.least, whole.cell)
+    ties = np.repeat(np.eye(3), 4, axis=0)
+    assert DepthSweep(ties, 0.0, np.ones(12, dtype=np.int32), least=99, room=1).run(10**6) == Status.STUCK
+    with pytest.raises(ValueError, match="2 weights of 3"):
+        DepthSweep(np.eye(3), 0.0, np.ones(2, dtype=np.int32), least=9, room=1)
+    with pytest.raises(ValueError, match=r"shape \(3, 1\)"):
+        DepthSweep(np.ones((3, 1)), 0.0, np.ones(3, dtype=np.int32), least=9, room=1)
