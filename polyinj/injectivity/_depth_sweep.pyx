@@ -4,8 +4,6 @@ csrc/depth_sweep.h says how; injectivity/depth_sweep.py drives it and settles th
 interpreter's lock.
 """
 
-import numpy as np
-
 from libc.stdint cimport int32_t, int64_t
 
 from polyinj._status cimport kernel_status

@@ -12,7 +12,6 @@ from reference import injectivity
 from fuzz import families
 from polyinj import tukey_depth
 
-
 # Two rows are opposite but for 51 digits, and rows of zeros stand beside them.
 ZEROS_BESIDE_EXTREMES = np.array([[0, 0], [0, 0], [-5e296, -6e245], [7e-7, 0], [0, -8e296], [0, 9e86]])
 

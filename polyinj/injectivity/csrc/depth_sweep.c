@@ -130,8 +130,7 @@ static turn order_lines(depth_sweep *s)
         spread = moves > spread ? moves : spread;
         const int down = y[j] < 0 || (y[j] == 0 && x[j] < 0);
         const double angle = (down ? x[j] : -x[j]) / size;
-        s->key[found.lines++] =
-            (uint64_t)((angle + 1) * UNIT) << NUMBER_BITS | (uint64_t)j << 1 | (uint64_t)down;
+        s->key[found.lines++] = (uint64_t)((angle + 1) * UNIT) << NUMBER_BITS | (uint64_t)j << 1 | (uint64_t)down;
         found.up += down ? 0 : s->weight[j];
         found.all += s->weight[j];
     }
