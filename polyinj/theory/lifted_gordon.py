@@ -15,7 +15,7 @@ Almost surely any n rows are independent, and then x -> ReLU(Wx) is not injectiv
     M = min over unit x and over T of max over u in U_T of u.Wx.
 
 For y in R^m the maximum of u.y over U_T is the length of the positive part of y outside T, where that is not 0, else
-the largest entry outside T. So there is such an x only if M <= 0 (probability 1), and P(some x) <= E exp(-c M).
+the largest entry outside T. So there is such an x only if M <= 0, and P(some x) <= E exp(-c M).
 
 2. With a standard normal gamma, independent of W, compare the Gaussian processes
 
@@ -81,7 +81,7 @@ as w^3 phi(w) <= 3 B: s L'' <= (3/2) (-L'), and s sqrt(-L'(s)) increases. The de
 (4 s^2) + L'(s), positive below the one s with c0 = 2 s sqrt(-L'(s)) and negative above. At fixed s and theta the
 exponent has the derivative ln Z < 0 in alpha. QED
 
-The threshold is also the least (b + S)/R of the replica functional at constant c (docs/theory.md), which with t =
+The threshold is also a stationary value, numerically the least, of (b + S)/R of the replica functional at constant c (docs/theory.md), which with t =
 sqrt(2 chi), r = sqrt(1 + c/chi), c = t^2 (r^2 - 1)/2 and g = A_s(t) + exp(-c) Q(t) is (b c + ln r) / (-ln g). Call it
 alpha. As exp(-c) phi(t) = phi(w), it is stationary in t where alpha exp(-c) Q(t) = b g and in r where alpha B = r g.
 Divided by one another these are the first of the two equations above; the former alone, as g - exp(-c) Q(t) = A_s(t),
@@ -212,15 +212,17 @@ def _length_moment(n: int, c: arb) -> arb:
 def _root_moment(m: int, k: int, c: float, moments: CubicSpline) -> arb:
     """An upper bound of E exp(-c sqrt Y), a little above it."""
     z = _nodes(c, moments)
-    s = [c * c / (2 * float(node) ** 2) for node in z]
+    near = [c * c / (2 * float(node) ** 2) for node in z]
+    s = [arb(c) ** 2 / (2 * arb(float(node)) ** 2) for node in z]
     with precision(64):
-        upper = [exponential_moment(m, k, one).upper() for one in s]
+        # A little below s, where the moment is a little larger.
+        upper = [exponential_moment(m, k, one * (1 - 2.0**-50)).upper() for one in near]
     root, lift = arb(2).sqrt(), arb(c)
     # Below the first node E exp(-s Y) is less than at it; beyond the last it is at most 1.
     total = upper[0] * (arb(z[0]) / root).erf() + (arb(z[-1]) / root).erfc()
     for i in range(len(z) - 1):
-        rate = max(0.0, float((upper[i + 1] / upper[i]).log()) / (s[i] - s[i + 1]))
-        start = max(upper[j] * (arb(rate) * arb(s[j])).exp() for j in (i, i + 1))
+        rate = max(0.0, float((upper[i + 1] / upper[i]).log()) / (near[i] - near[i + 1]))
+        start = max((upper[j] * (arb(rate) * s[j]).exp()).upper() for j in (i, i + 1))
         shift = lift * arb(rate).sqrt()
 
         def primitive(node: arb, shift: arb = shift) -> arb:
