@@ -81,12 +81,12 @@ as w^3 phi(w) <= 3 B: s L'' <= (3/2) (-L'), and s sqrt(-L'(s)) increases. The de
 (4 s^2) + L'(s), positive below the one s with c0 = 2 s sqrt(-L'(s)) and negative above. At fixed s and theta the
 exponent has the derivative ln Z < 0 in alpha. QED
 
-The threshold is also a stationary value, numerically the least, of (b + S)/R of the replica functional at constant c (docs/theory.md), which with t =
-sqrt(2 chi), r = sqrt(1 + c/chi), c = t^2 (r^2 - 1)/2 and g = A_s(t) + exp(-c) Q(t) is (b c + ln r) / (-ln g). Call it
-alpha. As exp(-c) phi(t) = phi(w), it is stationary in t where alpha exp(-c) Q(t) = b g and in r where alpha B = r g.
-Divided by one another these are the first of the two equations above; the former alone, as g - exp(-c) Q(t) = A_s(t),
-gives alpha - b = r A_s(t) / B, the second; and then alpha ln g = alpha H(b/alpha) + b ln Q(t) + (alpha-b) ln A_s(t) -
-b c, so that alpha = (b c + ln r) / (-ln g) says F = 0.
+The threshold is also a stationary value, numerically the least, of (b + S)/R of the replica functional at constant c
+(docs/theory.md), which with t = sqrt(2 chi), r = sqrt(1 + c/chi), c = t^2 (r^2 - 1)/2 and g = A_s(t) + exp(-c) Q(t) is
+(b c + ln r) / (-ln g). Call it alpha. As exp(-c) phi(t) = phi(w), it is stationary in t where alpha exp(-c) Q(t) = b g
+and in r where alpha B = r g. Divided by one another these are the first of the two equations above; the former alone,
+as g - exp(-c) Q(t) = A_s(t), gives alpha - b = r A_s(t) / B, the second; and then alpha ln g = alpha H(b/alpha) + b ln
+Q(t) + (alpha-b) ln A_s(t) - b c, so that alpha = (b c + ln r) / (-ln g) says F = 0.
 """
 
 from __future__ import annotations
