@@ -381,6 +381,7 @@ def test_thresholds(run_main):
     assert next(row["name"] for row in rows) == "mean-direction"
 
 
+@pytest.mark.slow
 def test_expected(run_main):
     printed = run_main("expected", "--n", 2, "--m", 8)
     assert "0.4375" in printed.stdout

@@ -45,6 +45,7 @@ def test_small_integers_with_rows_that_repeat(rows, times):
     check(np.concatenate([rows, rows[: len(rows) // 2]]).astype(object) * times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_rows_near_one_another(n):
     """Angles that doubles cannot tell apart, in pairs and in opposite pairs."""

@@ -50,6 +50,7 @@ def test_bounds_are_bounds(study):
         assert 1 - row.p_high <= row.bound
 
 
+@pytest.mark.slow
 def test_half_points(study):
     for point in study.half_points:
         assert point.half_low <= point.half <= point.half_high

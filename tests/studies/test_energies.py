@@ -172,6 +172,7 @@ def test_the_anneals_say_what_their_seed_says(anneals):
         assert rows[n, m, trial, 316] == annealed_active(weights, seed=0, steps=316)
 
 
+@pytest.mark.slow
 def test_the_data_agree_with_full_symmetry_breaking(anneals, monkeypatch):
     """Within 3 %: the statement of the page, for the forms that hold; two steps are within 0.001 of the full value."""
     monkeypatch.setattr("polyinj.fitting.two_limits._RESAMPLES", 2)

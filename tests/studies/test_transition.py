@@ -264,6 +264,7 @@ def test_the_data_set_says_what_its_seed_says(data):
         assert repr(Row.of_trials(n, m, run.columns, run.values)) == repr(rows[n, m])
 
 
+@pytest.mark.slow
 def test_the_data_set_agrees_with_what_is_known_exactly(data):
     assert {row.n for row in data.rows} == {*range(2, 21)}
     assert all(row.undecided == 0 for row in data.rows)
@@ -279,6 +280,7 @@ def test_the_data_set_agrees_with_what_is_known_exactly(data):
     assert halves == sorted(halves)
 
 
+@pytest.mark.slow
 def test_witnesses_bound_crossings_from_below(data):
     """One-sided, 97.5 % each, so no bound is above the interval of an exact crossing; drawn where there is none."""
     bounds = [bound for sweep in WITNESSES for bound in sweep.crossing_bounds()]
@@ -292,6 +294,7 @@ def test_witnesses_bound_crossings_from_below(data):
     assert not [c for c in data.plot_scaling().axes[0].containers if "witnesses" in c.get_label()]
 
 
+@pytest.mark.slow
 def test_labels_of_the_figures_have_room(data):
     figure = data.plot_scaling(WITNESSES)
     FigureCanvasAgg(figure).draw()
