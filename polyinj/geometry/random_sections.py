@@ -17,6 +17,7 @@ None rests on an approximation. With several sampled parts each gets its share o
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import inf, log, sqrt
@@ -63,15 +64,15 @@ class ConvexVolumes(Protocol):
     def seed(self) -> int | None: ...
 
 
-class RandomSections:
+class RandomSections(ABC):
     """Methods of everything that knows conic intrinsic volumes of a cone in R^m."""
 
     __slots__ = ()
 
     @property
+    @abstractmethod
     def parts(self) -> tuple[tuple[int, ConvexVolumes], ...]:
         """How often each convex cone counts, and its volumes."""
-        raise NotImplementedError
 
     def simultaneous_intervals(self, *, level: float = 0.95) -> tuple[Estimate, ...]:
         """v_0, ..., v_m, with intervals that hold all together with probability `level` at least (Bonferroni)."""

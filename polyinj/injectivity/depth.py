@@ -138,13 +138,17 @@ def _depth(layer: Layer, certificate: bool, limits: Limits, workers: int) -> Dep
         return DepthResult(zeros, search.direction(corner), None, layer)
     direction = search.first_direction()
     depth = len(active_rows(layer, direction))
+    nodes = None if certificate else sweep.nodes
     while depth > zeros:
-        outcome, better = search.look_below(depth, None if certificate else sweep.nodes)
-        if better is None:
-            if not certificate and outcome.status != Status.DONE and (swept := sweep.result()) is not None:
-                return swept
+        outcome, better = search.look_below(depth, nodes)
+        if better is not None:
+            direction, depth = better, len(active_rows(layer, better))
+        elif outcome.status == Status.DONE or nodes is None:
             return search.proved(depth, direction, outcome)
-        direction, depth = better, len(active_rows(layer, better))
+        elif (swept := sweep.result()) is not None:
+            return swept
+        else:
+            nodes = None
     return DepthResult(depth, direction, None, layer)
 
 

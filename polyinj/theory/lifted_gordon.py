@@ -124,7 +124,7 @@ def lifted_gordon_bound(m: int, n: int, max_positive: int | None = None) -> floa
     Parameters
     ----------
     m, n : int
-        n at least 2.
+        n at least 2, m at most 10^12.
     max_positive : int, optional
         At least 1; bounds P(some x != 0 has at most max_positive active rows). n - 1 by default.
 

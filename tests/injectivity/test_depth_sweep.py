@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from polyinj import Arrangement, BudgetExceeded, CertificateError, tukey_depth
 from polyinj._status import Status
 from polyinj.exact import arrays
+from polyinj.injectivity import depth
 from polyinj.injectivity._depth_sweep import DepthSweep
 from polyinj.injectivity.depth_sweep import sweep_depth, sweep_seconds
 from polyinj.injectivity.limits import Limits
@@ -123,3 +124,12 @@ def test_the_kernel_in_slices_and_without_room():
         DepthSweep(np.eye(3), 0.0, np.ones(2, dtype=np.int32), least=9, room=1)
     with pytest.raises(ValueError, match=r"shape \(3, 1\)"):
         DepthSweep(np.ones((3, 1)), 0.0, np.ones(3, dtype=np.int32), least=9, room=1)
+
+
+def test_where_the_sweep_gives_up_branch_and_bound_goes_on(monkeypatch):
+    rows = gaussian(60, 4)
+    expected = tukey_depth(rows).depth
+    monkeypatch.setattr(depth, "sweep_depth", lambda *problem: None)
+    monkeypatch.setattr(depth, "_SHORT_SWEEP", 0.0)
+    monkeypatch.setattr(depth, "_SECONDS_A_NODE", 1.0)
+    assert tukey_depth(rows, certificate=False).depth == expected
