@@ -14,6 +14,8 @@ from scipy.special import betaincinv
 from polyinj.fitting.counts import Counts
 
 _RESAMPLES = 2000
+# The normal quantile of a two-sided interval of level 0.95.
+TWO_SIDED_95 = 1.959963984540054
 
 
 def clopper_pearson(successes: int, trials: int, level: float = 0.95) -> tuple[float, float]:

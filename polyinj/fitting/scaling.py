@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import chdtrc
 
 from polyinj.errors import InputError
+from polyinj.fitting.intervals import TWO_SIDED_95
 
 Array = NDArray[np.float64]
 
@@ -22,7 +23,6 @@ ANSATZ: dict[str, tuple[Callable[[Array], Array], ...]] = {
     "a + b n^(-2/3) + c/n": (lambda n: n ** (-2 / 3), lambda n: 1 / n),
     "a + b ln(n)/n + c/n": (lambda n: np.log(n) / n, lambda n: 1 / n),
 }
-_TWO_SIDED_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Scaling:
 
     def spread(self, p_value: float = 0.05) -> tuple[float, float]:
         """The least and the greatest limit within the 95% intervals of the accepted fits; nan where none fits."""
-        ends = [fit.limit + sign * _TWO_SIDED_95 * fit.stderr for fit in self.accepted(p_value) for sign in (-1, 1)]
+        ends = [fit.limit + sign * TWO_SIDED_95 * fit.stderr for fit in self.accepted(p_value) for sign in (-1, 1)]
         return (min(ends), max(ends)) if ends else (float("nan"), float("nan"))
 
     def table(self) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from polyinj._version import __version__
+from polyinj.fitting.intervals import TWO_SIDED_95
 from polyinj.fitting.scaling import Scaling, extrapolate
 from polyinj.results.table import TableResult
 from polyinj.simulation.ensembles import GaussianEnsemble
@@ -27,7 +28,6 @@ from polyinj.theory.replica import full_rsb_energy
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_TWO_SIDED_95 = 1.959963984540054
 # Levels of symmetry breaking that are extrapolated: enough for six digits.
 RSB_LEVELS = 6
 
@@ -82,7 +82,7 @@ class DepthStudy(TableResult):
             mean, stderr = float(values.mean()), float("nan")
             if len(values) > 1:
                 stderr = float(values.std(ddof=1)) / len(values) ** 0.5
-            ends = mean - _TWO_SIDED_95 * stderr, mean + _TWO_SIDED_95 * stderr
+            ends = mean - TWO_SIDED_95 * stderr, mean + TWO_SIDED_95 * stderr
             found.append(MeanDepth(n, m, m / n, len(values), mean, stderr, *ends))
         return tuple(found)
 

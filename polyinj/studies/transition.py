@@ -12,6 +12,7 @@ import numpy as np
 
 from polyinj.fitting.counts import Counts
 from polyinj.fitting.crossing import estimate_crossings
+from polyinj.fitting.intervals import TWO_SIDED_95
 from polyinj.fitting.scaling import Scaling, extrapolate
 from polyinj.results.table import TableResult
 from polyinj.studies.algorithmic_threshold import WitnessSweep
@@ -22,8 +23,6 @@ from polyinj.theory.thresholds import known_thresholds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_TWO_SIDED_95 = 1.959963984540054
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ class Transition(TableResult):
         return extrapolate(
             [crossing.n for crossing in shown],
             [crossing.half for crossing in shown],
-            [(crossing.half_high - crossing.half_low) / (2 * _TWO_SIDED_95) for crossing in shown],
+            [(crossing.half_high - crossing.half_low) / (2 * TWO_SIDED_95) for crossing in shown],
         )
 
     def plot(self) -> Figure:
