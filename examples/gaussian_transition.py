@@ -41,6 +41,7 @@ DESIGN = {
     18: (94, 130, 2, 100),
     19: (104, 120, 4, 20),
     20: (108, 144, 4, 40),
+    22: (128, 144, 4, 10),
 }
 DATA = Path(__file__).parent.parent / "data" / "gaussian_transition.csv"
 RESULTS = Path("results")

@@ -23,6 +23,12 @@ def budget(cases):
     return int(os.environ.get("POLYINJ_FUZZ_CASES", cases)), int(os.environ.get("POLYINJ_FUZZ_SEED", 0))
 
 
+def assert_both(outcomes):
+    """Both outcomes were met. Asserted of the seeds that the suite always runs: others may well meet one alone."""
+    if not {"POLYINJ_FUZZ_CASES", "POLYINJ_FUZZ_SEED"} & os.environ.keys():
+        assert set(outcomes) == {False, True}
+
+
 def in_parts(cases, size):
     """Parametrises a test by `seeds`, one for each case, in parts of at least this size that workers share."""
     number, first = budget(cases)

@@ -133,4 +133,4 @@ def test_networks_of_every_family(seeds):
     seen = Counter()
     for seed in seeds:
         seen[try_case(seed)] += 1
-    assert {steep for _, steep in seen} == {False, True}
+    families.assert_both(steep for _, steep in seen)
