@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import comb
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -248,7 +249,7 @@ class _DepthSearch:
         allowed = _NODES_BEFORE_CELLS if cells <= _FEW_CELLS else nodes
         limits = self.limits if allowed is None else replace(self.limits, nodes=allowed)
 
-        def improves(found: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        def improves(found: NDArray[Any]) -> NDArray[Any] | None:
             point = self.problem.point(found)
             return found if point is not None and len(active_rows(self.layer, self.direction(point))) < depth else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,8 @@ _SLICE_SECONDS = 0.05
 
 # A compiled branch and bound.
 Search = CountSearch | RankSearch
-# The direction found in doubles, or one beside it, if it is a witness in exact arithmetic; else None.
-Accept = Callable[[NDArray[np.float64]], NDArray[np.float64] | None]
+# A direction, of doubles or of Fractions, or one beside it, if it is a witness in exact arithmetic; else None.
+Accept = Callable[[NDArray[Any]], NDArray[Any] | None]
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class Outcome:
     status : Status
         DONE: proved. WITNESS, STUCK, or a limit: RUNNING (nodes or time), OUT_OF_MEMORY.
     direction : ndarray or None
-        The witness.
+        The witness, in doubles; in Fractions where its cell is too narrow for those.
     nearest : ndarray or None
         The direction with the fewest active rows that branch and bound came to, `fewest` by its count.
     tried : list of ndarrays
@@ -50,7 +51,7 @@ class Outcome:
     """
 
     status: Status
-    direction: NDArray[np.float64] | None = None
+    direction: NDArray[Any] | None = None
     nearest: NDArray[np.float64] | None = None
     fewest: int = 2**31
     tried: list[NDArray[np.float64]] = field(default_factory=list)
@@ -62,7 +63,7 @@ class Outcome:
     degenerate: bool = False
 
     @classmethod
-    def of(cls, search: Search, direction: NDArray[np.float64] | None, record: bool) -> Outcome:
+    def of(cls, search: Search, direction: NDArray[Any] | None, record: bool) -> Outcome:
         """How one search ended, with its proof where it is recorded and complete."""
         outcome = cls(search.status if direction is None else Status.WITNESS, direction)
         outcome.add(search)
@@ -85,7 +86,7 @@ def run(
     limits: Limits,
     accept: Accept,
     pause: Callable[[], bool] = lambda: False,
-) -> NDArray[np.float64] | None:
+) -> NDArray[Any] | None:
     """Run one search until it ends or a limit is reached, as its status then says; the witness, if it found one.
 
     A witness that is rejected does not end it. `pause` is called between slices and ends the run by True.
@@ -119,7 +120,7 @@ def run(
 
 def accepted(
     direction: NDArray[np.float64] | None, accept: Accept, tried: list[NDArray[np.float64]]
-) -> NDArray[np.float64] | None:
+) -> NDArray[Any] | None:
     """The witness at or beside the direction of a heuristic; without one, the direction joins those tried."""
     if direction is None:
         return None

@@ -49,7 +49,7 @@ class Problem:
         """n, the number of inputs."""
         return int(self.layer.weights.shape[1])
 
-    def point(self, direction: NDArray[np.float64] | None) -> list[Fraction] | None:
+    def point(self, direction: NDArray[Any] | None) -> list[Fraction] | None:
         """The input that a direction of the homogeneous system stands for, exactly; None outside the open domain."""
         if direction is None:
             return None
@@ -58,11 +58,14 @@ class Problem:
             z = [entry * Fraction(2) ** -e for entry, e in zip(z, self.exponents.tolist(), strict=True)]
         return self.input(z)
 
-    def direction(self, z: Sequence[int]) -> NDArray[np.float64]:
-        """An integer direction of the homogeneous system in the coordinates of `rows`, rounded, largest entry 1."""
+    def direction(self, z: Sequence[int]) -> NDArray[Any]:
+        """An integer direction of the homogeneous system in the coordinates of `rows`, largest entry 1, as Fractions.
+
+        Rounded to doubles it may leave its cell, where that is narrow.
+        """
         scaled = [entry * Fraction(2) ** exponent for entry, exponent in zip(z, self.exponents.tolist(), strict=True)]
         size = max(map(abs, scaled))
-        return np.array([entry / size for entry in scaled], dtype=np.float64)
+        return np.array([entry / size for entry in scaled], dtype=object)
 
     def input(self, z: list[Fraction]) -> list[Fraction] | None:
         """The same for an exact direction."""
@@ -70,11 +73,14 @@ class Problem:
             return None
         return self.layer.input(z)
 
-    def witness(self, direction: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    def witness(self, direction: NDArray[Any] | None) -> NDArray[Any] | None:
         """The direction, or one beside it, if it is admissible and its active rows do not span R^n: exactly; else None.
 
         In doubles a direction may lie on a hyperplane that it was meant to avoid. A small move only loses active rows.
+        One of Fractions is taken as it is.
         """
+        if direction is not None and direction.dtype == object:
+            return direction if self._is_short_of_rank(direction) else None
         if direction is None or not np.isfinite(direction).all() or not direction.any():
             return None
         if (found := self._loses_information(direction)) is not None:
@@ -116,12 +122,15 @@ class Problem:
             singular = np.linalg.svd(active, compute_uv=False)
             if singular[-1] > max(1e-9 * singular[0], 1e-290):
                 return False
+        return self._is_short_of_rank(direction) or (False if certain else None)
+
+    def _is_short_of_rank(self, direction: NDArray[Any]) -> bool:
+        """Whether the direction is admissible and its active rows do not span R^n, exactly."""
         point = self.point(direction)
-        if point is not None:
-            rows = arrays.integer_rows(self.layer.weights)
-            if algebra.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns:
-                return True
-        return False if certain else None
+        if point is None:
+            return False
+        rows = arrays.integer_rows(self.layer.weights)
+        return algebra.rank([rows[i] for i in active_rows(self.layer, point)]) < self.columns
 
     @property
     def _vectors(self) -> NDArray[np.float64]:

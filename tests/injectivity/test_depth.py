@@ -1,13 +1,18 @@
 """Tukey depth of the origin."""
 
 from dataclasses import replace
+from fractions import Fraction
 
+import numpy as np
 import pytest
 from helpers import gaussian
 from hypothesis import given, settings
 from reference import face_lattice
 
-from polyinj import CertificateError, tukey_depth
+from polyinj import CertificateError, GaussianEnsemble, tukey_depth
+from polyinj.certificates.layer import read_layer
+from polyinj.injectivity.problem import Problem
+from polyinj.simulation.trials import matrix_of
 from polyinj.testing import integer_matrices
 
 
@@ -39,6 +44,23 @@ def test_depth_equals_the_reference(rows):
     result = tukey_depth(rows)
     assert result.depth == depth
     result.verify()
+
+
+def test_a_cell_too_narrow_for_doubles():
+    """Rounded to doubles, the direction of least depth that the search comes to has 19 active rows."""
+    result = tukey_depth(matrix_of(GaussianEnsemble(80, 10), 1, 290), time_limit=60)
+    assert result.depth == 16
+    result.verify()
+
+
+def test_a_witness_in_fractions_is_not_rounded():
+    """In a cell less than 2^-53 wide."""
+    problem = Problem.of(read_layer([[-1.0, 3.0], [1.0, -3.0 - 2.0**-51], [1.0, 1.0]]))
+    inside = problem.direction([3 * 2**53 + 1, 2**53])
+    assert problem.witness(inside) is inside
+    assert problem.point(inside) == [1, Fraction(2**53, 3 * 2**53 + 1)]
+    outside = np.array([Fraction(1), Fraction(1)], dtype=object)
+    assert problem.witness(outside) is None
 
 
 def test_a_tampered_depth_is_refused():
