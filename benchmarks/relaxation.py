@@ -121,7 +121,10 @@ def _unrounded(made: Classifier, lower: Floats, upper: Floats, name: str) -> flo
     from polyinj.relaxation.rules import Relaxation
 
     last = len(made.weights) - 1
-    layers = [AffineLayer(w, b, k < last) for k, (w, b) in enumerate(zip(made.weights, made.biases, strict=True))]
+    layers = [
+        AffineLayer(w, b, np.full(w.shape[-2], k < last))
+        for k, (w, b) in enumerate(zip(made.weights, made.biases, strict=True))
+    ]
     return float(bound_layers(layers, Bounds(lower, upper), Relaxation.parse(name))[-1].lower[0])
 
 

@@ -99,9 +99,11 @@ def read_network_file(file: Path, options: NetworkOptions, *, transpose: bool) -
 def _print(check: NetworkCheck) -> None:
     network = check.network
     print(f"{network.source}: {network.describe()}")
+    if network.note:
+        print(f"  {network.note}")
     for number, layer in enumerate(check.layers, start=1):
         m, n = layer.layer.shape
-        kind = "ReLU" if layer.layer.activation else "no ReLU"
+        kind = layer.layer.describe_activation().replace("relu", "ReLU") or "no ReLU"
         print(f"layer {number}, {layer.layer.name}: {m} rows, {n} columns, {kind}")
         print(f"  {_describe(layer)}")
         if layer.layer.rounding:
@@ -120,11 +122,13 @@ def _print(check: NetworkCheck) -> None:
 def _describe(check: LayerCheck) -> str:
     m, n = check.layer.shape
     where = f"{'the nonnegative orthant of ' if check.orthant else ''}R^{n}"
+    if check.nonnegative and not check.orthant:
+        where = f"the points of {where} with {check.nonnegative} entries >= 0"
     if check.verdict is Verdict.INJECTIVE:
         assumed = " if its rows are in general position" if check.assumes_general_position else ""
         return f"injective on {where}{assumed}, and so wherever the layers before end"
     if check.verdict is Verdict.UNDECIDED:
-        return f"undecided on {where}"
+        return f"undecided on {where}" + ("" if check.layer.fits_dense else ": too large as a dense matrix")
     if m < n:
         why = "fewer rows than columns"
     elif check.rank is not None:
@@ -142,8 +146,8 @@ def _json(check: NetworkCheck) -> dict[str, object]:
             "name": layer.layer.name,
             "rows": layer.layer.shape[0],
             "columns": layer.layer.shape[1],
-            "activation": layer.layer.activation,
-            "domain": "nonnegative orthant" if layer.orthant else "all",
+            "activation": layer.layer.describe_activation() or None,
+            "domain": _domain(layer),
             "verdict": layer.verdict.value,
             "assumes_general_position": layer.assumes_general_position,
             "rounding": layer.layer.rounding,
@@ -153,6 +157,7 @@ def _json(check: NetworkCheck) -> dict[str, object]:
     document: dict[str, object] = {
         "source": check.network.source,
         "widths": check.network.widths,
+        "note": check.network.note,
         "verdict": check.verdict.value,
         "domain": "all",
         "claim": check.claim,
@@ -163,6 +168,12 @@ def _json(check: NetworkCheck) -> dict[str, object]:
     if check.collision is not None:
         document["collision"] = dict(zip("xy", map(_strings, check.collision), strict=True))
     return document
+
+
+def _domain(check: LayerCheck) -> str:
+    if check.orthant:
+        return "nonnegative orthant"
+    return f"{check.nonnegative} entries nonnegative" if check.nonnegative else "all"
 
 
 def _strings(point: Point) -> list[str]:

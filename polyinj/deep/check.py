@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from polyinj.certificates.domain import Box
 from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
@@ -29,8 +32,8 @@ class LayerCheck:
     Attributes
     ----------
     layer : NetworkLayer
-    orthant : bool
-        True: decided on the inputs x >= 0, where the layer stands behind a ReLU. False: on all of R^n. Both contain
+    nonnegative : int
+        How many of its inputs stand behind a ReLU. It is decided on all inputs with these >= 0, a set that contains
         whatever the layers before can produce, so INJECTIVE holds in the network; NOT_INJECTIVE need not.
     verdict : Verdict
     assumes_general_position : bool
@@ -39,15 +42,21 @@ class LayerCheck:
         Of a layer without ReLU, which is injective exactly if it is the number of columns; None for fewer rows than
         columns, where no layer is injective.
     decision : Decision or None
-        Of a layer with ReLU and at least as many rows as columns, with its certificate.
+        Of a layer with ReLU and at least as many rows as columns, with its certificate: of `ReLU(Wx + b)`, where rows
+        without ReLU stand a second time, negated, behind all others.
     """
 
     layer: NetworkLayer
-    orthant: bool
+    nonnegative: int
     verdict: Verdict
     assumes_general_position: bool = False
     rank: int | None = None
     decision: Decision | None = field(default=None, repr=False)
+
+    @property
+    def orthant(self) -> bool:
+        """Whether it is decided on the nonnegative orthant: all of its inputs stand behind a ReLU."""
+        return self.nonnegative == self.layer.shape[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +149,8 @@ def check_network(
 ) -> NetworkCheck:
     """Decide each layer of a network, and the network.
 
-    The network is injective if every layer is injective on a set that contains the image of the layers before: all of
-    R^n for the first layer and behind layers without ReLU, the nonnegative orthant behind a ReLU. It is not injective
+    The network is injective if every layer is injective on a set that contains the image of the layers before: all
+    inputs with x_j >= 0 where the layer before has a ReLU in row j. It is not injective
     if the first layer is not, or if it is not injective on one of its linear regions, which is looked for at random
     points. Where neither settles it, `decide_network_injectivity` takes what really comes out of the layers before.
 
@@ -176,35 +185,49 @@ def check_network(
     if seed < 0 or (time_limit is not None and not time_limit > 0):
         raise InputError(f"seed is {seed} and time_limit {time_limit}; expected seed >= 0 and time_limit > 0 or None")
     checks: list[LayerCheck] = []
-    for index, layer in enumerate(network.layers):
-        orthant = index > 0 and network.layers[index - 1].activation == "relu"
-        if layer.shape[0] < layer.shape[1]:
-            # No affine map into fewer dimensions is injective on a set with interior, and ReLU only loses more.
-            checks.append(LayerCheck(layer, orthant, Verdict.NOT_INJECTIVE))
-            continue
-        if layer.activation is None:
-            checks.append(_check_affine(layer, orthant))
-            continue
-        decision = decide_injectivity(
-            layer.weights,
-            layer.bias,
-            domain=Box.nonnegative(layer.shape[1]) if orthant else None,
-            rank_proof=rank_proof,
-            time_limit=time_limit,
-            workers=workers,
-        )
-        checks.append(LayerCheck(layer, orthant, decision.verdict, decision.assumes_general_position, None, decision))
+    behind_relu = np.zeros(network.widths[0], dtype=bool)
+    for layer in network.layers:
+        checks.append(_check_layer(layer, behind_relu, time_limit, rank_proof, workers))
+        behind_relu = layer.relu_rows
     return _conclude(network, tuple(checks), seed, time_limit)
 
 
-def _check_affine(layer: NetworkLayer, orthant: bool) -> LayerCheck:
-    rank = _rank(layer)
-    verdict = Verdict.INJECTIVE if rank == layer.shape[1] else Verdict.NOT_INJECTIVE
-    return LayerCheck(layer, orthant, verdict, rank=rank)
+def _check_layer(
+    layer: NetworkLayer,
+    behind_relu: NDArray[np.bool_],
+    time_limit: float | None,
+    rank_proof: bool | None,
+    workers: int,
+) -> LayerCheck:
+    nonnegative = int(np.count_nonzero(behind_relu))
+    if layer.shape[0] < layer.shape[1]:
+        # No affine map into fewer dimensions is injective on a set with interior, and ReLU only loses more.
+        return LayerCheck(layer, nonnegative, Verdict.NOT_INJECTIVE)
+    if not layer.fits_dense:
+        return LayerCheck(layer, nonnegative, Verdict.UNDECIDED)
+    if layer.activation is None:
+        rank = _rank(layer)
+        verdict = Verdict.INJECTIVE if rank == layer.shape[1] else Verdict.NOT_INJECTIVE
+        return LayerCheck(layer, nonnegative, verdict, rank=rank)
+    weights, bias, passed = layer.dense_weights(), layer.bias, ~layer.relu_rows
+    decision = decide_injectivity(
+        np.concatenate([weights, -weights[passed]]),
+        None if bias is None else np.concatenate([bias, -bias[passed]]),
+        domain=_behind(behind_relu) if nonnegative else None,
+        rank_proof=rank_proof,
+        time_limit=time_limit,
+        workers=workers,
+    )
+    return LayerCheck(layer, nonnegative, decision.verdict, decision.assumes_general_position, None, decision)
+
+
+def _behind(behind_relu: NDArray[np.bool_]) -> Box:
+    """All inputs with nonnegative entries behind a ReLU."""
+    return Box(tuple(Fraction(0) if side else None for side in behind_relu.tolist()), (None,) * len(behind_relu))
 
 
 def _rank(layer: NetworkLayer) -> int:
-    return algebra.rank(arrays.integer_rows(layer.weights))
+    return algebra.rank(arrays.integer_rows(layer.dense_weights()))
 
 
 def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_limit: float | None) -> NetworkCheck:
@@ -217,6 +240,9 @@ def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_
         return NetworkCheck(
             Verdict.NOT_INJECTIVE, "layer 1 maps two points to the same image", first, False, checks, network
         )
+    if not all(layer.fits_dense for layer in network.layers):
+        reason = "a layer is too large for a search on its linear regions, which takes it as a dense matrix"
+        return NetworkCheck(Verdict.UNDECIDED, reason, None, False, checks, network)
     pair = find_flat_region(network, seed=seed, time_limit=time_limit)
     if pair is not None:
         reason = "on a linear region the network has a kernel: two points there have the same output"
@@ -240,6 +266,6 @@ def _first_layer_collision(check: LayerCheck) -> tuple[Point, Point] | None:
         return check.decision.certificate.x, check.decision.certificate.y
     if check.rank is not None and check.rank < check.layer.shape[1]:
         columns = check.layer.shape[1]
-        kernel = algebra.kernel(arrays.integer_rows(check.layer.weights), columns)[0]
+        kernel = algebra.kernel(arrays.integer_rows(check.layer.dense_weights()), columns)[0]
         return (Fraction(0),) * columns, tuple(map(Fraction, kernel))
     return None

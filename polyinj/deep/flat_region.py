@@ -71,9 +71,8 @@ def _float_rank(network: Network, point: NDArray[np.float64]) -> int:
                 slope, value = weights @ slope, weights @ value
                 if layer.bias is not None:
                     value = value + layer.bias.astype(np.float64)
-                if layer.activation == "relu":
-                    active = value > 0
-                    slope, value = slope * active[:, None], value * active
+                active = (value > 0) | ~layer.relu_rows
+                slope, value = slope * active[:, None], value * active
             return int(np.linalg.matrix_rank(slope)) if np.isfinite(slope).all() else len(point)
     except (FloatingPointError, OverflowError, np.linalg.LinAlgError):
         return len(point)
@@ -93,13 +92,17 @@ def collision_at(
     route = flint.fmpz_mat(n + 1, n + 1, [int(i == j) for i in range(n + 1) for j in range(n + 1)])
     moved: list[tuple[int, list[int]]] = []
     kept = list(range(n))
-    for weights, bias in zip(*network.as_relu_layers(), strict=True):
-        rows = _homogeneous(weights, bias, kept)
+    for layer in network.layers:
+        rows = _homogeneous(layer.dense_weights(), layer.bias, kept)
         route = flint.fmpz_mat(rows) * route
         table = route.tolist()
         values = (route * start).tolist()
         kept = []
+        relus = layer.relu_rows.tolist()
         for neuron, (row, (value,)) in enumerate(zip(table[:-1], values[:-1], strict=True)):
+            if not relus[neuron]:
+                kept.append(neuron)
+                continue
             if value > 0:
                 kept.append(neuron)
             elif value == 0 and any(row):

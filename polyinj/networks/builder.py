@@ -17,10 +17,7 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.exact import lossless
 from polyinj.networks.convolution import output_shape, unroll_convolution
-from polyinj.networks.network import Activation, Network, NetworkLayer
-
-# 128 MB in float64; exact decisions are out of reach long before.
-LARGEST_MATRIX = 1 << 24
+from polyinj.networks.network import LARGEST_MATRIX, Activation, Network, NetworkLayer
 
 
 @dataclass(slots=True)
@@ -167,7 +164,7 @@ class Chain:
 
     def relu(self, name: str) -> None:
         """A ReLU of every entry."""
-        if self._layers and self._layers[-1].activation == "relu":
+        if self._layers and self._layers[-1].activation is not None:
             return  # ReLU twice is ReLU once
         self._affine(name).activation = "relu"
 
@@ -180,7 +177,7 @@ class Chain:
 
     def _affine(self, name: str) -> _Draft:
         """The last layer if it has no ReLU yet, else a new identity layer, whose outputs stand in another order."""
-        if not self._layers or self._layers[-1].activation:
+        if not self._layers or self._layers[-1].activation is not None:
             size = self.view.size
             self._check_size(size, size)
             self._append(np.eye(size), None, self.view.shape, name)

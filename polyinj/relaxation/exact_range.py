@@ -81,7 +81,7 @@ def exact_range(network: Network, lower: ArrayLike, upper: ArrayLike, *, max_reg
         below: list[_LinearRegion] = []
         for region in regions:
             forms = [_combine(row, region.outputs, shift) for row, shift in pairs]
-            below += _cut(region, forms) if layer.relu else [_LinearRegion(region.rows, region.rays, forms)]
+            below += _cut(region, forms, layer.relu.tolist())
             if len(below) > max_regions:
                 raise BudgetExceeded(f"more than {max_regions} linear regions; raise max_regions or shrink the box")
         regions = below
@@ -116,10 +116,13 @@ def _at(form: AffineForm, ray: tuple[int, ...]) -> Fraction:
     return dot(ray, form)
 
 
-def _cut(region: _LinearRegion, forms: list[AffineForm]) -> list[_LinearRegion]:
-    """The regions of a ReLU layer inside one region of the layers before."""
+def _cut(region: _LinearRegion, forms: list[AffineForm], relus: list[bool]) -> list[_LinearRegion]:
+    """The regions of a layer, with its ReLUs, inside one region of the layers before."""
     parts = [(region.rows, region.rays, list[AffineForm]())]
-    for form in forms:
+    for form, relu in zip(forms, relus, strict=True):
+        if not relu:
+            parts = [(rows, rays, [*outputs, form]) for rows, rays, outputs in parts]
+            continue
         zero = [Fraction(0)] * len(form)
         after = []
         for rows, rays, outputs in parts:

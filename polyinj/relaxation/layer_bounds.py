@@ -29,11 +29,11 @@ _BOX = Relaxation("box")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AffineLayer:
-    """h -> ReLU(Wh + b), or without ReLU; weights (..., m, n), bias (..., m)."""
+    """h -> Wh + b, weights (..., m, n), bias (..., m), with a ReLU behind the rows marked in `relu`, shape (m,)."""
 
     weights: Array
     bias: Array
-    relu: bool
+    relu: Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,17 +43,22 @@ class Bounds:
     lower: Array
     upper: Array
 
-    def after(self, relu: bool) -> Bounds:
-        """Of the outputs of the layer."""
-        return Bounds(positive(self.lower), positive(self.upper)) if relu else self
+    def after(self, relu: Array) -> Bounds:
+        """Of the outputs of the layer, which has ReLUs behind the marked rows."""
+        if not relu.any():
+            return self
+        positives = positive(self.lower), positive(self.upper)
+        if relu.all():
+            return Bounds(*positives)
+        return Bounds(np.where(relu, positives[0], self.lower), np.where(relu, positives[1], self.upper))
 
     def magnitude(self) -> Array:
         """The largest absolute value."""
         return np.maximum(-self.lower, self.upper)
 
-    def split(self) -> tuple[Array, Array, Array]:
-        """Which neurons are active (l >= 0), dead (u <= 0, not active), unstable."""
-        active = (self.lower >= 0).astype(bool)
+    def split(self, relu: Array) -> tuple[Array, Array, Array]:
+        """Which neurons are active (l >= 0, or no ReLU), dead (u <= 0, not active), unstable."""
+        active = (self.lower >= 0).astype(bool) | ~relu
         dead = np.zeros(active.shape, dtype=bool)
         dead[~active] = self.upper[~active] <= 0
         return active, dead, ~(active | dead)
@@ -156,14 +161,14 @@ def _zonotope_bounds(layers: list[AffineLayer], box: Bounds, relaxation: Relaxat
         reach = _up(np.abs(spread).sum(axis=-1) + loose, spread.shape[-1] + 1)
         bounds = _outward(centre - reach, centre + reach)
         yield bounds
-        if layer.relu:
-            centre, spread, loose = _relax_zonotope(bounds, relaxation, centre, spread, loose)
+        if layer.relu.any():
+            centre, spread, loose = _relax_zonotope(layer.relu, bounds, relaxation, centre, spread, loose)
 
 
 def _relax_zonotope(
-    bounds: Bounds, relaxation: Relaxation, centre: Array, spread: Array, loose: Array
+    relu: Array, bounds: Bounds, relaxation: Relaxation, centre: Array, spread: Array, loose: Array
 ) -> tuple[Array, Array, Array]:
-    active, _, unstable = bounds.split()
+    active, _, unstable = bounds.split(relu)
     slopes, height = np.zeros_like(centre), np.zeros_like(centre)
     slopes[active] = 1
     low, high = bounds.lower[unstable], bounds.upper[unstable]
@@ -200,9 +205,9 @@ class _Linear:
 
 
 def _linear_bounds(layer: AffineLayer, bounds: Bounds, relaxation: Relaxation) -> _Linear | None:
-    if not layer.relu:
+    if not layer.relu.any():
         return None
-    active, _, unstable = bounds.split()
+    active, _, unstable = bounds.split(layer.relu)
     below, above, intercept = (np.zeros_like(bounds.lower) for _ in range(3))
     below[active] = above[active] = 1
     low, high = bounds.lower[unstable], bounds.upper[unstable]
@@ -269,8 +274,8 @@ def _symbolic_bounds(layers: list[AffineLayer], box: Bounds) -> Iterable[Bounds]
         low_constant, high_constant = below, above
         bounds = Bounds(_least(low, below, box), -_least(-high, -above, box))
         yield bounds
-        if layer.relu:
-            active, dead, unstable = bounds.split()
+        if layer.relu.any():
+            active, dead, unstable = bounds.split(layer.relu)
             low, high, low_constant, high_constant = (a.copy() for a in (low, high, low_constant, high_constant))
             low[~active], low_constant[~active] = 0, 0
             high[dead], high_constant[dead] = 0, 0

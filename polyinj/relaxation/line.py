@@ -94,10 +94,10 @@ class NetworkLine:
         self, start: Network, end: Network, lower: ArrayLike, upper: ArrayLike, relaxation: Relaxation, output: int
     ) -> None:
         if start.widths != end.widths or any(
-            a.activation != b.activation for a, b in zip(start.layers, end.layers, strict=True)
+            (a.relu_rows != b.relu_rows).any() for a, b in zip(start.layers, end.layers, strict=True)
         ):
             raise InputError(f"start is {start.describe()}, end {end.describe()}; expected the same layers")
-        if start.layers[-1].activation is not None:
+        if start.layers[-1].relu_rows.any():
             raise InputError("the last layer has a ReLU; expected an affine one, whose bound is profiled")
         if not 0 <= output < start.widths[-1]:
             raise InputError(f"output is {output}; expected 0..{start.widths[-1] - 1}")
@@ -189,7 +189,9 @@ class NetworkLine:
 
 
 def _only(layer: AffineLayer, output: int) -> AffineLayer:
-    return AffineLayer(layer.weights[output : output + 1], layer.bias[output : output + 1], layer.relu)
+    return AffineLayer(
+        layer.weights[output : output + 1], layer.bias[output : output + 1], layer.relu[output : output + 1]
+    )
 
 
 def _number(value: Any, trace: Trace) -> TracedNumber:

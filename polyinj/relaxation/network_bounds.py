@@ -59,7 +59,7 @@ def bound_network(
     Parameters
     ----------
     network : Network
-        Affine layers, some with ReLU.
+        Affine layers, with ReLUs behind all, some or none of their rows.
     lower, upper : array_like, shape (n,) or (..., n)
         Sides of one box, or of a batch of boxes; lower = upper is allowed.
     relaxation : str or Relaxation
@@ -96,7 +96,7 @@ def bound_network(
     # Overflow makes bounds infinite, or not a number where they would be wrong: both are refused below.
     with np.errstate(all="ignore"):
         found = bound_layers(layers, box, rule)
-    out = found[-1].after(network.layers[-1].activation == "relu")
+    out = found[-1].after(network.layers[-1].relu_rows)
     if not exact and not (np.isfinite(out.lower).all() and np.isfinite(out.upper).all()):
         raise InputError("the bounds overflow float64; scale the network down, or try exact=True")
     return NetworkBounds(out.lower, out.upper, tuple((b.lower, b.upper) for b in found), rule, exact)
@@ -106,9 +106,9 @@ def read_layers(network: Network, *, exact: bool) -> list[AffineLayer]:
     """The layers as float64 (InputError where that rounds), or as Fractions."""
     layers = [
         AffineLayer(
-            layer.weights,
-            np.zeros(len(layer.weights), dtype=layer.weights.dtype) if layer.bias is None else layer.bias,
-            layer.activation == "relu",
+            layer.dense_weights(),
+            np.zeros(layer.shape[0], dtype=layer.weights.dtype) if layer.bias is None else layer.bias,
+            layer.relu_rows,
         )
         for layer in network.layers
     ]

@@ -20,7 +20,10 @@ def test_gradients_are_difference_quotients(name):
 
     def layers(parameters):
         made = Classifier.of(parameters, widths)
-        return [AffineLayer(w, b, k < 2) for k, (w, b) in enumerate(zip(made.weights, made.biases, strict=True))]
+        return [
+            AffineLayer(w, b, np.full(w.shape[-2], k < 2))
+            for k, (w, b) in enumerate(zip(made.weights, made.biases, strict=True))
+        ]
 
     lower, upper = np.array([-0.3, 0.2]), np.array([0.1, 0.5])
     value, gradient = bound_gradient(layers(flat), lower, upper, rule)

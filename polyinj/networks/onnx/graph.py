@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from polyinj.errors import InputError, printable
 from polyinj.exact.lossless import read_tensor
-from polyinj.networks.builder import LARGEST_MATRIX, Chain
+from polyinj.networks.builder import Chain
+from polyinj.networks.network import LARGEST_MATRIX
 from polyinj.networks.onnx.input import DOMAINS, FLOATS, read_input_shape, read_input_type, read_opset
 from polyinj.networks.onnx.names import listed, quoted, title
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from polyinj.errors import InputError
-from polyinj.networks.builder import LARGEST_MATRIX
+from polyinj.networks.network import LARGEST_MATRIX
 from polyinj.networks.onnx.names import listed, quoted
 
 DOMAINS = ("", "ai.onnx")
