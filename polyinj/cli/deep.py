@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers, parse_list, parse_widths
-from polyinj.cli.output import print_written
+from polyinj.cli.output import output_console, print_written
 from polyinj.cli.tables import interval, make_table
 from polyinj.studies.deep_transition import DeepTransition, estimate_deep_transition
 
@@ -46,7 +45,7 @@ def deep(
         workers=workers,
     )
     paths = study.save(out)
-    console = Console()
+    console = output_console()
     for table in (_kept_table, _point_table) if profiles else (_probability_table, _half_table):
         console.print(table(study))
     print_written(paths)
@@ -106,7 +105,7 @@ def _point_table(study: DeepTransition) -> Table:
             point.before,
             str(point.layer),
             f"{point.width:.0f}" if found else "outside the range",
-            interval(point.width_low, point.width_high),
+            interval(point.width_low, point.width_high, ".0f"),
             f"{point.expansion:.2f}" if found else "",
         )
     return table

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from polyinj.cli.output import print_written
+from polyinj.cli.output import output_console, print_written
 from polyinj.cli.tables import interval, make_table
 from polyinj.errors import InputError
 from polyinj.plots.propagation import plot_comparison
@@ -72,7 +72,7 @@ def propagation(
     out: Annotated[Path, typer.Option(help="Folder for propagation.png, .csv and .json.")] = Path("results"),
 ) -> None:
     """Send inputs through random deep ReLU networks: angles, ranks, means and lengths behind every layer."""
-    console = Console()
+    console = output_console()
     given = _inputs(inputs, batch, width, cosine, seed)
     run = partial(
         propagate, inputs=given, batch=batch, cosine=cosine, networks=networks, seed=seed, dtype=dtype, progress=True

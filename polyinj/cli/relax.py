@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
-from polyinj.cli.output import print_written
+from polyinj.cli.output import output_console, print_written
 from polyinj.cli.tables import make_table
 from polyinj.studies.relaxation import DEFAULT, RelaxationRow, RelaxationStudy, study_relaxations
 
@@ -43,7 +42,7 @@ def relax(
         workers=workers,
     )
     paths = study.save(out)
-    console = Console()
+    console = output_console()
     for count in sorted({row.steps for row in study.rows}):
         console.print(_table(study, count))
     if lines > 1:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers
-from polyinj.cli.output import print_written
+from polyinj.cli.output import output_console, print_written
 from polyinj.cli.tables import interval, make_table
 from polyinj.studies.robustness import RobustnessStudy, estimate_robustness
 
@@ -41,7 +40,7 @@ def robustness(
         workers=workers,
     )
     paths = study.save(out)
-    console = Console()
+    console = output_console()
     console.print(_row_table(study))
     if any(math.isfinite(fit.n_exponent) for fit in study.fits):
         console.print(_fit_table(study))

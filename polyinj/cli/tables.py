@@ -19,8 +19,9 @@ def make_table(title: str | None, *headers: str, left: int = 0, wrap: bool = Fal
 
 
 def interval(low: float, high: float, form: str = ".3f", joint: str = " .. ") -> str:
-    """Both ends, or a dash where there are none."""
-    return f"{low:{form}}{joint}{high:{form}}" if low == low else "-"
+    """Both ends, a dash for one that is not known, and one dash where neither is."""
+    ends = [f"{end:{form}}" if end == end else "-" for end in (low, high)]
+    return "-" if ends == ["-", "-"] else joint.join(ends)
 
 
 def crossings_table(result: Transition) -> Table:

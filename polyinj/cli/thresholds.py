@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
-from polyinj.cli.output import print_written
+from polyinj.cli.output import output_console, print_written
 from polyinj.cli.tables import make_table
 from polyinj.errors import InputError
 from polyinj.plots.theory import plot_threshold_ladder
@@ -47,6 +46,6 @@ def thresholds(
         else:
             value = f"{row.lower:.8g}" if row.lower == row.upper else f"[{row.lower:.12g}, {row.upper:.12g}]"
         table.add_row(row.name, escape(value), escape(f"{row.status}; {row.source}"))
-    Console().print(table)
+    output_console().print(table)
     if out is not None:
         print_written([out])

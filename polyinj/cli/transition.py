@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from polyinj.cli.options import Seed, Workers, parse_integers, parse_list
-from polyinj.cli.output import print_written
+from polyinj.cli.output import output_console, print_written
 from polyinj.cli.tables import crossings_table, interval, make_table
 from polyinj.studies.algorithmic_threshold import LADDER, WitnessSweep, estimate_witnesses
 from polyinj.studies.transition import Transition
@@ -58,7 +57,7 @@ def transition(
         store=store,
     )
     paths = result.save(out)
-    console = Console()
+    console = output_console()
     console.print(_cells_table(result))
     console.print(crossings_table(result))
     print_written(paths)
@@ -111,7 +110,7 @@ def _transition_of_witnesses(result: WitnessSweep, out: Path) -> None:
             interval(point.half_low, point.half_high),
             f"{point.largest_found:.2f}" if point.largest_found == point.largest_found else "none",
         )
-    console = Console(soft_wrap=True)
+    console = output_console()
     console.print(cells)
     console.print(reached)
     ladder = {row.name: row.lower for row in known_thresholds() if row.name in LADDER}

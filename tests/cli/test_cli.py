@@ -1,6 +1,7 @@
 """The shell, as a person would use it: exit codes, one line for bad input, nothing half-written."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from helpers import gaussian
 
 from polyinj import InputError, __version__, tukey_depth
 from polyinj.cli.options import parse_integers, parse_list
+from polyinj.cli.tables import interval
 
 POLYINJ = Path(sys.executable).with_name("polyinj")
 
@@ -64,6 +66,22 @@ def test_transition_writes_its_three_files(tmp_path):
         "transition.json",
         "transition.png",
     ]
+
+
+def test_tables_are_not_cut_where_no_terminal_is(run_main, tmp_path, monkeypatch):
+    monkeypatch.delenv("COLUMNS", raising=False)
+    sizes = ("--d", 3, "--n", 3, "--k", 4, "--methods", "random_features", "--trials", 2, "--workers", 1)
+    run = run_main("robustness", *sizes, "--out", tmp_path)
+    assert run.returncode == 0, run.stderr
+    header = next(line for line in run.stdout.splitlines() if "method" in line)
+    assert header.split()[-2:] == ["on", "sphere"]
+    assert "…" not in run.stdout
+
+
+def test_an_interval_without_an_end_has_a_dash():
+    assert interval(1, 2, ".0f") == "1 .. 2"
+    assert interval(20, math.nan, ".0f") == "20 .. -"
+    assert interval(math.nan, math.nan) == "-"
 
 
 @pytest.mark.slow

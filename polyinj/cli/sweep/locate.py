@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from polyinj.cli.options import Workers, parse_integers
+from polyinj.cli.output import output_console
 from polyinj.cli.sweep.options import Scheduler, executor_of
 from polyinj.cli.tables import crossings_table
 from polyinj.studies.transition_runs import locate_transition
@@ -39,5 +39,5 @@ def locate(
             store=store,
         )
     paths = result.save(out)
-    Console().print(crossings_table(result))
+    output_console().print(crossings_table(result))
     print(f"wrote {', '.join(str(path) for path in paths)}: {sum(row.trials for row in result.rows)} matrices")

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from polyinj.cli.output import print_written
+from polyinj.cli.output import output_console, print_written
 from polyinj.cli.tables import crossings_table, scaling_table
 from polyinj.studies.algorithmic_threshold import WitnessSweep
 from polyinj.studies.transition import Transition
@@ -31,7 +30,7 @@ def plot(
     result = Transition.load(source)
     figures = {"transition.png": result.plot()}
     known = sum(crossing.half == crossing.half for crossing in result.crossings)
-    console = Console()
+    console = output_console()
     console.print(crossings_table(result))
     if known >= _FEWEST_CROSSINGS:
         console.print(scaling_table(result.extrapolate()))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
+from polyinj.cli.output import output_console
 from polyinj.cli.tables import make_table
 from polyinj.fitting.intervals import share_interval
 from polyinj.simulation.estimate import Job, Simulation
@@ -36,7 +36,7 @@ def print_results(jobs: Sequence[Job], results: Sequence[Simulation]) -> None:
             *(f"{p.value:.3f} [{p.low:.3f}, {p.high:.3f}]" for p in shares),
             *means,
         )
-    Console().print(table)
+    output_console().print(table)
 
 
 def _mean(values: NDArray[np.float64]) -> str:

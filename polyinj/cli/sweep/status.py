@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from polyinj.cli.output import output_console
 from polyinj.cli.sweep.options import StoreFile
 from polyinj.cli.tables import make_table
 from polyinj.simulation.store.fingerprint import readable
@@ -28,7 +28,7 @@ def status(
         cost = f"{1e3 * cell.seconds / cell.done:.3g}" if cell.done else "-"
         counts = (cell.wanted, cell.done, cell.undecided, cell.failed)
         table.add_row(*map(str, (cell.n, cell.m)), f"{cell.m / cell.n:.3g}", *map(str, counts), cost)
-    Console().print(table)
+    output_console().print(table)
     done, wanted = sum(cell.done for cell in cells), sum(cell.wanted for cell in cells)
     print(f"{done} of {wanted} trials done, {sum(cell.seconds for cell in cells):.1f} s in the statistic")
     for one in failed if failures else ():
