@@ -6,6 +6,7 @@ from .certificates.domain import Box as Box
 from .certificates.layer_certificate import load_certificate as load_certificate
 from .certificates.layer_certificate import verify_certificate as verify_certificate
 from .certificates.layer_collision import Collision as Collision
+from .certificates.layer_point import NonspanningPoint as NonspanningPoint
 from .certificates.layer_proof import InjectivityProof as InjectivityProof
 from .certificates.network_certificate import NetworkCollision as NetworkCollision
 from .certificates.network_certificate import NetworkProof as NetworkProof

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from reference import injectivity as reference
 
-from polyinj import Collision, InjectivityProof, Verdict, decide_injectivity
+from polyinj import InjectivityProof, NonspanningPoint, Verdict, decide_injectivity
 
 
 def gaussian(m, n, seed=0):
@@ -74,10 +74,13 @@ def check_verdict(injective, weights, bias=None, by_reference=True, **options):
     assert decision.verdict is (Verdict.INJECTIVE if injective else Verdict.NOT_INJECTIVE)
     assert not decision.assumes_general_position
     certificate = decision.certificate
-    assert isinstance(certificate, InjectivityProof if injective else Collision)
+    assert isinstance(certificate, InjectivityProof) == injective
     decision.verify()
     if by_reference and injective:
         reference.verify_proof(document(certificate), exact(weights), exact(bias))
     elif by_reference:
-        reference.verify_collision(certificate.x, certificate.y, exact(weights), exact(bias), options.get("domain"))
+        if isinstance(certificate, NonspanningPoint):
+            reference.verify_point(document(certificate), exact(weights), exact(bias))
+        pair = decision.collision()
+        reference.verify_collision(pair.x, pair.y, exact(weights), exact(bias), options.get("domain"))
     return decision

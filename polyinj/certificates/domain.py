@@ -88,6 +88,13 @@ class Box:
             for a, entry, b in zip(self.lower, point, self.upper, strict=True)
         )
 
+    def surrounds(self, point: Sequence[Fraction]) -> bool:
+        """Whether the point lies in the open box."""
+        return all(
+            (a is None or a < entry) and (b is None or entry < b)
+            for a, entry, b in zip(self.lower, point, self.upper, strict=True)
+        )
+
     def interior_point(self) -> list[Fraction]:
         """A point in the interior."""
         point = []

@@ -96,6 +96,11 @@ class Layer:
             point = [entry / 2 for entry in point]
         return point
 
+    @property
+    def always_allowed_bits(self) -> int:
+        """What `largest_bits` is at least, whatever the entries: no row has to be looked at."""
+        return 8 * (int(self.weights.shape[1]) + 2) * 64
+
     def largest_bits(self, system: System) -> int:
         """Bits that a number may have in a certificate about this layer, whose `system` is given: 8 (N + 2) (L + 64).
 

@@ -1,4 +1,4 @@
-"""Files of certificates of a verdict on one layer: a `Collision` or an `InjectivityProof`.
+"""Files of certificates of a verdict on one layer: a `Collision`, a `NonspanningPoint` or an `InjectivityProof`.
 
 docs/certificate-format.md specifies them.
 """
@@ -12,20 +12,23 @@ from numpy.typing import ArrayLike
 
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.domain import Domain
-from polyinj.certificates.json_format import COLLISION, Fields
+from polyinj.certificates.json_format import COLLISION, POINT, Fields
 from polyinj.certificates.layer import LayerName
 from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.layer_document import open_document
+from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import InjectivityProof
 
+LayerCertificate = Collision | NonspanningPoint | InjectivityProof
 
-def load_certificate(path: str | PathLike[str]) -> Collision | InjectivityProof:
-    """Read a certificate of either kind; `verify_certificate` reads one and verifies it.
+
+def load_certificate(path: str | PathLike[str]) -> LayerCertificate:
+    """Read a certificate of any kind; `verify_certificate` reads one and verifies it.
 
     Parameters
     ----------
     path : path-like
-        A .json or .json.gz file written by `Collision.save` or `InjectivityProof.save`.
+        A .json or .json.gz file written by the method `save` of a certificate.
 
     Raises
     ------
@@ -45,7 +48,7 @@ def verify_certificate(
     domain: Domain | None = None,
     *,
     time_limit: float | None = None,
-) -> Collision | InjectivityProof:
+) -> LayerCertificate:
     """Read a certificate and verify what it states. One of another layer or domain is refused before it is read on.
 
     Parameters
@@ -59,7 +62,7 @@ def verify_certificate(
 
     Returns
     -------
-    Collision or InjectivityProof
+    Collision, NonspanningPoint or InjectivityProof
         Its `statement` says what is proved. That may be a count of active rows that is no proof of injectivity.
 
     Raises
@@ -74,14 +77,24 @@ def verify_certificate(
     clock = Clock(time_limit)
     fields, name = open_document(path)
     layer = name.match(weights, bias, domain)
+    if fields.kind == POINT:
+        # Signs take no integers of the whole layer, which may be large.
+        point = NonspanningPoint.read(fields, name)
+        point.check(layer, clock)
+        return point
     system = layer.system()
     fields.largest = min(fields.largest, int(layer.largest_bits(system) * log10(2)) + 1)
     certificate = _read(fields, name, system.dimension)
-    certificate.check(layer, system, clock)
+    if isinstance(certificate, InjectivityProof):
+        certificate.check(layer, system, clock)
+    else:
+        certificate.check(layer, clock)
     return certificate
 
 
-def _read(fields: Fields, layer: LayerName, dimension: int) -> Collision | InjectivityProof:
+def _read(fields: Fields, layer: LayerName, dimension: int) -> LayerCertificate:
     if fields.kind == COLLISION:
         return Collision.read(fields, layer)
+    if fields.kind == POINT:
+        return NonspanningPoint.read(fields, layer)
     return InjectivityProof.read(fields, layer, dimension)

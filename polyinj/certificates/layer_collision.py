@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf, lcm
+from math import inf
 from os import PathLike
 from typing import Any, Self
 
@@ -15,21 +15,21 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.domain import Domain, join_numbers
 from polyinj.certificates.json_format import COLLISION, Fields, ratios, write_document
-from polyinj.certificates.layer import Layer, LayerName, System
+from polyinj.certificates.layer import Layer, LayerName
 from polyinj.certificates.layer_document import check_length, describe, open_document
+from polyinj.certificates.signs import first_not_orthogonal, row_signs
 from polyinj.errors import CertificateError
-from polyinj.exact.algebra import product
-from polyinj.exact.arrays import read_number
+from polyinj.exact.arrays import integers_of, read_number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FloatCollision:
-    """A collision rounded to doubles.
+    """Two points in doubles: a collision rounded, or a pair whose images agree but for rounding.
 
     Attributes
     ----------
     x, y : ndarray of float64, shape (n,)
-        The doubles nearest to the two points; infinite beyond the range of doubles.
+        Of a collision the doubles nearest to its two points; infinite beyond the range of doubles.
     distance : float
         Euclidean distance of x and y.
     image_difference : float
@@ -40,6 +40,15 @@ class FloatCollision:
     y: NDArray[np.float64]
     distance: float
     image_difference: float
+
+    @classmethod
+    def of(cls, layer: Layer, x: NDArray[np.float64], y: NDArray[np.float64]) -> Self:
+        """The pair and how a layer sees it in doubles."""
+        matrix = _doubles(layer.weights)
+        shift = 0.0 if layer.bias is None else _doubles(layer.bias)
+        with np.errstate(all="ignore"):
+            images = [np.maximum(matrix @ point + shift, 0.0) for point in (x, y)]
+            return cls(x, y, float(np.linalg.norm(x - y)), float(np.abs(images[0] - images[1]).max()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,36 +124,28 @@ class Collision:
             Unreadable weights or bias, another domain than those, or a time limit that is not positive.
         """
         clock = Clock(time_limit)
-        layer = self.layer.match(weights, bias, domain)
-        self.check(layer, layer.system(), clock)
+        self.check(self.layer.match(weights, bias, domain), clock)
 
-    def check(self, layer: Layer, system: System, clock: Clock) -> None:
-        """`verify`, of the layer that is named, its homogeneous system at hand."""
-        check_length("x and y", (*self.x, *self.y), layer, system)
+    def check(self, layer: Layer, clock: Clock) -> None:
+        """`verify`, of the layer that is named."""
+        check_length("x and y", (*self.x, *self.y), layer)
         if self.x == self.y:
             raise CertificateError("x and y are the same point")
         if layer.domain is not None and not (layer.domain.contains(self.x) and layer.domain.contains(self.y)):
             raise CertificateError(f"x or y lies outside {self.layer.place}")
         clock.check()
-        # In integers: both points times one denominator, each row times a positive number.
-        denominator = lcm(*(entry.denominator for entry in (*self.x, *self.y)))
-        tail = [] if layer.is_linear else [denominator]
-        x, y = ([int(entry * denominator) for entry in point] + tail for point in (self.x, self.y))
-        for i, row in enumerate(system.rows):
-            clock.check()
-            of_x, of_y = product([row], x)[0], product([row], y)[0]
-            if max(of_x, 0) != max(of_y, 0):
-                raise CertificateError(f"the images of x and y differ in row {i}")
+        of_x, of_y = (row_signs(layer, point, clock) > 0 for point in (self.x, self.y))
+        if (apart := np.flatnonzero(of_x != of_y)).size:
+            raise CertificateError(f"the images of x and y differ in row {apart[0]}")
+        # Rows that are positive at both are so with one value.
+        between, _ = integers_of([a - b for a, b in zip(self.x, self.y, strict=True)])
+        if (faulty := first_not_orthogonal(layer, of_x, between, clock)) is not None:
+            raise CertificateError(f"the images of x and y differ in row {faulty}")
 
     def as_float64(self, weights: ArrayLike, bias: ArrayLike | None = None) -> FloatCollision:
         """The collision as float64 code sees it: nearest doubles, their distance, the difference of their images."""
         layer = self.layer.match(weights, bias, self.layer.domain)
-        matrix = _doubles(layer.weights)
-        shift = 0.0 if layer.bias is None else _doubles(layer.bias)
-        x, y = (_doubles(np.array(point, dtype=object)) for point in (self.x, self.y))
-        with np.errstate(all="ignore"):
-            images = [np.maximum(matrix @ point + shift, 0.0) for point in (x, y)]
-            return FloatCollision(x, y, float(np.linalg.norm(x - y)), float(np.abs(images[0] - images[1]).max()))
+        return FloatCollision.of(layer, *(_doubles(np.array(point, dtype=object)) for point in (self.x, self.y)))
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write JSON, compressed when the name ends in .gz; the file appears whole or not at all."""

@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from polyinj.certificates.layer import Layer, LayerName
-from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer import LayerName
+from polyinj.certificates.layer_collision import Collision, FloatCollision
 from polyinj.cli.domain import BoxSides, Centre, Nonnegative, Radius, read_domain
 from polyinj.cli.layer import (
     BiasKey,
@@ -133,11 +133,12 @@ def _decision_json(decision: Decision) -> dict[str, object]:
         "seconds": decision.stats.seconds,
         "stopped_by": decision.stopped_by,
     }
-    if isinstance(decision.certificate, Collision):
-        pair = decision.certificate.as_float64(decision.layer.weights, decision.layer.bias)
-        document["collision"] = {
-            "x": [_number(entry) for entry in decision.certificate.x],
-            "y": [_number(entry) for entry in decision.certificate.y],
+    if decision.verdict is Verdict.NOT_INJECTIVE:
+        proof, pair = decision.certificate, decision.float_collision()
+        exact = {}
+        if isinstance(proof, Collision):
+            exact = {"x": [_number(entry) for entry in proof.x], "y": [_number(entry) for entry in proof.y]}
+        document["collision"] = exact | {
             "x_float64": pair.x.tolist(),
             "y_float64": pair.y.tolist(),
             "distance": pair.distance,
@@ -159,14 +160,16 @@ def _print_decision(decision: Decision) -> None:
     if decision.best_witness is not None:
         print(f"fewest active rows found at a point: {decision.best_witness.active}")
     if isinstance(decision.certificate, Collision):
-        _print_collision(decision.certificate, decision.layer)
+        print("collision, exact: x and y have the same image")
+        for name, point in (("x", decision.certificate.x), ("y", decision.certificate.y)):
+            print(f"  {name} = ({', '.join(map(_number, point))})")
+    elif decision.verdict is Verdict.NOT_INJECTIVE:
+        print("proven by the active rows there, which do not span; Decision.collision() makes an exact collision of it")
+    if decision.verdict is Verdict.NOT_INJECTIVE:
+        _print_float_collision(decision.float_collision())
 
 
-def _print_collision(collision: Collision, layer: Layer) -> None:
-    print("collision, exact: x and y have the same image")
-    for name, point in (("x", collision.x), ("y", collision.y)):
-        print(f"  {name} = ({', '.join(map(_number, point))})")
-    pair = collision.as_float64(layer.weights, layer.bias)
+def _print_float_collision(pair: FloatCollision) -> None:
     if pair.distance < 1e-3 * max(abs(pair.x).max(), abs(pair.y).max()):
         print("the nearest float64 pair is too close together to be worth showing")
         return

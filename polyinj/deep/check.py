@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj.certificates.domain import Box
-from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
 from polyinj.deep.chain import as_chain
 from polyinj.deep.decide import NetworkDecision, decide_network_injectivity
@@ -262,8 +261,9 @@ def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_
 
 def _first_layer_collision(check: LayerCheck) -> tuple[Point, Point] | None:
     """Two points that the first layer maps to one; None where none is at hand."""
-    if check.decision is not None and isinstance(check.decision.certificate, Collision):
-        return check.decision.certificate.x, check.decision.certificate.y
+    if check.decision is not None and check.decision.verdict is Verdict.NOT_INJECTIVE:
+        pair = check.decision.collision()
+        return pair.x, pair.y
     if check.rank is not None and check.rank < check.layer.shape[1]:
         columns = check.layer.shape[1]
         kernel = algebra.kernel(arrays.integer_rows(check.layer.dense_weights()), columns)[0]

@@ -16,7 +16,6 @@ from fractions import Fraction
 
 from numpy.typing import ArrayLike
 
-from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
 from polyinj.certificates.relu_chain import Biases, ReluChain, read_chain
@@ -155,8 +154,8 @@ class _Run:
         # The regions prove the rank of the first layer when they are enumerated anyway.
         first = self.decide_layer(True if alone else False if few else None)
         if first.verdict is Verdict.NOT_INJECTIVE:
-            assert isinstance(first.certificate, Collision)
-            return self.collide(first.certificate.x, first.certificate.y, 1)
+            pair = first.collision()
+            return self.collide(pair.x, pair.y, 1)
         if alone and first.verdict is Verdict.INJECTIVE:
             assert isinstance(first.certificate, InjectivityProof)
             self.proven = 1

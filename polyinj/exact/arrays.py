@@ -126,6 +126,12 @@ def _scaled(row: Sequence[Fraction]) -> list[int]:
     return [int(entry * scale) for entry in row]
 
 
+def integers_of(point: Sequence[Fraction]) -> tuple[list[int], int]:
+    """The point in integers over one denominator, and that denominator."""
+    denominator = lcm(*(entry.denominator for entry in point))
+    return [entry.numerator * (denominator // entry.denominator) for entry in point], denominator
+
+
 def float_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     """The rows of a matrix returned by `read_matrix` as doubles, each scaled to largest entry in [1/2, 1].
 

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from polyinj._status import Status
 from polyinj.certificates.domain import Cover
 from polyinj.certificates.layer import Layer
+from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import Claim, InjectivityProof
 from polyinj.errors import CertificateError, InternalError
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.branch_and_bound import search_count, search_rank
-from polyinj.injectivity.collide import collision_at
+from polyinj.injectivity.collide import collision_at, nonspanning_point
 from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
 from polyinj.injectivity.driver import Outcome
 from polyinj.injectivity.heuristics import Schedule
@@ -26,6 +28,8 @@ from polyinj.injectivity.witness import Witness
 
 # Nodes of each count for the bound on the depth that comes with UNDECIDED.
 _BOUND_NODES = 200
+# With more inputs an exact collision takes longer than the verdict, and its entries have more than 2,000 bits.
+_COLLISION_COLUMNS = 32
 
 
 @dataclass(slots=True)
@@ -139,14 +143,15 @@ class Case:
         return None
 
     def not_injective(self, point: list[Fraction] | None) -> Decision:
-        """The verdict at a witness, with its collision."""
+        """The verdict at a witness, with its proof: a collision, or the point alone where a collision is dear."""
         assert point is not None, "a witness is in the open domain"
-        collision = None
+        proof: Collision | NonspanningPoint | None = None
         if self.certificate and not isinstance(self.layer.domain, Cover):
-            collision = collision_at(self.layer, point)
-            assert collision is not None, "the active rows were checked not to span"
+            few = len(point) <= _COLLISION_COLUMNS
+            proof = collision_at(self.layer, point) if few else nonspanning_point(self.layer, point)
+            assert proof is not None, "the active rows were checked not to span"
         witness = Witness.at(self.layer, point)
-        return Decision(Verdict.NOT_INJECTIVE, collision, False, 0, witness, self.stats(), None, self.layer)
+        return Decision(Verdict.NOT_INJECTIVE, proof, False, 0, witness, self.stats(), None, self.layer)
 
     def injective(self, claim: Claim, outcome: Outcome) -> Decision:
         """The verdict of a search that is done, with its proof."""

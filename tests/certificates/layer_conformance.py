@@ -20,6 +20,7 @@ from polyinj.certificates.clause_table import padded
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import LayerName, read_layer
 from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import InjectivityProof
 
 FOLDER = Path(__file__).parents[2] / "docs" / "conformance"
@@ -297,6 +298,36 @@ def cases():
         reason="a row whose weights are all zero is never named",
     )
 
+    half_plane = valid(
+        "point.json",
+        NonspanningPoint.of(read_layer([[1, 0], [0, 1], [-1, -1]]), [1, Fraction(-1, 2)]),
+        [[1, 0], [0, 1], [-1, -1]],
+        proves=NOT_INJECTIVE,
+        reason="a point at which one row is active, fewer than two",
+    )
+    turned = valid(
+        "point-direction.json",
+        NonspanningPoint.of(read_layer(TRAP), [1, 1, -1], [0, 0, 3]),
+        TRAP,
+        proves=NOT_INJECTIVE,
+        reason="three rows are active, and all are orthogonal to the third axis",
+    )
+    inside = valid(
+        "point-bias-box.json",
+        NonspanningPoint.of(read_layer([*corner, [0, 0]], [0, 1, 5], box), [Fraction(-1, 2), 2]),
+        [*corner, [0, 0]],
+        [0, 1, 5],
+        proves=NOT_INJECTIVE,
+        reason="a constant row is active and counts for nothing; the third number of the bias is hashed",
+    )
+    rounded = valid(
+        "point-ball.json",
+        NonspanningPoint.of(read_layer(axes[:2], None, BALL), [2, -1]),
+        axes[:2],
+        proves=NOT_INJECTIVE,
+        reason="a point inside the ball, at distance 1 from the centre",
+    )
+
     # Another layer or domain.
     tampered("hash.json", star, "the hash is not that of the layer", lambda d: d.update(sha256=d["sha256"][::-1]))
     tampered("shape.json", star, "the layer has 5 rows, not 6", put("rows", 6))
@@ -321,6 +352,19 @@ def cases():
     tampered("leading-zero.json", pair, "a leading zero", put("x", ["-1/2", "02/1"]))
     tampered("no-denominator.json", pair, "an integer is written p/1", put("x", ["-1/2", "2"]))
     tampered("json-number.json", pair, "a number of JSON in place of a ratio", put("x", ["-1/2", 2]))
+    # Points.
+    tampered("point-active.json", half_plane, "two rows are active", put("point", ["1/1", "-2/1"]))
+    tampered("point-hyperplane.json", half_plane, "a row whose value is 0 is active", put("point", ["1/1", "0/1"]))
+    tampered("point-origin.json", half_plane, "at 0 every row is active", put("point", ["0/1", "0/1"]))
+    tampered("point-short.json", half_plane, "the point has one entry", put("point", ["1/1"]))
+    tampered("point-no-direction.json", half_plane, "the field direction is missing", lambda d: d.pop("direction"))
+    tampered("point-direction-zero.json", turned, "the direction is 0", put("direction", ["0/1"] * 3))
+    tampered("point-direction-off.json", turned, "row 0 is active", put("direction", ["1/1", "0/1", "3/1"]))
+    tampered("point-direction-null.json", turned, "three rows are active, and signs do not do", put("direction", None))
+    tampered("point-direction-short.json", turned, "the direction has two entries", put("direction", ["0/1", "3/1"]))
+    tampered("point-boundary.json", inside, "the point lies on a side of the box", put("point", ["-3/1", "2/1"]))
+    tampered("point-outside.json", inside, "the point lies outside of the box", put("point", ["-4/1", "2/1"]))
+    tampered("point-sphere.json", rounded, "the point lies on the sphere", put("point", ["5/2", "-6/5"]))
     # Clauses.
     tampered("clause-sign.json", star, "the relation of clause 0 has a negative coefficient", put("circuits", -1, 0, 0))
     tampered("clause-short.json", star, "two vectors of clause 0 are independent", put("circuits", [1, 2], 0))

@@ -9,11 +9,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from layer_conformance import FOLDER, INDEX, cases, index
-from reference.injectivity import Refused, verify_proof
+from reference.injectivity import Refused, verify_point, verify_proof
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer_certificate import verify_certificate
 from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.errors import CertificateError
 
 CASES = json.loads((FOLDER / INDEX).read_text())
@@ -46,7 +47,7 @@ def test_the_checker_agrees_with_the_index(case):
             verify_certificate(FOLDER / case["file"], *layer_of(case))
         return
     found = verify_certificate(FOLDER / case["file"], *layer_of(case))
-    if isinstance(found, Collision):
+    if isinstance(found, Collision | NonspanningPoint):
         assert case["proves"] == "not injective"
     elif not found.counts_enough:
         assert case["proves"] == f"at least {found.budget + 1} row is active everywhere; no proof of injectivity"
@@ -63,15 +64,18 @@ def test_the_reference_agrees_where_it_reads_the_file(case):
     except ValueError:
         assert not case["valid"]
         return
-    if "claim" not in document or case["proves"] == "not injective":
+    if "claim" not in document and "point" not in document:
         return
+    verify = verify_proof if "claim" in document else verify_point
     weights = [[Fraction(entry) for entry in row] for row in case["weights"]]
     bias = None if case["bias"] is None else [Fraction(entry) for entry in case["bias"]]
     if case["valid"] and "former" not in case["file"]:
-        verify_proof(document, weights, bias)
-    elif case["file"].startswith(("layer-clause", "layer-tree", "layer-block", "layer-cut", "layer-trap")):
+        verify(document, weights, bias)
+    elif case["file"].startswith(
+        ("layer-clause", "layer-tree", "layer-block", "layer-cut", "layer-trap", "layer-point")
+    ):
         with pytest.raises(Refused):
-            verify_proof(document, weights, bias)
+            verify(document, weights, bias)
 
 
 def test_the_files_are_those_that_the_script_makes():

@@ -19,6 +19,7 @@ from polyinj.certificates.json_format import LARGEST_NUMBER, write_document
 from polyinj.certificates.layer import read_layer
 from polyinj.certificates.layer_certificate import load_certificate, verify_certificate
 from polyinj.certificates.layer_collision import Collision
+from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.errors import CertificateError, InputError, printable
 
@@ -46,6 +47,10 @@ def depth():
 
 def collision():
     return Collision.of(read_layer(np.eye(2)), [-1, 2], [-3, 2]), np.eye(2), None
+
+
+def point():
+    return NonspanningPoint.of(read_layer(np.eye(2)), [-1, 2]), np.eye(2), None
 
 
 def boxed():
@@ -97,12 +102,16 @@ def hostile():
             (balled, "domain", {"centre": [ratio, "0/1"], "radius": "1/1"}, "not about the ball"),
             (balled, "domain", {"centre": ["0/1", "0/1"], "radius": ratio}, "not about the ball"),
             (balled, "cuts", [[ratio, "0/1"]], "a number of 5001 digits"),
+            (point, "point", [ratio, "0/1"], "the point has a number of 16610 bits; allowed are 2080"),
+            (point, "direction", ["0/1", f"1/{LONG_TEXT}"], "the direction has a number of 16610 bits"),
         )
     }
     cases |= {
         f"a ratio of a million digits in {key}": (*changed(start, **{key: value}), "a number of 1000001 digits")
         for start, key, value in (
             (collision, "x", [f"{LONGER}/1", "0/1"]),
+            (point, "point", [f"{LONGER}/1", "0/1"]),
+            (point, "direction", [f"{LONGER}/1", "0/1"]),
             (boxed, "domain", {"lower": [f"1/{LONGER}", None], "upper": [None, None]}),
             (balled, "domain", {"centre": ["0/1", "0/1"], "radius": f"{LONGER}/1"}),
             (balled, "cuts", [["0/1", f"-{LONGER}/3"]]),
@@ -118,6 +127,7 @@ def hostile():
         for start, keys in (
             (depth, ("format", "version", "sha256", "rows", "bias", "domain", "claim", "budget", "blocks", "trees")),
             (collision, ("x", "y")),
+            (point, ("point", "direction")),
             (balled, ("cuts", text)),
         )
         for key in keys
@@ -146,6 +156,8 @@ def hostile():
             "a list of 300000 clauses; expected 0 to 2",
         ),
         "a point of many entries": (*changed(collision, x=["0/1"] * MANY), "300000 entries; expected 2"),
+        "a witness of many entries": (*changed(point, point=["0/1"] * MANY), "300000 entries; expected 2"),
+        "a direction of many entries": (*changed(point, direction=["0/1"] * MANY), "300000 entries; expected 2"),
         "a cut of many entries": (*changed(balled, cuts=[["0/1"] * MANY]), "300000 entries; expected 2"),
         "a box of many sides": (
             *changed(boxed, domain={"lower": ["0/1"] * MANY, "upper": [None] * MANY}),
@@ -308,9 +320,9 @@ def test_a_device_is_no_certificate(tmp_path):
         load_certificate(tmp_path / "zero.json")
 
 
-@pytest.mark.parametrize("name", ["proof", "depth", "pair"])
+@pytest.mark.parametrize("name", ["proof", "depth", "pair", "point"])
 def test_the_time_limit(name):
-    certificate, weights, _ = {"proof": spanning, "depth": depth, "pair": collision}[name]()
+    certificate, weights, _ = {"proof": spanning, "depth": depth, "pair": collision, "point": point}[name]()
     certificate.verify(weights, time_limit=100)
     with pytest.raises(CertificateError, match="did not end in the 1e-12 seconds of its time limit"):
         certificate.verify(weights, time_limit=1e-12)

@@ -641,13 +641,15 @@ def test_a_clause_of_more_than_n_plus_1_literals_is_refused():
 def test_the_examples_of_the_format_page(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "certificate-format.md").read_text()
     examples = [json.loads(text) for text in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
-    spanning, depth, collision, ball = examples
+    spanning, depth, collision, point, ball = examples
     assert both_accept(ball, [[1, 0], [0, 1], [0, -1]], None, tmp_path)
     assert not both_accept(ball | {"cuts": [["-5/4", "0/1"]]}, [[1, 0], [0, 1], [0, -1]], None, tmp_path)
     star = [[2, 0], [1, 2], [-2, 1], [-2, -1], [1, -2]]
     for example, claim in ((spanning, "spanning"), (depth, "depth")):
         assert example["claim"] == claim
         assert both_accept(example, star, None, tmp_path)
+    (tmp_path / "point.json").write_text(json.dumps(point))
+    load_certificate(tmp_path / "point.json").verify([[1, 0], [0, 1], [-1, -1]])
     (tmp_path / "pair.json").write_text(json.dumps(collision))
     load_certificate(tmp_path / "pair.json").verify([[1, 0], [0, 1]], [0, 1], Box([-3, -3], [None, None]))
     hashed = page.split("they are the text\n\n```\n")[1].split("```")[0]

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import document
 from reference import injectivity
 
 from fuzz import families
@@ -27,6 +28,7 @@ from polyinj import (
     decide_injectivity,
     find_witness,
 )
+from polyinj.injectivity.collide import nonspanning_point
 
 inf = float("inf")
 
@@ -61,6 +63,9 @@ def agrees(decision, weights, bias, domain, injective):
     decision.verify()
     if decision.assumes_general_position:
         assert injective
+    if not injective:
+        point = nonspanning_point(decision.layer, decision.best_witness.point)
+        injectivity.verify_point(document(point), *exactly(weights, bias))
 
 
 def assert_decided(weights, bias, domain, injective):

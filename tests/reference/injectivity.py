@@ -50,9 +50,9 @@ def is_double(entry):
     return abs(entry) <= sys.float_info.max and Fraction(float(entry)) == entry
 
 
-def verify_proof(document, weights, bias=None):
-    """Raise Refused unless the parsed JSON document proves its claim about the layer (lists of exact numbers)."""
-    m, n, domain, budget = len(weights), len(weights[0]), document["domain"], document["budget"]
+def need_layer(document, weights, bias):
+    """The domain of a document, and its intervals if it is a box; Refused unless it speaks of this layer."""
+    m, n, domain = len(weights), len(weights[0]), document["domain"]
     if domain is not None and "lower" in domain and not any(domain["lower"] + domain["upper"]):
         domain = None
     entries, shifts = [entry for row in weights for entry in row], list(bias or [])
@@ -67,7 +67,14 @@ def verify_proof(document, weights, bias=None):
     hashed += b"" if domain is None else f"domain\n{' '.join(where)}\n".encode()
     need(document["sha256"] == hashlib.sha256(hashed).hexdigest(), "another layer")
     need((document["rows"], document["columns"], document["bias"]) == (m, n, bias is not None), "another shape")
+    return domain, intervals
 
+
+def verify_proof(document, weights, bias=None):
+    """Raise Refused unless the parsed JSON document proves its claim about the layer (lists of exact numbers)."""
+    m, n, budget = len(weights), len(weights[0]), document["budget"]
+    domain, intervals = need_layer(document, weights, bias)
+    ball = domain is not None and "radius" in domain
     lifted = bias is not None or any(side and Fraction(side) for pair in intervals for side in pair)
     need(("cuts" in document) == ball, "a ball, and nothing else, has cuts")
     cuts = [[*map(Fraction, cut)] for cut in document.get("cuts", [])]
@@ -133,6 +140,28 @@ def verify_collision(x, y, weights, bias=None, domain=None):
         for entry, lower, upper in zip(point, domain.lower, domain.upper, strict=True):
             need(lower is None or entry >= lower, "a point below the box")
             need(upper is None or entry <= upper, "a point above the box")
+
+
+def verify_point(document, weights, bias=None):
+    """Raise Refused unless the parsed JSON document has an interior point whose active rows do not span."""
+    n = len(weights[0])
+    domain, intervals = need_layer(document, weights, bias)
+    need({"point", "direction"} <= set(document), "a field is missing")
+    x = [*map(Fraction, document["point"])]
+    need(len(x) == n, "a point of another length")
+    for entry, (lower, upper) in zip(x, intervals or [(None, None)] * n, strict=True):
+        need(lower is None or entry > Fraction(lower), "a point not above the lower side")
+        need(upper is None or entry < Fraction(upper), "a point not below the upper side")
+    if domain is not None and "radius" in domain:
+        gap = [a - Fraction(c) for a, c in zip(x, domain["centre"], strict=True)]
+        need(dot(gap, gap) < Fraction(domain["radius"]) ** 2, "a point outside of the open ball")
+    active = [row for row, b in zip(weights, bias or [0] * len(weights), strict=True) if dot(row, x) + b >= 0]
+    if document["direction"] is None:
+        need(sum(map(any, active)) < n, "n active rows")
+        return
+    v = [*map(Fraction, document["direction"])]
+    need(len(v) == n and any(v), "no direction")
+    need(not any(dot(row, v) for row in active), "an active row is not orthogonal to the direction")
 
 
 def is_circuit(vectors):
