@@ -1,25 +1,38 @@
-"""Bounds and profiles of relaxations: seconds, and what a grid sees of the jumps that a profile finds.
+"""Bounds and profiles of relaxations: microseconds, and what a grid sees of the jumps that a profile finds.
 
     python benchmarks/relaxation.py --boxes 256 --sizes 2,4,2 2,6,2 2,8,2 2,4,3
+    PEER_PYTHON=/path/to/python python benchmarks/relaxation.py --only peers
 
 First the bounds of many boxes at once on a network of --widths (float64, rounded outward), beside the same boxes one by
 one and beside a loop over neurons in plain numpy that bounds no rounding (crown only; its bounds must agree). Then a
 profile for each size n,width,depth along one random line, beside dense grids of float64 bounds: a step of the grid
 counts as a jump where it is ten times as large as both of its neighbours.
 
-auto_LiRPA and bound-propagation both need torch, which the project does not install: no run beside them.
+Then, where PEER_PYTHON (or --peer-python) is a python with torch and auto_LiRPA, both on the same networks and boxes:
+microseconds a box of one thread, user and system, turn by turn, the least of --rounds. Goals: 2 times faster for deepz,
+3 times for crown.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import resource
+import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from polyinj import Network, bound_network, relaxation_profile
+from polyinj import Network, NetworkLayer, bound_network, relaxation_profile
 from polyinj.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
 from polyinj.relaxation.rules import STANDARD
 
@@ -104,10 +117,87 @@ def grid_jumps(start: Network, end: Network, name: str, lower: Floats, upper: Fl
     values = []
     for t in line:
         made = Classifier.of((1 - t) * first + t * last, start.widths)
-        values.append(_unrounded(made, lower, upper, name))
+        values.append(float(bound_network(_unscaled(made), lower, upper, name).lower[0]))
     steps = np.abs(np.diff(values))
     large = [k for k in range(1, len(steps) - 1) if steps[k] > 10 * max(steps[k - 1], steps[k + 1]) and steps[k] > 1e-9]
     return [float(line[k] + line[k + 1]) / 2 for k in large]
+
+
+@contextmanager
+def peer(python: str, stored: dict[str, Any]) -> Iterator[Any]:
+    """A process of auto_LiRPA on one network; called with a rule and a type it answers with times and bounds."""
+    script = Path(__file__).with_name("relaxation_peer.py")
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/network.npz", **stored)
+        with subprocess.Popen(
+            [python, "-W", "ignore", str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(f"{folder}/network.npz\n")
+
+            def ask(rule: str, dtype: str) -> Any:
+                process.stdin.write(f"{rule} {dtype}\n")
+                process.stdin.flush()
+                return json.loads(process.stdout.readline())
+
+            yield ask
+            process.stdin.close()
+
+
+def dense_network(widths: list[int], rng: np.random.Generator) -> tuple[Network, dict[str, Any]]:
+    """He-scaled Gaussian weights; the network, and what its peer is told."""
+    layers, stored, kinds = [], {}, []
+    for k, (n, m) in enumerate(pairwise(widths)):
+        weights, bias = np.sqrt(2 / n) * rng.standard_normal((m, n)), 0.1 * rng.standard_normal(m)
+        last = k == len(widths) - 2
+        layers.append(NetworkLayer(weights, bias, None if last else "relu"))
+        stored |= {f"w{len(kinds)}": weights, f"b{len(kinds)}": bias}
+        kinds += [["Linear"]] if last else [["Linear"], ["ReLU"]]
+    return Network(tuple(layers), "random"), {**stored, "layers": json.dumps(kinds)}
+
+
+def bench_peers(python: str, boxes: int, rounds: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    network, stored = dense_network([784, 100, 100, 10], rng)
+    compare_with_peer("784-100-100-10", network, stored, rng.uniform(size=(boxes, 784)), python, rounds)
+
+
+def compare_with_peer(
+    title: str, network: Network, stored: dict[str, Any], centre: Floats, python: str, rounds: int
+) -> None:
+    """The same bounds turn by turn; the peer takes boxes of the shape of `centre`."""
+    boxes = len(centre)
+    print(f"{boxes} boxes of radius 0.02, network {title}: microseconds a box, user + system")
+    print("  relaxation     dtype      polyinj          auto_LiRPA       ratio   relative difference of widths")
+    sides = {"lower": centre - 0.02, "upper": centre + 0.02}
+    lower, upper = (side.reshape(boxes, -1) for side in sides.values())
+    with threadpool_limits(1), peer(python, {**stored, **sides}) as ask:
+        for name in ("box", "deepz", "crown", "crown-forward"):
+            for dtype in ("float64", "float32"):
+                ours, theirs = [], []
+                for _ in range(rounds):
+                    before = resource.getrusage(resource.RUSAGE_SELF)
+                    found = bound_network(network, lower, upper, name, dtype=dtype)
+                    after = resource.getrusage(resource.RUSAGE_SELF)
+                    spent = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
+                    ours.append([1e6 * part / boxes for part in spent])
+                    answer = ask(name, dtype)
+                    theirs.append(answer["times"])
+                mine, other = (min(times, key=sum) for times in (ours, theirs))
+                width = (found.upper - found.lower).mean(dtype=float)
+                off = width / (np.array(answer["upper"]) - answer["lower"]).mean() - 1
+                print(
+                    f"  {name:13} {dtype}  {mine[0]:6.0f} + {mine[1]:5.0f}  {other[0]:7.0f} + {other[1]:6.0f} "
+                    f"{sum(other) / sum(mine):8.2f}   {off:12.1e}",
+                    flush=True,
+                )
 
 
 def _parts(network: Network) -> tuple[list[Floats], list[Floats]]:
@@ -116,16 +206,13 @@ def _parts(network: Network) -> tuple[list[Floats], list[Floats]]:
     ]
 
 
-def _unrounded(made: Classifier, lower: Floats, upper: Floats, name: str) -> float:
-    from polyinj.relaxation.layer_bounds import AffineLayer, Bounds, bound_layers
-    from polyinj.relaxation.rules import Relaxation
-
+def _unscaled(made: Classifier) -> Network:
+    """As it is, no weight rounded."""
     last = len(made.weights) - 1
-    layers = [
-        AffineLayer(w, b, np.full(w.shape[-2], k < last))
-        for k, (w, b) in enumerate(zip(made.weights, made.biases, strict=True))
-    ]
-    return float(bound_layers(layers, Bounds(lower, upper), Relaxation.parse(name))[-1].lower[0])
+    pairs = zip(made.weights, made.biases, strict=True)
+    return Network(
+        tuple(NetworkLayer(w, b, None if k == last else "relu") for k, (w, b) in enumerate(pairs)), "on a line"
+    )
 
 
 def bench_profiles(sizes: list[str], names: list[str], points: list[int], seed: int) -> None:
@@ -162,10 +249,21 @@ def main() -> None:
     parser.add_argument("--relaxations", default="box,hbox,deepz,crown,ramp:2")
     parser.add_argument("--points", default="100,1000", help="of the grids")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", choices=("bounds", "profiles", "peers"))
+    parser.add_argument("--peer-python", default=os.environ.get("PEER_PYTHON"))
+    parser.add_argument("--peer-boxes", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=8)
     options = parser.parse_args()
-    bench_bounds([int(part) for part in options.widths.split(",")], options.boxes, options.seed)
-    points = [int(part) for part in options.points.split(",")]
-    bench_profiles(options.sizes, options.relaxations.split(","), points, options.seed)
+    if options.only in (None, "bounds"):
+        bench_bounds([int(part) for part in options.widths.split(",")], options.boxes, options.seed)
+    if options.only in (None, "profiles"):
+        points = [int(part) for part in options.points.split(",")]
+        bench_profiles(options.sizes, options.relaxations.split(","), points, options.seed)
+    if options.only in (None, "peers"):
+        if options.peer_python:
+            bench_peers(options.peer_python, options.peer_boxes, options.rounds, options.seed)
+        else:
+            print("no run beside auto_LiRPA: set PEER_PYTHON or --peer-python")
 
 
 if __name__ == "__main__":

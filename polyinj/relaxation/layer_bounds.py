@@ -1,15 +1,7 @@
-"""Bounds of a ReLU network on a box, layer by layer: one code for float64, rationals, and functions along a line.
+"""Bounds of a ReLU network on a box, layer by layer and exactly: one code for rationals and functions along a line.
 
-Arrays have any leading (batch) axes. With dtype object the entries are numbers that add, multiply, divide and compare
-(Fractions, or what stands for them), and everything is exact. With float64 the bounds hold in exact arithmetic:
-
-- a sum of k products is off by at most gamma = (k + 8) 2^-52 times the sum of their absolute values, whatever the order
-  of summation (twice and more than the usual (k u) / (1 - k u), u = 2^-53, so the bound may itself be computed in
-  floats), plus less than 1e-300 where products underflow;
-- slopes are any numbers in [0, 1], so their rounding needs no care: intercepts are computed for the slope that is used,
-  and rounded up;
-- what rounding may have changed is kept as a radius of its own: in the box part of a zonotope, or, where linear forms
-  are substituted, as error times the magnitude of what the form multiplies, taken off the constant.
+Arrays have dtype object and any leading (batch) axes; their entries are numbers that add, multiply, divide and compare:
+Fractions, or what stands for them. `float_bounds` computes the same in floating point, rounded outward.
 """
 
 from __future__ import annotations
@@ -22,9 +14,6 @@ from typing import Any
 import numpy as np
 
 from polyinj.relaxation.rules import Array, Relaxation
-
-_TINY = 1e-300
-_BOX = Relaxation("box")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,9 +45,13 @@ class Bounds:
         """The largest absolute value."""
         return np.maximum(-self.lower, self.upper)
 
+    def meet(self, other: Bounds) -> Bounds:
+        """What both enclose."""
+        return Bounds(_larger(self.lower, other.lower), -_larger(-self.upper, -other.upper))
+
     def split(self, relu: Array) -> tuple[Array, Array, Array]:
         """Which neurons are active (l >= 0, or no ReLU), dead (u <= 0, not active), unstable."""
-        active = (self.lower >= 0).astype(bool) | ~relu
+        active = ((self.lower >= 0) | ~relu).astype(bool)
         dead = np.zeros(active.shape, dtype=bool)
         dead[~active] = self.upper[~active] <= 0
         return active, dead, ~(active | dead)
@@ -69,34 +62,26 @@ def bound_layers(layers: list[AffineLayer], box: Bounds, relaxation: Relaxation)
     match relaxation.form:
         case "box":
             return list(_box_bounds(layers, box))
-        case "forward":
+        case "zonotope":
             return list(_zonotope_bounds(layers, box, relaxation))
-        case "symbolic":
-            return list(_symbolic_bounds(layers, box))
-    found: list[Bounds] = list(_box_bounds(layers[:-1], box)) if relaxation.hidden_by_box else []
-    slopes = [_linear_bounds(layer, bounds, relaxation) for layer, bounds in zip(layers, found, strict=False)]
-    for k in range(len(found), len(layers)):
-        found.append(_substitute(layers[: k + 1], found, slopes, box))
-        slopes.append(_linear_bounds(layers[k], found[-1], relaxation))
-    return found
+        case "forward":
+            return list(_forward_bounds(layers, box, relaxation))
+    return list(_backward_bounds(layers, box, relaxation))
 
 
 def positive(values: Array) -> Array:
     """max(x, 0) of each entry; of objects as (x + |x|) / 2, so that only absolute values are taken."""
-    return np.maximum(values, 0.0) if _rounds(values) else _half(values + np.abs(values))
+    return np.maximum(values, 0.0) if values.dtype != object else _half(values + np.abs(values))
 
 
 def _half(values: Array) -> Array:
     # An object may be the int 0, which / 2 would make a float.
-    return values / 2 if _rounds(values) else values * Fraction(1, 2)
+    half: Array = values * Fraction(1, 2)
+    return half
 
 
 def _larger(a: Array, b: Array) -> Array:
-    return np.maximum(a, b) if _rounds(a) else b + positive(a - b)
-
-
-def _rounds(values: Array) -> bool:
-    return values.dtype == np.float64
+    return np.maximum(a, b) if a.dtype != object else b + positive(a - b)
 
 
 def _times(matrix: Array, vector: Array) -> Array:
@@ -104,65 +89,38 @@ def _times(matrix: Array, vector: Array) -> Array:
     return product
 
 
-def _reach(form: Array, magnitude: Array) -> Array:
-    """The largest |f(x)| of linear forms f where |x| <= magnitude, for coefficients that may have underflown."""
-    reach: Array = _times(form, magnitude) + _TINY * magnitude.sum(axis=-1, keepdims=True)
-    return reach
-
-
-def _slack(magnitude: Array, terms: int) -> Array:
-    """How far the rounded sum of that many products may be off, from the sum of their absolute values."""
-    return (terms + 8) * 2.0**-52 * magnitude + _TINY if _rounds(magnitude) else np.zeros_like(magnitude)
-
-
-def _up(values: Array, terms: int) -> Array:
-    """Nonnegative sums of that many products, rounded up."""
-    return values + 2 * _slack(values, terms) if _rounds(values) else values
-
-
-def _outward(lower: Array, upper: Array) -> Bounds:
-    if _rounds(lower):
-        lower, upper = np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)
-    return Bounds(lower, upper)
+def _through_interval(layer: AffineLayer, inside: Bounds) -> Bounds:
+    """Of Wh + b for h in a box."""
+    value = _times(layer.weights, _half(inside.lower + inside.upper)) + layer.bias
+    reach = _times(np.abs(layer.weights), _half(inside.upper - inside.lower))
+    return Bounds(value - reach, value + reach)
 
 
 def _box_bounds(layers: list[AffineLayer], box: Bounds) -> Iterable[Bounds]:
     inside = box
     for layer in layers:
-        centre = _half(inside.lower + inside.upper)
-        radius = _half(inside.upper - inside.lower)
-        if _rounds(centre):
-            radius = _up(np.maximum(inside.upper - centre, centre - inside.lower), 1)
-        absolute, terms = np.abs(layer.weights), layer.weights.shape[-1]
-        value = _times(layer.weights, centre) + layer.bias
-        reach = _up(_times(absolute, radius), terms)
-        if _rounds(value):
-            reach = _up(reach + _slack(_times(absolute, np.abs(centre)) + np.abs(layer.bias), terms + 1), 1)
-        bounds = _outward(value - reach, value + reach)
+        bounds = _through_interval(layer, inside)
         yield bounds
         inside = bounds.after(layer.relu)
 
 
+def _met(bounds: Bounds, layer: AffineLayer, inside: Bounds, relaxation: Relaxation) -> Bounds:
+    """The bounds that a rule decides by: its own, or where it asks for them those of the layer's interval too."""
+    return bounds.meet(_through_interval(layer, inside)) if relaxation.meets_box else bounds
+
+
 def _zonotope_bounds(layers: list[AffineLayer], box: Bounds, relaxation: Relaxation) -> Iterable[Bounds]:
-    centre, radius = _half(box.lower + box.upper), _half(box.upper - box.lower)
-    spread = _diagonal(radius)
-    loose = np.zeros_like(centre)
-    if _rounds(centre):
-        spread = _diagonal(_up(np.maximum(box.upper - centre, centre - box.lower), 1))
+    centre, spread = _half(box.lower + box.upper), _diagonal(_half(box.upper - box.lower))
+    loose, inside = np.zeros_like(centre), box
     for layer in layers:
-        weights, terms = layer.weights, layer.weights.shape[-1]
-        absolute = np.abs(weights)
-        exact = not _rounds(centre)
-        loose = _up(_times(absolute, loose), terms)
-        if not exact:
-            sizes = np.abs(centre) + np.abs(spread).sum(axis=-1)
-            loose = loose + _slack(_times(absolute, sizes) + np.abs(layer.bias), terms + spread.shape[-1] + 1)
-        centre, spread = _times(weights, centre) + layer.bias, weights @ spread
-        reach = _up(np.abs(spread).sum(axis=-1) + loose, spread.shape[-1] + 1)
-        bounds = _outward(centre - reach, centre + reach)
+        loose = _times(np.abs(layer.weights), loose)
+        centre, spread = _times(layer.weights, centre) + layer.bias, layer.weights @ spread
+        reach = np.abs(spread).sum(axis=-1) + loose
+        bounds = _met(Bounds(centre - reach, centre + reach), layer, inside, relaxation)
         yield bounds
         if layer.relu.any():
             centre, spread, loose = _relax_zonotope(layer.relu, bounds, relaxation, centre, spread, loose)
+        inside = bounds.after(layer.relu)
 
 
 def _relax_zonotope(
@@ -174,15 +132,11 @@ def _relax_zonotope(
     low, high = bounds.lower[unstable], bounds.upper[unstable]
     slope = relaxation.slopes(low, high)
     slopes[unstable] = slope
-    height[unstable] = _up(_larger(-slope * low, (1 - slope) * high), 2)
+    height[unstable] = _larger(-slope * low, (1 - slope) * high)
     loose = slopes * loose
-    if _rounds(centre):
-        sizes = np.abs(slopes * centre) + np.abs(slopes[..., None] * spread).sum(axis=-1) + height
-        loose[unstable] = _up(loose + _slack(sizes, spread.shape[-1] + 3), 2)[unstable]
     centre, spread = slopes * centre + _half(height), slopes[..., None] * spread
     if relaxation.widens_box_part:
-        loose[unstable] = _up(loose + _half(height), 1)[unstable]
-        return centre, spread, loose
+        return centre, spread, loose + _half(height)
     # Columns of neurons that are stable in every network of the batch are zero: left out.
     used = unstable.reshape(-1, unstable.shape[-1]).any(axis=0)
     return centre, np.concatenate([spread, _diagonal(_half(height))[..., used]], axis=-1), loose
@@ -197,7 +151,7 @@ def _diagonal(entries: Array) -> Array:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Linear:
-    """below * x <= ReLU(x) <= above * x + intercept for x in the bounds of a layer."""
+    """below * x <= ReLU(x) <= above * x + intercept for x in the bounds of a layer; rows without ReLU pass."""
 
     below: Array
     above: Array
@@ -214,87 +168,87 @@ def _linear_bounds(layer: AffineLayer, bounds: Bounds, relaxation: Relaxation) -
     below[unstable] = relaxation.slopes(low, high)
     chord = high / (high - low)
     above[unstable] = chord
-    intercept[unstable] = _up(np.maximum(-chord * low, (1 - chord) * high), 2) if _rounds(low) else -chord * low
+    intercept[unstable] = -chord * low
     return _Linear(below, above, intercept)
 
 
-def _substitute(layers: list[AffineLayer], found: list[Bounds], slopes: list[_Linear | None], box: Bounds) -> Bounds:
+def _backward_bounds(layers: list[AffineLayer], box: Bounds, relaxation: Relaxation) -> Iterable[Bounds]:
+    steps: list[_Linear | None] = []
+    inside = box
+    for k, layer in enumerate(layers):
+        if relaxation.hidden_by_box and k < len(layers) - 1:
+            bounds = _through_interval(layer, inside)
+        else:
+            bounds = _met(_substitute(layers[: k + 1], steps, box), layer, inside, relaxation)
+        yield bounds
+        steps.append(_linear_bounds(layer, bounds, relaxation))
+        inside = bounds.after(layer.relu)
+
+
+def _substitute(layers: list[AffineLayer], steps: list[_Linear | None], box: Bounds) -> Bounds:
     """Bounds of the last of the layers: its rows, and their negatives, as linear forms of ever earlier layers."""
     last = layers[-1]
     form = np.concatenate([last.weights, -last.weights], axis=-2)
     constant = np.concatenate([last.bias, -last.bias], axis=-1)
-    for k in range(len(layers) - 2, -1, -1):
-        layer, linear = layers[k], slopes[k]
-        rounded = _rounds(form)
-        lost = np.zeros_like(constant)
+    for layer, linear in zip(reversed(layers[:-1]), reversed(steps), strict=True):
         if linear is not None:
             plus = positive(form)
             minus = form - plus
-            steps = _times(minus, linear.intercept)
             form = plus * linear.below[..., None, :] + minus * linear.above[..., None, :]
-            if rounded:
-                size = np.abs(form)
-                lost = _slack(_reach(size, found[k].magnitude()), form.shape[-1] + 2)
-                lost = lost + _slack(np.abs(steps) + np.abs(constant), form.shape[-1] + 2)
-            constant = constant + steps
-        if rounded:
-            size, terms = np.abs(form), form.shape[-1]
-            before = found[k - 1].after(layers[k - 1].relu).magnitude() if k else box.magnitude()
-            sizes = _reach(size, _reach(np.abs(layer.weights), before) + np.abs(layer.bias)) + np.abs(constant)
-            lost = lost + _slack(sizes, 2 * terms + layer.weights.shape[-1] + 2)
-        constant = constant + _times(form, layer.bias) - _up(lost, 2)
+            constant = constant + _times(minus, linear.intercept)
+        constant = constant + _times(form, layer.bias)
         form = form @ layer.weights
-    plus = positive(form)
-    value = _times(plus, box.lower) + _times(form - plus, box.upper) + constant
-    if _rounds(value):
-        sizes = _reach(np.abs(form), box.magnitude()) + np.abs(constant)
-        value = value - 2 * _slack(sizes, 2 * form.shape[-1] + 2)
+    value = _least(form, constant, box)
     rows = last.weights.shape[-2]
-    return _outward(value[..., :rows], -value[..., rows:])
+    return Bounds(value[..., :rows], -value[..., rows:])
 
 
-def _symbolic_bounds(layers: list[AffineLayer], box: Bounds) -> Iterable[Bounds]:
+def _forward_bounds(layers: list[AffineLayer], box: Bounds, relaxation: Relaxation) -> Iterable[Bounds]:
     """Pairs of linear forms of the input, lower and upper, for every neuron."""
     eye = _diagonal(np.ones_like(box.lower))
     low = high = eye
     low_constant = high_constant = np.zeros_like(box.lower)
+    inside = box
     for layer in layers:
         plus = positive(layer.weights)
         minus = layer.weights - plus
         below = _times(plus, low_constant) + _times(minus, high_constant) + layer.bias
         above = _times(plus, high_constant) + _times(minus, low_constant) + layer.bias
-        if _rounds(below):
-            reach = [
-                _reach(np.abs(form), box.magnitude()) + np.abs(constant)
-                for form, constant in ((low, low_constant), (high, high_constant))
-            ]
-            lost = _slack(_reach(np.abs(layer.weights), _larger(*reach)) + np.abs(layer.bias), 2 * low.shape[-2] + 3)
-            below, above = below - 2 * lost, above + 2 * lost
         low, high = plus @ low + minus @ high, plus @ high + minus @ low
         low_constant, high_constant = below, above
-        bounds = Bounds(_least(low, below, box), -_least(-high, -above, box))
+        bounds = _met(Bounds(_least(low, below, box), -_least(-high, -above, box)), layer, inside, relaxation)
         yield bounds
-        if layer.relu.any():
-            active, dead, unstable = bounds.split(layer.relu)
-            low, high, low_constant, high_constant = (a.copy() for a in (low, high, low_constant, high_constant))
-            low[~active], low_constant[~active] = 0, 0
-            high[dead], high_constant[dead] = 0, 0
-            flat = unstable.copy()
-            flat[unstable] = _least(high, high_constant, box)[unstable] < 0
-            high[flat], high_constant[flat] = 0, bounds.upper[flat]
+        linear: _Linear | None
+        if relaxation.flattens:
+            linear = _flattened(layer, bounds, _least(high, high_constant, box))
+        else:
+            linear = _linear_bounds(layer, bounds, relaxation)
+        if linear is not None:
+            low, high = low * linear.below[..., None], high * linear.above[..., None]
+            low_constant = low_constant * linear.below
+            high_constant = high_constant * linear.above + linear.intercept
+        inside = bounds.after(layer.relu)
+
+
+def _flattened(layer: AffineLayer, bounds: Bounds, least: Array) -> _Linear:
+    """Of symbolic: 0 below; above what the upper form gives where it is nowhere negative, else the number u."""
+    active, dead, unstable = bounds.split(layer.relu)
+    below, above, intercept = (np.zeros_like(bounds.lower) for _ in range(3))
+    below[active] = 1
+    flat = unstable.copy()
+    flat[unstable] = least[unstable] < 0
+    above[~(dead | flat)] = 1
+    intercept[flat] = bounds.upper[flat]
+    return _Linear(below, above, intercept)
 
 
 def _least(form: Array, constant: Array, box: Bounds) -> Array:
-    """The minimum of linear forms on the box, rounded down."""
+    """The minimum of linear forms on the box."""
     plus = positive(form)
-    value = _times(plus, box.lower) + _times(form - plus, box.upper) + constant
-    if _rounds(value):
-        sizes = _reach(np.abs(form), box.magnitude()) + np.abs(constant)
-        value = np.nextafter(value - 2 * _slack(sizes, 2 * form.shape[-1] + 2), -np.inf)
-    return value
+    return _times(plus, box.lower) + _times(form - plus, box.upper) + constant
 
 
 def as_objects(layers: list[AffineLayer], convert: Any) -> list[AffineLayer]:
-    """The layers with every entry converted to an object."""
+    """The layers with every entry of weights and biases converted to an object."""
     ufunc = np.frompyfunc(convert, 1, 1)
     return [AffineLayer(ufunc(layer.weights), ufunc(layer.bias), layer.relu) for layer in layers]

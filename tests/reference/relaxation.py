@@ -4,14 +4,30 @@ from fractions import Fraction
 from itertools import count
 
 
-def bounds(layers, lower, upper, rule, parameter=None):
+def bounds(layers, lower, upper, rule, parameter=None, meets_box=False):
     """The lower and upper bounds of every layer: layers are (rows, biases, relu), all Fractions."""
     if rule == "box":
         return _box(layers, lower, upper)
+
+    def met(found, k):
+        """Bounds of layer k, within the interval image of those of layer k - 1 where that is asked for."""
+        sides = (lower, upper)
+        if k:
+            relu = layers[k - 1][2]
+            sides = tuple([max(v, 0) if relu else v for v in side] for side in found[k - 1])
+        (low, high), *_ = _box([layers[k]], *sides)
+        least, most = found[k]
+        if meets_box:
+            found[k] = (
+                [max(a, b) for a, b in zip(least, low, strict=True)],
+                [min(a, b) for a, b in zip(most, high, strict=True)],
+            )
+        return found[k]
+
     if rule in ("hbox", "deepz", "zonotope"):
-        return _zonotope(layers, lower, upper, rule, parameter)
-    if rule == "symbolic":
-        return _symbolic(layers, lower, upper)
+        return _zonotope(layers, lower, upper, rule, parameter, met)
+    if rule in ("symbolic", "crown-forward"):
+        return _forward(layers, lower, upper, rule, met)
     hidden = _box(layers, lower, upper)[:-1] if rule == "crown-ibp" else []
     for k in range(len(hidden), len(layers)):
         rows, biases, _ = layers[k]
@@ -23,6 +39,7 @@ def bounds(layers, lower, upper, rule, parameter=None):
             for row, b in zip(rows, biases, strict=True)
         ]
         hidden.append((low, high))
+        met(hidden, k)
     return hidden
 
 
@@ -47,7 +64,7 @@ def _box(layers, lower, upper):
     return found
 
 
-def _zonotope(layers, lower, upper, rule, parameter):
+def _zonotope(layers, lower, upper, rule, parameter, met):
     names = count()
     # A neuron: its centre, its error terms by name, and what the box part adds.
     state = [((a + b) / 2, {next(names): (b - a) / 2}, Fraction(0)) for a, b in zip(lower, upper, strict=True)]
@@ -65,6 +82,7 @@ def _zonotope(layers, lower, upper, rule, parameter):
         low = [c - r for (c, _, _), r in zip(after, reach, strict=True)]
         high = [c + r for (c, _, _), r in zip(after, reach, strict=True)]
         found.append((low, high))
+        low, high = met(found, len(found) - 1)
         state = []
         for (c, terms, loose), least, most in zip(after, low, high, strict=True):
             if not relu or least >= 0:
@@ -113,7 +131,7 @@ def _back(layers, hidden, k, row, constant, lower, upper, rule, parameter):
     return _back(layers, hidden, k - 1, below, constant, lower, upper, rule, parameter)
 
 
-def _symbolic(layers, lower, upper):
+def _forward(layers, lower, upper, rule, met):
     n = len(lower)
     eye = [[Fraction(int(i == j)) for j in range(n + 1)] for i in range(n)]
     state = [(form, form) for form in eye]
@@ -130,6 +148,7 @@ def _symbolic(layers, lower, upper):
         least = [_least(low, lower, upper) for low, _ in forms]
         most = [-_least([-v for v in high], lower, upper) for _, high in forms]
         found.append((least, most))
+        least, most = met(found, len(found) - 1)
         state = []
         nothing = [Fraction(0)] * (n + 1)
         for (low, high), bottom, top in zip(forms, least, most, strict=True):
@@ -137,6 +156,11 @@ def _symbolic(layers, lower, upper):
                 state.append((low, high))
             elif top <= 0:
                 state.append((nothing, nothing))
+            elif rule == "crown-forward":
+                chord = top / (top - bottom)
+                above = [chord * v for v in high]
+                above[-1] -= chord * bottom
+                state.append((nothing if top < -bottom else low, above))
             else:
                 keep = _least(high, lower, upper) >= 0
                 state.append((nothing, high if keep else [Fraction(0)] * n + [top]))

@@ -17,7 +17,15 @@ from polyinj.relaxation.rules import Relaxation
 RULES = (
     *("box", "hbox", "deepz", "symbolic", "crown", "crown-ibp"),
     *("zonotope:1/3", "zonotope:0", "zonotope:1", "fixed:1/4", "fixed:0", "fixed:1", "blend:1/3", "ramp:3", "ramp:1/2"),
+    *("crown-forward", "crown+box", "fixed:1+box", "hbox+box", "symbolic+box", "crown-forward+box", "crown-ibp+box"),
 )
+# How far bounds in floats may lie from the rule's own, over the largest bound of the layer.
+SLACK = {"float64": 1e-11, "float32": 1e-2}
+
+
+def exactly(number):
+    """A float of any type, or a Fraction, as a Fraction."""
+    return number if isinstance(number, Fraction) else Fraction(float(number))
 
 
 def network(layers):
@@ -54,16 +62,17 @@ def test_exact_bounds_are_those_of_the_reference(name, integers):
         layers = draw(rng, (2, 3, 3, 2), integers=integers, biases=trial % 2 == 0)
         lower, upper = sides(2, Fraction(3, 4), trial % 3)
         found = bound_network(network(layers), lower, upper, rule, exact=True)
-        expected = reference_bounds(layers, lower, upper, rule.rule, rule.parameter)
+        expected = reference_bounds(layers, lower, upper, rule.rule, rule.parameter, rule.meets_box)
         for (low, high), (least, most) in zip(found.hidden, expected, strict=True):
             assert low.tolist() == least
             assert high.tolist() == most
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dtype", SLACK)
 @pytest.mark.parametrize("name", RULES)
-def test_floats_enclose_the_exact_rule_or_another_sound_one(name):
-    """Rounded bounds hold whatever they round, and are the rule's own within 1e-11 where no decision is a tie."""
+def test_floats_enclose_the_exact_rule_or_another_sound_one(name, dtype):
+    """Rounded bounds hold whatever they round, and are nearly the rule's own where no decision is a tie."""
     rng = np.random.default_rng(2)
     for trial in range(10):
         layers = draw(rng, (3, 6, 5, 2))
@@ -74,13 +83,13 @@ def test_floats_enclose_the_exact_rule_or_another_sound_one(name):
             for rows, biases, relu in layers
         ]
         lower, upper = sides(3, Fraction(1, 3) * scale)
-        rounded = bound_network(network(layers), lower, upper, name)
+        rounded = bound_network(network(layers), lower, upper, name, dtype=dtype)
         exact = bound_network(network(layers), lower, upper, name, exact=True)
         for (low, high), (least, most) in zip(rounded.hidden, exact.hidden, strict=True):
             size = float(max(map(abs, [*least, *most])))
             for a, b, c, d in zip(low, least, most, high, strict=True):
-                assert Fraction(a) <= b <= c <= Fraction(d)
-                assert abs(float(b) - a) + abs(float(c) - d) < 1e-11 * size
+                assert exactly(a) <= b <= c <= exactly(d)
+                assert abs(float(b) - a) + abs(float(c) - d) < SLACK[dtype] * size
 
 
 @pytest.mark.slow
@@ -96,12 +105,12 @@ def test_bounds_contain_samples_and_the_exact_range(seed, integers, depth, expon
     layers = draw(rng, (2, *[3] * depth, 2), integers=integers)
     lower, upper = sides(2, Fraction(2) ** exponent, int(rng.integers(-2, 3)))
     made = network(layers)
-    rounded = bound_network(made, lower, upper, name)
+    rounded = [bound_network(made, lower, upper, name, dtype=dtype) for dtype in SLACK]
     exact = bound_network(made, lower, upper, name, exact=True)
     extremes = exact_range(made, lower, upper)
     for k in range(2):
-        for found in (rounded, exact):
-            assert Fraction(found.lower[k]) <= extremes.lower[k] <= extremes.upper[k] <= Fraction(found.upper[k])
+        for found in (*rounded, exact):
+            assert exactly(found.lower[k]) <= extremes.lower[k] <= extremes.upper[k] <= exactly(found.upper[k])
     for _ in range(20):
         share = [Fraction(int(s), 64) for s in rng.integers(0, 65, 2)]
         values = output(layers, [a + s * (b - a) for s, a, b in zip(share, lower, upper, strict=True)])
@@ -117,29 +126,66 @@ def test_rounding_is_needed():
         ([[Fraction(1), Fraction(-1)]], [Fraction(0)], False),
     ]
     lower, upper = [Fraction(0.1), Fraction(0.7), Fraction(2**30)], [Fraction(0.3), Fraction(0.9), Fraction(2**30 + 1)]
-    for name in RULES:
-        rounded = bound_network(network(layers), lower, upper, name)
-        extremes = exact_range(network(layers), lower, upper)
-        assert Fraction(rounded.lower[0]) <= extremes.lower[0]
-        assert extremes.upper[0] <= Fraction(rounded.upper[0])
+    extremes = exact_range(network(layers), lower, upper)
+    for name, dtype in product(RULES, SLACK):
+        rounded = bound_network(network(layers), lower, upper, name, dtype=dtype)
+        assert rounded.lower.dtype == dtype
+        assert exactly(rounded.lower[0]) <= extremes.lower[0]
+        assert extremes.upper[0] <= exactly(rounded.upper[0])
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["box", "hbox", "deepz", "crown", "symbolic"])
-def test_sums_of_many_terms_are_rounded_up(name):
+@pytest.mark.parametrize("dtype", SLACK)
+def test_bounds_hold_where_outputs_cancel(dtype):
+    """Outputs are differences of nearly equal sums: bounds are about as wide as what rounding does."""
+    rng = np.random.default_rng(14)
+    for trial in range(2):
+        row = rng.standard_normal(8)
+        wide = np.stack([row, row + 2.0**-30 * rng.standard_normal(8), *rng.standard_normal((2, 8))])
+        layers = [
+            ([list(map(Fraction, r)) for r in wide], [Fraction(5)] * 4, True),
+            (
+                [[Fraction(3), Fraction(-3), Fraction(trial, 7 * 2**20), Fraction(1, 3)]] * 2,
+                [Fraction(1, 3), Fraction(1)],
+                True,
+            ),
+            ([[Fraction(1), Fraction(-1)]], [Fraction(0)], False),
+        ]
+        layers = [
+            ([[Fraction(float(w)) for w in r] for r in rows], [Fraction(float(b)) for b in shifts], relu)
+            for rows, shifts, relu in layers
+        ]
+        centre = rng.standard_normal(8)
+        for radius in (0.0, 2.0**-40):
+            lower, upper = centre - radius, centre + radius
+            for name in RULES:
+                rounded = bound_network(network(layers), lower, upper, name, dtype=dtype)
+                exact = bound_network(network(layers), lower.tolist(), upper.tolist(), name, exact=True)
+                for (low, high), (least, most) in zip(rounded.hidden, exact.hidden, strict=True):
+                    for a, b, c, d in zip(low, least, most, high, strict=True):
+                        assert exactly(a) <= b <= c <= exactly(d), (name, radius)
+
+
+@pytest.mark.slow
+def test_sums_of_many_terms_are_rounded_up():
     """Around 0, without biases, nothing but the sum of |w| r is rounded."""
     rng = np.random.default_rng(12)
     for _ in range(20):
         weights = rng.standard_normal((30, 400))
-        rounded = bound_network(Network((NetworkLayer(weights, None, None),), "wide"), [-0.7] * 400, [0.7] * 400, name)
-        for row, low, high in zip(weights, rounded.lower, rounded.upper, strict=True):
-            reach = sum(abs(Fraction(w)) for w in row) * Fraction(0.7)
-            assert Fraction(low) <= -reach < reach <= Fraction(high)
+        layers = (NetworkLayer(weights, None, None), NetworkLayer(np.eye(30), None, None))
+        reach = [sum(abs(Fraction(w)) for w in row) * Fraction(0.7) for row in weights]
+        for name, dtype in product(("box", "hbox", "deepz", "crown", "symbolic"), SLACK):
+            rounded = bound_network(Network(layers, "wide"), [-0.7] * 400, [0.7] * 400, name, dtype=dtype)
+            for radius, low, high in zip(reach, rounded.lower, rounded.upper, strict=True):
+                assert exactly(low) <= -radius < radius <= exactly(high)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("exponent", [-1000, -540, -300, 300])
-def test_bounds_hold_where_products_underflow(exponent):
+@pytest.mark.parametrize(
+    ("exponent", "dtype"),
+    [(e, "float64") for e in (-1000, -540, -300, 300)] + [(e, "float32") for e in (-150, -80, 60)],
+)
+def test_bounds_hold_where_products_underflow(exponent, dtype):
     rng = np.random.default_rng(4)
     scale = Fraction(2) ** exponent
     layers = draw(rng, (2, 4, 3, 1))
@@ -147,10 +193,11 @@ def test_bounds_hold_where_products_underflow(exponent):
         ([[w * scale if k == 1 else w for w in row] for row in rows], b, r) for k, (rows, b, r) in enumerate(layers)
     ]
     layers = [([[Fraction(float(w)) for w in row] for row in rows], [Fraction(0)] * len(b), r) for rows, b, r in layers]
+    extremes = exact_range(network(layers), [-1, -1], [1, 1])
     for name in RULES:
-        rounded = bound_network(network(layers), [-1, -1], [1, 1], name)
-        extremes = exact_range(network(layers), [-1, -1], [1, 1])
-        assert Fraction(rounded.lower[0]) <= extremes.lower[0] <= extremes.upper[0] <= Fraction(rounded.upper[0])
+        rounded = bound_network(network(layers), [-1, -1], [1, 1], name, dtype=dtype)
+        low, high = exactly(rounded.lower[0]), exactly(rounded.upper[0])
+        assert low <= extremes.lower[0] <= extremes.upper[0] <= high
 
 
 def test_two_ways_to_one_bound():
@@ -204,6 +251,38 @@ def test_batches_of_boxes_are_boxes_one_by_one():
             assert np.allclose(together.upper[index], alone.upper, rtol=1e-12)
 
 
+def test_zeros_left_out_change_nothing(monkeypatch):
+    """Dead neurons are left out of large products; here of small ones, and boxes come in parts of one and in blocks."""
+    rng = np.random.default_rng(13)
+    made = network(draw(rng, (3, 8, 7, 6, 2)))
+    centre = rng.standard_normal((9, 3))
+    plain = {name: bound_network(made, centre - 0.1, centre + 0.1, name) for name in RULES}
+    for size in ("float_backward._WORTH_COPYING", "float_backward._PART_BYTES", "float_bounds._BLOCK_BYTES"):
+        monkeypatch.setattr(f"polyinj.relaxation.{size}", 0)
+        for name, before in plain.items():
+            found = bound_network(made, centre - 0.1, centre + 0.1, name)
+            assert np.allclose(found.lower, before.lower, rtol=0, atol=1e-12)
+            assert np.allclose(found.upper, before.upper, rtol=0, atol=1e-12)
+
+
+def test_rules_that_meet_box_are_never_looser():
+    rng = np.random.default_rng(15)
+    tighter = 0
+    for _ in range(10):
+        made = network(draw(rng, (2, 5, 5, 3), biases=False))
+        interval = bound_network(made, *sides(2), "box", exact=True)
+        for name in ("crown", "fixed:1", "deepz", "hbox", "symbolic", "crown-forward"):
+            own, met = (bound_network(made, *sides(2), rule, exact=True) for rule in (name, f"{name}+box"))
+            for (low, high), (least, most) in zip(met.hidden, interval.hidden, strict=True):
+                assert (low >= least).all()
+                assert (high <= most).all()
+            # Slopes decide by other bounds two layers on; before, they are the same.
+            for k in range(2):
+                assert (met.hidden[k][0] >= own.hidden[k][0]).all()
+                tighter += int((met.hidden[k][0] > own.hidden[k][0]).sum())
+    assert tighter > 0
+
+
 def test_a_box_of_one_point_has_one_value():
     layers = draw(np.random.default_rng(9), (2, 4, 1))
     for name in RULES:
@@ -249,6 +328,8 @@ def test_exact_ranges_have_a_budget():
         (([0, 0], [1, 1], "tight"), "relaxation is 'tight'; expected one of box"),
         (([0, 0], [1, 1], "ramp"), "ramp takes a parameter"),
         (([0, 0], [1, 1], "box:1"), "box takes no parameter"),
+        (([0, 0], [1, 1], "box+box"), "box has interval bounds already"),
+        (([0, 0], [1, 1], "+box"), "expected one of box"),
         (([0, 0], [1, 1], "fixed:2"), "fixed takes one in"),
         (([0, 0], [1, 1], "ramp:-1"), "ramp takes one >= 0"),
         (([0, 0], [1, 1], "ramp:x"), "expected a name, or name:number"),
@@ -265,6 +346,13 @@ def test_bad_input(arguments, message):
         bound_network(made, *arguments)
 
 
+@pytest.mark.parametrize(("dtype", "exact"), [("float16", False), ("float32", True)])
+def test_types_that_bounds_do_not_have(dtype, exact):
+    made = network(draw(np.random.default_rng(0), (2, 3, 1)))
+    with pytest.raises(InputError, match="expected 'float64', or 'float32' without exact"):
+        bound_network(made, [0, 0], [1, 1], dtype=dtype, exact=exact)
+
+
 def test_weights_beyond_doubles_need_exact():
     made = network([([[Fraction(1, 3)]], [Fraction(0)], False)])
     with pytest.raises(InputError, match="try exact=True"):
@@ -277,8 +365,12 @@ def test_weights_beyond_doubles_need_exact():
 
 def test_overflow_is_no_bound():
     made = network([([[Fraction(2) ** 1000]], [Fraction(0)], True), ([[Fraction(2) ** 1000]], [Fraction(0)], False)])
-    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(InputError, match="overflow"):
-        bound_network(made, [0], [1])
+    large = network([([[Fraction(2) ** 200]], [Fraction(0)], False)] * 2)
+    for name in RULES:
+        with pytest.raises(InputError, match="overflow float64; scale the network down, or try exact=True"):
+            bound_network(made, [0], [1], name)
+        with pytest.raises(InputError, match="overflow float32; scale the network down, or try float64"):
+            bound_network(large, [0], [1], name, dtype="float32")
 
 
 def test_flat_boxes_have_no_exact_range():

@@ -27,6 +27,9 @@ VERDICTS = {
     "zonotope:1/2": {"l", "u"},
     "crown": {"u + l"},
     "crown-ibp": {"u + l"},
+    "crown-forward": {"u + l"},
+    "crown+box": {"u + l"},
+    "deepz+box": set(),
     "blend:1/2": {"u + l"},
     "fixed:0": {"l"},
     "fixed:1": {"u"},
@@ -66,7 +69,8 @@ def bound_at(start, end, name, t, radius):
     """The bound by the reference."""
     rule = Relaxation.parse(name)
     n = start.widths[0]
-    return reference_bounds(between(start, end, t), [-radius] * n, [radius] * n, rule.rule, rule.parameter)[-1][0][0]
+    layers, sides = between(start, end, t), ([-radius] * n, [radius] * n)
+    return reference_bounds(layers, *sides, rule.rule, rule.parameter, rule.meets_box)[-1][0][0]
 
 
 RADIUS = Fraction(1, 2)
