@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-KERNELS := $(wildcard polyinj/*.pyx polyinj/*.pxd polyinj/csrc/* polyinj/injectivity/*.pyx polyinj/injectivity/csrc/*)
+KERNELS := $(wildcard polyinj/*.pyx polyinj/*.pxd polyinj/csrc/* polyinj/injectivity/*.pyx polyinj/injectivity/csrc/* \
+	polyinj/lipschitz/*.pyx polyinj/lipschitz/csrc/*)
 
 # What has depended on the kernels that OpenBLAS picks for a processor.
 SUSPECTS := tests/lipschitz/test_interpolate.py tests/studies/test_robustness.py tests/injectivity/test_invert.py polyinj/lipschitz
@@ -34,7 +35,7 @@ test-kernels: $(READY)
 # of the sanitizers has to be loaded first, and libstdc++ for the exceptions of others' C++; Python's leaks are its own.
 RUNTIME = $(shell $(CC) -print-file-name=libasan.so) $(shell $(CC) -print-file-name=libstdc++.so)
 DEBUGGED := tests/test_kernels.py tests/injectivity/test_branch_and_bound.py tests/injectivity/test_witness.py \
-	tests/injectivity/test_depth_sweep.py \
+	tests/injectivity/test_depth_sweep.py tests/lipschitz/test_vertex_search.py \
 	tests/geometry/test_sweep.py tests/geometry/test_arrangement.py \
 	tests/fuzz/test_geometry_fuzz.py tests/fuzz/test_layers_fuzz.py
 

@@ -38,7 +38,7 @@ DIRECTIVES = {
     "freethreading_compatible": True,
 }
 
-CSRC = ("polyinj/csrc", "polyinj/injectivity/csrc")
+CSRC = ("polyinj/csrc", "polyinj/injectivity/csrc", "polyinj/lipschitz/csrc")
 
 
 def extension(name: str, *sources: str) -> Extension:
@@ -72,6 +72,7 @@ setup(
             extension("injectivity/_annealing", "annealing.c"),
             extension("injectivity/_depth_sweep", "depth_sweep.c"),
             extension("injectivity/_spectral"),
+            extension("lipschitz/_sign_search", "sign_search.c", "margin.c"),
         ],
         compiler_directives=DIRECTIVES,
         # What the debug build generates and compiles must not be taken for the other's.

@@ -27,7 +27,7 @@ BELOW = {
     "networks": {"exact"},
     "injectivity": {"geometry", "certificates", "exact", "_status"},
     "deep": {"injectivity", "geometry", "certificates", "networks", "exact"},
-    "lipschitz": {"networks", "geometry", "certificates", "exact"},
+    "lipschitz": {"networks", "geometry", "certificates", "exact", "_status"},
     "relaxation": {"networks", "geometry", "exact"},
     "propagation": {"networks", "theory", "exact", "results"},
     "simulation": {"results"},

@@ -66,7 +66,7 @@ class CellFinder:
         """The sign of a neuron at a float z, where it is certain; else 0."""
         row = self.floats[neuron]
         value, size = float(row @ point), float(np.abs(row) @ np.abs(point))
-        return 0 if abs(value) <= _error(len(row)) * size + _TINY else (1 if value > 0 else -1)
+        return 0 if abs(value) <= product_error(len(row)) * size + _TINY else (1 if value > 0 else -1)
 
     def find(self, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
         """Whether a point of the open domain has these signs at these neurons."""
@@ -98,26 +98,35 @@ class CellFinder:
         signed = [[s * entry for entry in self.rows[i]] for i, s in zip(neurons, signs, strict=True)]
         return [*signed, *self.sides]
 
+    def refuted(self, neurons: Sequence[int], signs: Sequence[int]) -> list[int]:
+        """Of signs that `find` refused some that no point has, mostly few, for each neuron; 0 for the others."""
+        refused = [0] * len(self.rows)
+        factors = np.array(signs, dtype=np.float64)[:, None]
+        weights = _balance(np.concatenate([factors * self.floats[list(neurons)], self.side_floats]))
+        support = [] if weights is None else np.flatnonzero(weights).tolist()
+        places = support if self._cancel(support, neurons, signs) else range(len(neurons))
+        for place in places:
+            if place < len(neurons):
+                refused[neurons[place]] = signs[place]
+        return refused
+
     def _cone(self, rows: Floats, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
-        generators = np.vstack([rows.T, np.ones(len(rows))])
-        target = np.zeros(len(generators))
-        target[-1] = 1.0
-        try:
-            weights, _ = nnls(generators, target, maxiter=10 * sum(generators.shape))
-        except RuntimeError:
+        weights = _balance(rows)
+        if weights is None:
             return self._settle(neurons, signs)
         point = weights @ rows
         size = float(np.abs(point).max())
         if size > 0:
             point /= size
-            if (rows @ point > _error(len(point)) * (np.abs(rows) @ np.abs(point)) + _TINY).all():
+            if (rows @ point > product_error(len(point)) * (np.abs(rows) @ np.abs(point)) + _TINY).all():
                 return CellPoint(point)
-        support = np.flatnonzero(weights).tolist()
+        return None if self._cancel(np.flatnonzero(weights).tolist(), neurons, signs) else self._settle(neurons, signs)
+
+    def _cancel(self, support: list[int], neurons: Sequence[int], signs: Sequence[int]) -> bool:
+        """Whether some of these signed rows and sides, with positive multipliers, have the sum 0: exactly."""
         signed = self._signed(neurons, signs)
-        for combination in algebra.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support)):
-            if min(combination) >= 0 or max(combination) <= 0:
-                return None
-        return self._settle(neurons, signs)
+        combinations = algebra.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support))
+        return any(min(multipliers) >= 0 or max(multipliers) <= 0 for multipliers in combinations)
 
     def _settle(self, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
         exists = solve_strictly(self._signed(neurons, signs), [], self.floats.shape[1]) is not None
@@ -161,7 +170,7 @@ class CellFinder:
             start = inner[:-1] / inner[-1]
             for step in _STEPS:
                 point = np.append(centre + near + step * (start - centre - near), 1.0)
-                certain = rows @ point > _error(len(point)) * (np.abs(rows) @ np.abs(point)) + _TINY
+                certain = rows @ point > product_error(len(point)) * (np.abs(rows) @ np.abs(point)) + _TINY
                 if certain.all() and self._surrounds(point):
                     return CellPoint(point)
         return self._settle_ball(neurons, signs)
@@ -194,9 +203,21 @@ def ever_smaller_steps() -> Iterator[Fraction]:
         step = step * step if step < 1 else step / 2
 
 
-def _error(length: int) -> float:
-    """Relative rounding of a dot product with a rounded row."""
+def product_error(length: int) -> float:
+    """Bounds the rounding of a dot product with a rounded row, as a share of the sum of the sizes of its terms."""
     return (length + 8) * 2 * _UNIT
+
+
+def _balance(rows: Floats) -> Floats | None:
+    """Multipliers >= 0, of sum 1 about, of the least combination of rows; None where least squares give up."""
+    generators = np.vstack([rows.T, np.ones(len(rows))])
+    target = np.zeros(len(generators))
+    target[-1] = 1.0
+    try:
+        weights, _ = nnls(generators, target, maxiter=10 * sum(generators.shape))
+    except RuntimeError:
+        return None
+    return np.asarray(weights)
 
 
 def _unit_rows(rows: algebra.IntegerRows, columns: int) -> Floats:

@@ -21,8 +21,10 @@ from polyinj.lipschitz.enumeration import most_cells, search_cells
 from polyinj.lipschitz.incumbent import Incumbent, is_inside
 from polyinj.lipschitz.jacobians import read_jacobians
 from polyinj.lipschitz.operator_norm import NORMS, operator_norm, round_down
+from polyinj.lipschitz.vertex_search import applies, search_vertices
 
 _STARTS, _LINES, _OFFERS = 64, 60, 4
+_FEW_STARTS, _FEW_LINES = 8, 15
 # At most _FEW_CELLS cells are enumerated at once; of more, _FIRST_NODES nodes are searched first, which often suffices.
 _FEW_CELLS, _FIRST_NODES = 2_000, 2_000
 
@@ -127,9 +129,10 @@ def lipschitz_constant(
 
     Few cells are enumerated. Else branch and bound over sign vectors with convex bounds, whose infeasible branches are
     proven to be so, narrows an interval; if that takes long, cells are enumerated unless there may be more than
-    max_cells, or too many miss the domain. A sampled value only ever
-    proposes the lower end, which is then exact at the cell of `point`. float64 entries are read as the
-    rationals they are.
+    max_cells, or too many miss the domain. For norms 1 and inf on a box with finite sides, or without bias, that is one
+    linear problem for each vertex of the dual ball, of which up to 2^22 are compared (`lipschitz/vertex_search.py`).
+    A sampled value only ever proposes the lower end, which is then exact at the cell of `point`. float64 entries are
+    read as the rationals they are.
 
     Parameters
     ----------
@@ -187,7 +190,9 @@ def lipschitz_constant(
     incumbent = Incumbent(jacobians, CellFinder(jacobians.layer), norm)
     if jacobians.neurons:
         rng = np.random.default_rng(seed)
-        points = ascend(jacobians, incumbent.finder.floats, norm, rng, starts=_STARTS, lines=_LINES)
+        # A search that comes to good cells early needs no more than a first one.
+        starts, lines = (_FEW_STARTS, _FEW_LINES) if applies(incumbent) else (_STARTS, _LINES)
+        points = ascend(jacobians, incumbent.finder.floats, norm, rng, starts=starts, lines=lines)
         for point in points[:_OFFERS]:
             incumbent.offer_input(point)
     cells, end = _search(incumbent, gap=gap, max_cells=max_cells, node_limit=node_limit, time_limit=time_limit)
@@ -209,14 +214,16 @@ def _search(
     if most <= min(_FEW_CELLS, max_cells):
         cells = search_cells(incumbent)
     if cells is None:
-        first = (
-            node_limit if most > max_cells else min(_FIRST_NODES, _FIRST_NODES if node_limit is None else node_limit)
-        )
-        end = search_signs(incumbent, gap=gap, node_limit=first, time_limit=time_limit)
+        by_vertices = applies(incumbent)
+        search = search_vertices if by_vertices else search_signs
+        first = node_limit
+        if most <= max_cells and not by_vertices:
+            first = min(_FIRST_NODES, _FIRST_NODES if node_limit is None else node_limit)
+        end = search(incumbent, gap=gap, node_limit=first, time_limit=time_limit)
         if end.stopped_by == "node_limit" and most <= max_cells:
             cells = search_cells(incumbent)
             if cells is None and first != node_limit:
-                end = search_signs(incumbent, gap=gap, node_limit=node_limit, time_limit=time_limit)
+                end = search(incumbent, gap=gap, node_limit=node_limit, time_limit=time_limit)
     return cells, end
 
 

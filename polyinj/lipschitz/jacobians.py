@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import frexp
+from math import frexp, lcm
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,8 @@ class Jacobians:
         Shapes (outputs, n), (k, outputs), (k, n).
     scale : Fraction
         A power of two; floats are the exact numbers over it.
+    unit, whole_steps : Fraction and lists of int
+        Row-major matrices columns[i] weights[i]', as multiples of the unit.
     base_floats, steps : ndarray
         Shapes (outputs n,) and (k, outputs n): row-major matrices, rounded to nearest.
     margin : float
@@ -58,6 +60,8 @@ class Jacobians:
     base: FractionRows
     columns: FractionRows
     weights: FractionRows
+    unit: Fraction
+    whole_steps: list[list[int]]
     scale: Fraction
     base_floats: Floats
     steps: Floats
@@ -70,13 +74,12 @@ class Jacobians:
 
     def at(self, active: Sequence[bool]) -> FractionRows:
         """The exact Jacobian where just these neurons are positive."""
-        total = [list(row) for row in self.base]
-        for is_active, column, weights in zip(active, self.columns, self.weights, strict=True):
+        total = [0] * (len(self.base) * len(self.base[0]))
+        for is_active, step in zip(active, self.whole_steps, strict=True):
             if is_active:
-                for o, factor in enumerate(column):
-                    if factor:
-                        total[o] = [value + factor * w for value, w in zip(total[o], weights, strict=True)]
-        return total
+                total = [value + entry for value, entry in zip(total, step, strict=True)]
+        entries = iter(total)
+        return [[value + next(entries) * self.unit for value in row] for row in self.base]
 
 
 def read_jacobians(layer: Layer, output: FractionRows) -> Jacobians:
@@ -144,6 +147,8 @@ def _rounded(
 ) -> Jacobians:
     flat = [entry for row in base for entry in row]
     steps = [[a * w for a in column for w in row] for column, row in zip(columns, weights, strict=True)]
+    unit = Fraction(1, lcm(*(entry.denominator for row in steps for entry in row)))
+    whole = [[int(entry / unit) for entry in row] for row in steps]
     largest = max((abs(entry) for row in (flat, *steps) for entry in row), default=Fraction(0))
     scale = _power_of_two(largest)
     floats = np.array([float(entry / scale) for entry in flat])
@@ -151,7 +156,7 @@ def _rounded(
     # Every entry of a sum is off by (k + 2) half-ulps of the sum of sizes; a norm is at most the sum of all entries.
     size = float(np.abs(floats).sum() + np.abs(step_floats).sum())
     margin = 8 * (len(steps) + len(flat) + 8) * _UNIT * size
-    return Jacobians(layer, kept, base, columns, weights, scale, floats, step_floats, margin)
+    return Jacobians(layer, kept, base, columns, weights, unit, whole, scale, floats, step_floats, margin)
 
 
 def _power_of_two(value: Fraction) -> Fraction:
