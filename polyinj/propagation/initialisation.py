@@ -6,6 +6,7 @@ sigma_w multiplies it (2^(1/2) is He's, 1 LeCun's) and is kept as a logarithm, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -17,11 +18,43 @@ from polyinj.errors import InputError
 Draw = Callable[[np.random.Generator, int, int, str], NDArray[Any]]
 
 
+# Pairs of normal numbers made at once: what is between them stays in the cache.
+_PAIRS = 1 << 15
+
+
 def gaussian(rng: np.random.Generator, m: int, n: int, dtype: str = "float64") -> NDArray[Any]:
     """Independent normal entries of variance 1/n, shape (m, n)."""
-    weights: NDArray[Any] = rng.standard_normal((m, n), dtype=np.dtype(dtype).type)
-    weights *= weights.dtype.type(n**-0.5)
+    if dtype == "float32":
+        return single_normals(rng, m * n, n**-0.5).reshape(m, n)
+    weights: NDArray[Any] = rng.standard_normal((m, n))
+    weights *= n**-0.5
     return weights
+
+
+def single_normals(rng: np.random.Generator, count: int, deviation: float) -> NDArray[np.float32]:
+    """Independent normal numbers in float32: Box and Muller (1958), which takes half the time of a ziggurat.
+
+    A pair is r (cos a, sin a), a uniform on the circle and r^2 = -2 ln u, u uniform; both are read off 32 random bits,
+    so no number is beyond 6.7 deviations, and those of normal numbers are once in 4e10.
+    """
+    normals = np.empty(count + count % 2, dtype=np.float32)
+    uniform = np.empty(2 * _PAIRS, dtype=np.float32)
+    for start in range(0, len(normals), 2 * _PAIRS):
+        block = normals[start : start + 2 * _PAIRS]
+        pairs = len(block) // 2
+        uniform[: 2 * pairs] = rng.integers(0, 2**64, pairs, dtype=np.uint64).view(np.int32)
+        angle, square = uniform[:pairs], uniform[pairs : 2 * pairs]
+        angle *= np.float32(math.pi * 2**-31)
+        np.maximum(np.abs(square, out=square), np.float32(0.5), out=square)
+        square *= np.float32(2**-31)
+        np.log(square, out=square)
+        square *= np.float32(-2 * deviation**2)
+        radius = np.sqrt(square, out=square)
+        np.cos(angle, out=block[:pairs])
+        np.sin(angle, out=block[pairs:])
+        block[:pairs] *= radius
+        block[pairs:] *= radius
+    return normals[:count]
 
 
 def orthogonal(rng: np.random.Generator, m: int, n: int, dtype: str = "float64") -> NDArray[Any]:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from reference import propagation
+from scipy.special import ndtr
 
 from polyinj import (
     GivenNetwork,
@@ -15,7 +16,7 @@ from polyinj import (
     propagate,
     small_angle_step,
 )
-from polyinj.propagation.initialisation import equiangular_inputs, identity, orthogonal
+from polyinj.propagation.initialisation import equiangular_inputs, identity, orthogonal, single_normals
 from polyinj.propagation.observables import OBSERVABLES
 from polyinj.propagation.vector_pairs import Pairs, Scaled, log_abs_expm1
 from polyinj.theory.finite_width import expected_log_sin2, log_length_step
@@ -364,3 +365,22 @@ def test_files(tmp_path):
     given.save(tmp_path / "given")
     assert repr(Propagation.load(tmp_path / "given")) == repr(given)
     assert given.theory() == {}
+
+
+def test_normal_numbers_in_float32_have_their_law():
+    """Dvoretzky-Kiefer-Wolfowitz for the law, and correlations within pairs: each false alarm below 1e-6."""
+    count = 2**20 + 1
+    normals = single_normals(np.random.default_rng(5), count, 0.5)
+    assert normals.dtype == np.float32
+    assert normals.shape == (count,)
+    assert np.isfinite(normals).all()
+    assert np.array_equal(normals, single_normals(np.random.default_rng(5), count, 0.5))
+    law = ndtr(np.sort(normals.astype(float)) / 0.5)
+    steps = np.arange(count + 1) / count
+    off = max(np.abs(law - steps[1:]).max(), np.abs(law - steps[:-1]).max())
+    assert off < math.sqrt(math.log(2e6) / (2 * count))
+    # Of one block: cosines stand before sines. Pairs share their radius, so squares tell whether it has its law.
+    first, second = normals[: 2**15].astype(float), normals[2**15 : 2**16].astype(float)
+    for power in (1, 2):
+        assert abs(np.corrcoef(first**power, second**power)[0, 1]) < 5.5 / 2**7.5
+        assert abs(np.corrcoef(first[1:] ** power, first[:-1] ** power)[0, 1]) < 5.5 / 2**7.5
