@@ -70,7 +70,7 @@ setup(
             ),
             extension("injectivity/_local_search", "local_search.c", "dense.c"),
             extension("injectivity/_annealing", "annealing.c"),
-            extension("injectivity/_depth_sweep", "depth_sweep.c"),
+            extension("injectivity/_depth_sweep", "depth_sweep.c", "sweep_direction.c", "turn.c", "sort.c", "lines.c"),
             extension("injectivity/_spectral"),
             extension("lipschitz/_sign_search", "sign_search.c", "margin.c"),
         ],

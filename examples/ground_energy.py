@@ -17,9 +17,7 @@ SEED = 1
 RATIOS = (6, 6.5, 7, 8)
 # n, aspect ratios, layers of each shape.
 DEPTHS = [
-    ((2, 4, 6, 8), RATIOS, 400),
-    # Trial 290 of shape (80, 10) did not end within four minutes: the search in doubles gets stuck there.
-    ((10,), RATIOS, 290),
+    ((2, 4, 6, 8, 10), RATIOS, 400),
     ((12,), RATIOS, 60),
     ((14,), RATIOS[:3], 24),
 ]

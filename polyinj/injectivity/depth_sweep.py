@@ -29,9 +29,8 @@ from polyinj.injectivity.limits import Limits
 _MOST_OPEN = 2000
 _PENCILS_A_SLICE = 4096
 # Nanoseconds for each vector of a plane and each of its comparisons.
-_COST_A_STEP = 4.0
+_COST_A_STEP = 3.0
 _NONE = 2**31
-_SMALLEST = 2.0**-1022
 
 Local = Callable[[algebra.IntegerRows], tuple[int, Sequence[Fraction]]]
 
@@ -49,7 +48,7 @@ def sweep_depth(matrix: NDArray[Any], limits: Limits, local: Local) -> tuple[int
     Parameters
     ----------
     matrix : ndarray, shape (m, n)
-        As read by `arrays.read_matrix`, without zero rows; `sweep_seconds` of its shape is finite.
+        As read by `arrays.read_matrix`; `sweep_seconds` of its shape is finite.
     limits : Limits
         Reached, they end the sweep.
     local : callable
@@ -60,78 +59,79 @@ def sweep_depth(matrix: NDArray[Any], limits: Limits, local: Local) -> tuple[int
     (int, list of Fraction), or None
         None where limits are reached, where doubles do not see that the rows span, or leave too much open.
     """
-    floats, error = arrays.float_rows(_doubles(matrix))
-    kernel = _swept(floats, error, np.ones(len(floats), dtype=np.int32), limits)
-    if kernel is not None and not kernel.left_open and kernel.least < _NONE:
-        near = _direction_near(floats, *kernel.cell)
-        if near is not None and _certain_count(floats, error, near) == kernel.least:
-            return kernel.least, [Fraction(entry) for entry in near.tolist()]
-    rows, weights = arrays.integer_rows(matrix), [1] * len(floats)
-    if error == 0.0:
-        floats, first, counts = np.unique(floats, axis=0, return_index=True, return_counts=True)
-        rows, weights = [rows[j] for j in first], counts.tolist()
-        kernel = _swept(floats, error, counts.astype(np.int32), limits)
+    floats, error = _doubles(matrix)
+    kernel = _swept(floats, error, limits)
+    if kernel is not None and not kernel.left_open and (found := kernel.direction()) is not None:
+        return kernel.least + kernel.zeros, [Fraction(entry) for entry in found.tolist()]
+    return _in_integers(matrix, floats, error, kernel, limits, local)
+
+
+def _in_integers(
+    matrix: NDArray[Any],
+    floats: NDArray[np.float64],
+    error: float,
+    kernel: DepthSweep | None,
+    limits: Limits,
+    local: Local,
+) -> tuple[int, list[Fraction]] | None:
+    """The same where the kernel leaves planes open, or sees no direction or not that the vectors span."""
+    nonzero = matrix.astype(bool).any(axis=1)
+    if not nonzero.any():
+        return None
+    zeros = int((~nonzero).sum())
+    rows, weights = arrays.integer_rows(matrix[nonzero]), [1] * (len(matrix) - zeros)
+    if kernel is not None:
+        if error == 0.0:
+            floats, first, counts = np.unique(
+                arrays.float_rows(floats[nonzero])[0], axis=0, return_index=True, return_counts=True
+            )
+            rows, weights = [rows[j] for j in first], counts.tolist()
+        else:
+            floats = floats[nonzero]
+        # Planes of integers that stay open are too many for one look at each: as of any doubles.
+        kernel = _swept(floats, error, limits, weights, whole=False)
     vectors = _Vectors(rows, weights, local)
     if kernel is not None:
-        return _settled(kernel, vectors, limits)
-    if matrix.shape[1] > 2 or algebra.rank(rows) < 2:
-        return None
-    vectors.settle(())
-    return vectors.least, [Fraction(entry) for entry in vectors.direction]
+        settled = _settled(kernel, vectors, limits)
+    elif matrix.shape[1] > 2 or algebra.rank(rows) < 2:
+        settled = None
+    else:
+        vectors.settle(())
+        settled = vectors.least, [Fraction(entry) for entry in vectors.direction]
+    return None if settled is None else (settled[0] + zeros, settled[1])
 
 
-def _doubles(matrix: NDArray[Any]) -> NDArray[Any]:
-    """The matrix as doubles, if all its entries are."""
+def _doubles(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
+    """The rows as doubles, each scaled by a positive number, and the error of their entries."""
     if matrix.dtype == np.float64:
-        return matrix
-    try:
-        floats = matrix.astype(np.float64)
-    except OverflowError:
-        return matrix
-    return floats if (floats == matrix).all() else matrix
+        return matrix, 0.0
+    rows = arrays.integer_rows(matrix)
+    if max(abs(entry) for row in rows for entry in row) <= 2**53:
+        return np.array(rows, dtype=np.float64), 0.0
+    return arrays.float_rows(matrix)
 
 
-def _swept(floats: NDArray[np.float64], error: float, weights: NDArray[np.int32], limits: Limits) -> DepthSweep | None:
+def _swept(
+    floats: NDArray[np.float64],
+    error: float,
+    limits: Limits,
+    weights: list[int] | None = None,
+    *,
+    whole: bool = True,
+) -> DepthSweep | None:
     """A sweep that is done and knows that the vectors span."""
-    kernel = DepthSweep(np.ascontiguousarray(floats), error, weights, least=_NONE, room=_MOST_OPEN)
+    counts = None if weights is None else np.array(weights, dtype=np.int32)
+    kernel = DepthSweep(np.ascontiguousarray(floats), error, counts, whole=whole, least=_NONE, room=_MOST_OPEN)
     while (status := kernel.run(_PENCILS_A_SLICE)) == Status.RUNNING:
         if not limits.leave(0):
             return None
     return kernel if status == Status.DONE and kernel.spans else None
 
 
-def _direction_near(
-    floats: NDArray[np.float64], tight: tuple[int, ...], between: tuple[int, int]
-) -> NDArray[np.float64] | None:
-    """A direction in the cell beside the plane of `tight`, between two neighbours there, in doubles."""
-    basis = np.linalg.svd(floats[list(tight)])[2][len(tight) :] if tight else np.eye(2)
-    flat = floats @ basis.T
-    (a, b), (c, d) = (flat[j] / np.hypot(*flat[j]) for j in between)
-    corners = np.array([(b + s * d, -a - s * c) for s in (1, -1)])
-    others = np.ones(len(floats), dtype=bool)
-    others[list(tight)] = False
-    values = flat[others] @ np.concatenate([corners, -corners]).T
-    best = int((values > 0).sum(axis=0).argmin())
-    x = np.concatenate([corners, -corners])[best] @ basis
-    if not tight:
-        return np.asarray(x)
-    turn = np.linalg.lstsq(floats[list(tight)], -np.ones(len(tight)), rcond=None)[0]
-    steps = np.abs(floats[others] @ turn) / np.maximum(np.abs(values[:, best]), _SMALLEST)
-    return np.asarray(x + turn / (2 * steps.max(initial=1.0)))
-
-
-def _certain_count(floats: NDArray[np.float64], error: float, x: NDArray[np.float64]) -> int | None:
-    """How many vectors are on the side of x; None where doubles do not tell."""
-    values, size = floats @ x, np.abs(x).sum()
-    # Entries are at most 1; n products and n sums of them.
-    certain = np.abs(values) > size * (error + 2 * len(x) * 2.0**-52) + _SMALLEST
-    return int((values > 0).sum()) if certain.all() else None
-
-
 def _settled(kernel: DepthSweep, vectors: _Vectors, limits: Limits) -> tuple[int, list[Fraction]] | None:
     """The depth in exact arithmetic, from the best cell of a sweep and the planes that it left open."""
     if kernel.least < _NONE:
-        vectors.keep(*vectors.best_cell(kernel.cell[0]))
+        vectors.keep(*vectors.best_cell(kernel.tight))
     if vectors.least > kernel.least:
         raise InternalError(f"{vectors.least} vectors are active where {kernel.least} were counted: {vectors.rows}")
     for bound, chosen in sorted(kernel.left_open):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from polyinj import Arrangement, BudgetExceeded, CertificateError, tukey_depth
 from polyinj._status import Status
 from polyinj.exact import arrays
-from polyinj.injectivity import depth
+from polyinj.injectivity import depth, depth_sweep
 from polyinj.injectivity._depth_sweep import DepthSweep
 from polyinj.injectivity.depth_sweep import sweep_depth, sweep_seconds
 from polyinj.injectivity.limits import Limits
@@ -108,18 +108,93 @@ def test_limits():
     assert sweep_seconds(10, 1) == sweep_seconds(3, 4) == sweep_seconds(100, 20) == float("inf")
 
 
+def swept(rows, **options):
+    rows = np.ascontiguousarray(rows, dtype=float)
+    kernel = DepthSweep(rows, 0.0, np.ones(len(rows), dtype=np.int32), least=2**31, room=2000, **options)
+    assert kernel.run(10**9) == Status.DONE
+    return kernel
+
+
+def tied(seed):
+    """Integers with rows that repeat, turned and scaled, and that lie in common planes and spaces."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(3, 7))
+    rows = rng.integers(*rng.choice([(-1, 2), (-2, 3), (-6, 7)]), (int(rng.integers(n, 16 - n)), n))
+    rows = np.concatenate([rows, rows[: len(rows) // 2], -2 * rows[: len(rows) // 3]])
+    few = rng.integers(-2, 3, (3, 3)) @ rows[:3]
+    return np.concatenate([rows, few])
+
+
+@pytest.mark.parametrize("seeds", [range(3), pytest.param(range(3, 30), marks=pytest.mark.slow)])
+def test_whole_vectors_leave_nothing_open(seeds):
+    for rows in map(tied, seeds):
+        kernel = swept(rows)
+        assert kernel.whole
+        assert not kernel.left_open
+        assert not kernel.spans or kernel.direction() is not None
+        check(rows)
+        check(rows * np.ldexp(1.0, np.arange(len(rows)) * 40 - 700)[:, None])
+
+
+def test_sweeps_with_and_without_integers_agree():
+    def local(rows):
+        found = tukey_depth(np.array(rows, dtype=object), certificate=False)
+        return found.depth, found.direction
+
+    for rows in map(tied, (3, 5, 6)):
+        floats = rows.astype(float)
+        kernel = swept(floats, whole=False)
+        assert kernel.left_open
+        slow = depth_sweep._in_integers(floats, floats, 0.0, kernel, Limits(), local)
+        assert tukey_depth(rows, certificate=False).depth == slow[0]
+
+
+def test_ties_of_doubles_in_the_plane_are_exact():
+    """Equal and opposite rows, and pairs whose cross product is 2^-104 or 0."""
+    rng = np.random.default_rng(4)
+    base = rng.standard_normal((9, 2))
+    near = [[1.0, 1 + 2.0**-52], [1 + 2.0**-52, 1 + 2.0**-51], [-3.0, -3.0 - 3 * 2.0**-52], [1e-300, 1.0], [0.0, -2.0]]
+    rows = np.concatenate([base, base[:4], -base[3:7], near])
+    assert not swept(rows).left_open
+    check(rows)
+    tiny = np.concatenate([rows, [[5e-324, 1.0], [1e-323, 1.0], [-5e-324, -1.0], [5e-324, 5e-324]]])
+    check(tiny)
+
+
+def test_order_of_doubles_that_are_next_to_one_another():
+    """Multiples, of either sign, of vectors whose angles differ in the last bits."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        near = np.array([[1.0, 1 + j * 2.0**-52] for j in rng.integers(-2, 3, 11)])
+        rows = np.concatenate([near * rng.choice([-3.0, -1.0, 1.0, 2.0], (11, 1)), rng.standard_normal((2, 2))])
+        assert not swept(rows).left_open
+        check(rows)
+
+
+def test_integers_of_all_kinds_are_one():
+    rows = np.random.default_rng(1).integers(-5, 6, (14, 3))
+    rows[3] = 0
+    depth = check(rows)
+    for same in (rows.astype(np.int8), rows.tolist(), rows.astype(float), rows.astype(object) / Fraction(3)):
+        assert tukey_depth(same, certificate=False).depth == depth
+    large = rows.astype(np.int64) * 2**58
+    large[0, 0] += 1
+    assert tukey_depth(large, certificate=False).depth == tukey_depth(large.tolist(), certificate=False).depth
+
+
 def test_the_kernel_in_slices_and_without_room():
     floats, error = arrays.float_rows(gaussian(30, 4))
     weights = np.ones(30, dtype=np.int32)
     whole = DepthSweep(floats, error, weights, least=99, room=10)
     assert whole.run(10**6) == Status.DONE
     assert whole.spans
+    assert not whole.whole
     sliced = DepthSweep(floats, error, weights, least=99, room=10)
     while sliced.run(7) == Status.RUNNING:
         assert sliced.least >= whole.least
-    assert (sliced.least, sliced.cell) == (whole.least, whole.cell)
-    ties = np.repeat(np.eye(3), 4, axis=0)
-    assert DepthSweep(ties, 0.0, np.ones(12, dtype=np.int32), least=99, room=1).run(10**6) == Status.STUCK
+    assert (sliced.least, sliced.tight) == (whole.least, whole.tight)
+    ties = DepthSweep(np.repeat(np.eye(3), 4, axis=0), 0.0, np.ones(12, dtype=np.int32), whole=False, least=99, room=1)
+    assert ties.run(10**6) == Status.STUCK
     with pytest.raises(ValueError, match="2 weights of 3"):
         DepthSweep(np.eye(3), 0.0, np.ones(2, dtype=np.int32), least=9, room=1)
     with pytest.raises(ValueError, match=r"shape \(3, 1\)"):
@@ -130,6 +205,6 @@ def test_where_the_sweep_gives_up_branch_and_bound_goes_on(monkeypatch):
     rows = gaussian(60, 4)
     expected = tukey_depth(rows).depth
     monkeypatch.setattr(depth, "sweep_depth", lambda *problem: None)
-    monkeypatch.setattr(depth, "_SHORT_SWEEP", 0.0)
+    monkeypatch.setattr(depth, "_SHORT_SWEEPS", (0.0, 0.0))
     monkeypatch.setattr(depth, "_SECONDS_A_NODE", 1.0)
     assert tukey_depth(rows, certificate=False).depth == expected

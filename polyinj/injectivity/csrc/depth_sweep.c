@@ -1,49 +1,123 @@
 #include "depth_sweep.h"
 
+#include "lines.h"
+
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Lines through 0 have the pseudo-angle -x / (|x| + |y|) in [-1, 1), in units of 2^-42: a circle of this many. */
-#define UNIT 0x1p42
-#define CIRCLE (UINT64_C(1) << 43)
-#define NUMBER_BITS 20
-/* Vectors of the plane that are known less well than this are taken for 0: what is counted is then a bound. */
-#define LARGEST_SPREAD 0x1p-31
+/* ---- Opening and closing ---- */
 
-int depth_sweep_open(depth_sweep *s, int rank, int count, const double *vector, double error, const int32_t *weight,
-                     int64_t least, int64_t room)
+/* Room for so many vectors; 0, or -1 when memory is short. */
+static int take_room(depth_sweep *s, int rank, int count, int64_t room)
 {
-    assert(2 <= rank && rank <= LARGEST_RANK && 0 < count && count < LARGEST_COUNT && room > 0);
     memset(s, 0, sizeof *s);
-    s->rank = rank;
-    s->count = count;
-    s->width = (count + LANES - 1) / LANES * LANES;
-    s->level = aligned_zeros((size_t)(rank - 1) * (size_t)rank * (size_t)s->width, sizeof(double));
-    s->key = aligned_zeros((size_t)count, sizeof(uint64_t));
-    s->stride = rank;
+    s->rank = s->stride = rank;
     s->room = room;
-    s->open = aligned_zeros((size_t)room * (size_t)s->stride, sizeof(int64_t));
-    if (!s->level || !s->key || !s->open)
+    const size_t width = (size_t)(count + rank + LANES - 1) / LANES * LANES;
+    s->level = aligned_zeros((size_t)(rank - 1) * (size_t)rank * width, sizeof(double));
+    s->open = malloc((size_t)room * (size_t)rank * sizeof(int64_t));
+    s->value = aligned_zeros(width, sizeof(double));
+    s->first = aligned_zeros(3 * (size_t)count, sizeof(int32_t));
+    if (!s->level || !s->open || !s->value || !s->first || turn_buffers_open(&s->buffers, count))
         return -1;
-    for (int j = 0; j < count; j++)
-        for (int i = 0; i < rank; i++)
-            s->level[i * s->width + j] = vector[j * rank + i];
-    s->known[0].free_size = largest(s->level, rank * s->width);
-    s->known[0].free_error = error;
-    s->weight = weight;
-    s->least = least;
-    s->chosen[0] = -1;
+    s->up = s->first + count;
+    s->down = s->up + count;
     return 0;
+}
+
+/* For whole vectors, room for what lies in the span of T; 0, or -1 when memory is short. */
+static int take_inner_room(depth_sweep *s, int count)
+{
+    s->whole = 1;
+    if (s->rank < 4)
+        return 0;
+    s->inner = calloc(1, sizeof *s->inner);
+    return s->inner && take_room(s->inner, s->rank - 2, count, 1) == 0 ? take_inner_room(s->inner, count) : -1;
 }
 
 void depth_sweep_close(depth_sweep *s)
 {
+    if (s->inner)
+        depth_sweep_close(s->inner);
+    free(s->inner);
     free(s->level);
-    free(s->key);
     free(s->open);
+    free(s->value);
+    free(s->first);
+    turn_buffers_close(&s->buffers);
+    memset(s, 0, sizeof *s);
 }
+
+static void set_count(depth_sweep *s, int count)
+{
+    s->count = count;
+    s->width = (count + s->rank + LANES - 1) / LANES * LANES;
+}
+
+/* Begin with the vectors that stand in level 0. */
+static void start(depth_sweep *s, double error, int64_t least)
+{
+    elimination *state = &s->state[0];
+    for (int i = 0; i < s->rank; i++) {
+        for (int64_t j = s->count; j < s->width; j++)
+            s->level[i * s->width + j] = j == s->count + i;
+        state->row[i] = i;
+    }
+    state->known = (bounds){.free_size = largest(s->level, s->rank * s->width), .free_error = error};
+    state->determinant = 1;
+    s->least = least;
+    s->chosen[0] = -1;
+    s->depth = 0;
+    s->opened = 0;
+}
+
+/* The vectors that are not 0, one after the other, with their numbers and weights: how many. */
+static int keep_vectors(depth_sweep *s, int count, const double *vector, const int32_t *weight, double *kept)
+{
+    int taken = 0;
+    for (int j = 0; j < count; j++) {
+        int i = 0;
+        while (i < s->rank && vector[j * s->rank + i] == 0)
+            i++;
+        if (i == s->rank) {
+            s->zeros += weight ? weight[j] : 1;
+            continue;
+        }
+        memcpy(kept + taken * s->rank, vector + j * s->rank, sizeof(double) * (size_t)s->rank);
+        s->first[taken] = j;
+        s->up[taken++] = weight ? weight[j] : 1;
+    }
+    return taken;
+}
+
+int depth_sweep_open(depth_sweep *s, int rank, int count, const double *vector, double error, const int32_t *weight,
+                     int whole, int64_t least, int64_t room)
+{
+    assert(2 <= rank && rank <= LARGEST_RANK && 0 < count && count < LARGEST_COUNT && room > 0);
+    double *kept = malloc(sizeof(double) * (size_t)count * (size_t)rank);
+    if (!kept || take_room(s, rank, count, room)) {
+        free(kept);
+        return -1;
+    }
+    int lines = keep_vectors(s, count, vector, weight, kept), failed = 0;
+    error = lines_scale(rank, lines, kept, error);
+    /* In the plane an order is exact without integers. */
+    if (lines && whole && rank > 2 && error == 0 && lines_make_whole(rank, lines, kept)) {
+        lines = lines_merge(rank, lines, kept, s->first, s->up, s->down);
+        failed = lines == 0 || take_inner_room(s, lines);
+    }
+    set_count(s, lines);
+    for (int j = 0; j < lines; j++)
+        for (int i = 0; i < rank; i++)
+            s->level[i * s->width + j] = kept[j * rank + i];
+    free(kept);
+    start(s, error, least);
+    return failed ? -1 : 0;
+}
+
+/* ---- Walking ---- */
 
 /* Keep a plane, or all planes of a beginning of T, for the caller; 0 when there is no room. */
 static int leave_open(depth_sweep *s, int chosen, int64_t bound)
@@ -64,150 +138,114 @@ static int leave_open(depth_sweep *s, int chosen, int64_t bound)
     return 1;
 }
 
-static void sort_keys(uint64_t *key, int count)
+double unit_of(const depth_sweep *s, int e)
 {
-    while (count > 16) {
-        const uint64_t a = key[0], b = key[count / 2], c = key[count - 1];
-        const uint64_t pivot = a < b ? (b < c ? b : (a < c ? c : a)) : (a < c ? a : (b < c ? c : b));
-        int i = -1, j = count;
-        for (;;) {
-            do
-                i++;
-            while (key[i] < pivot);
-            do
-                j--;
-            while (key[j] > pivot);
-            if (i >= j)
-                break;
-            const uint64_t kept = key[i];
-            key[i] = key[j];
-            key[j] = kept;
-        }
-        /* The smaller part by recursion, so that the stack stays flat. */
-        if (j + 1 < count - j - 1) {
-            sort_keys(key, j + 1);
-            key += j + 1;
-            count -= j + 1;
-        } else {
-            sort_keys(key + j + 1, count - j - 1);
-            count = j + 1;
-        }
-    }
-    for (int i = 1; i < count; i++) {
-        const uint64_t moved = key[i];
-        int j = i;
-        for (; j > 0 && key[j - 1] > moved; j--)
-            key[j] = key[j - 1];
-        key[j] = moved;
-    }
+    return s->whole ? 1 / (SLACK * s->state[e].determinant) : 0;
 }
 
-/* What a turn of the half-plane needs: the lines of the plane in order. */
-typedef struct {
-    int lines;
-    uint64_t apart;          /* neighbours further apart than this have a certain order */
-    int64_t up, all, hidden; /* weights of vectors in the upper half-plane, of all, and of those taken for 0 */
-} turn;
+enum step eliminate_chosen(depth_sweep *s, int e)
+{
+    const int t = s->chosen[e];
+    const int64_t size = s->rank * s->width;
+    const double *source = s->level + e * size;
+    const elimination *before = &s->state[e];
+    elimination *after = &s->state[e + 1];
+    int best = e;
+    for (int i = e + 1; i < s->rank; i++)
+        if (fabs(source[i * s->width + t]) > fabs(source[best * s->width + t]))
+            best = i;
+    const double pivot = fabs(source[best * s->width + t]), error = before->known.free_error;
+    if (!eliminate(s->level + (e + 1) * size, source, s->rank, s->width, e, t, before->known, &after->known))
+        return pivot + error < unit_of(s, e) ? DEPENDENT : OPEN;
+    after->determinant = SLACK * before->determinant * (pivot + error);
+    memcpy(after->row, before->row, sizeof after->row);
+    after->row[e] = before->row[best];
+    after->row[best] = before->row[e];
+    return INDEPENDENT;
+}
 
-static turn order_lines(depth_sweep *s)
+/* Whether T has the first vectors of all that span the same as T, or may have: no vector there can replace a later one
+   of T. */
+static int is_first(const depth_sweep *s, int hidden)
 {
     const int tight = s->rank - 2;
-    const double *x = s->level + (tight * s->rank + tight) * s->width, *y = x + s->width;
-    const double error = s->known[tight].free_error;
-    turn found = {0};
-    double spread = 0;
-    for (int j = 0, next = 0; j < s->count; j++) {
-        if (next < tight && j == s->chosen[next]) {
-            next++;
-            continue;
-        }
-        /* An error of E in x and y moves the pseudo-angle by at most 3 E / (size - 2 E). */
-        const double size = fabs(x[j]) + fabs(y[j]), moves = SLACK * 3 * error / (size - 2 * error);
-        if (!(size > 4 * error + TINY) || !(moves < LARGEST_SPREAD)) {
-            found.hidden += s->weight[j];
-            continue;
-        }
-        spread = moves > spread ? moves : spread;
-        const int down = y[j] < 0 || (y[j] == 0 && x[j] < 0);
-        const double angle = (down ? x[j] : -x[j]) / size;
-        s->key[found.lines++] = (uint64_t)((angle + 1) * UNIT) << NUMBER_BITS | (uint64_t)j << 1 | (uint64_t)down;
-        found.up += down ? 0 : s->weight[j];
-        found.all += s->weight[j];
+    const double *solved = s->level + tight * s->rank * s->width, error = s->state[tight].known.solved_error;
+    for (int k = 0; k < hidden; k++)
+        for (int i = 0; i < tight; i++)
+            if (s->chosen[i] > s->buffers.hidden[k] && fabs(solved[i * s->width + s->buffers.hidden[k]]) > error)
+                return 0;
+    return 1;
+}
+
+int64_t depth_inside(depth_sweep *s, int hidden, int64_t least)
+{
+    depth_sweep *inner = s->inner;
+    const int tight = s->rank - 2;
+    assert(s->whole && inner);
+    set_count(inner, tight + hidden);
+    for (int j = 0; j < tight + hidden; j++) {
+        const int from = j < tight ? s->chosen[j] : s->buffers.hidden[j - tight];
+        for (int i = 0; i < tight; i++)
+            inner->level[i * inner->width + j] = s->level[s->state[tight].row[i] * s->width + from];
+        inner->first[j] = from;
+        inner->up[j] = s->up[from];
+        inner->down[j] = s->down[from];
     }
-    sort_keys(s->key, found.lines);
-    /* Either may move by its error, the rounding of the pseudo-angle and the cut to whole units. */
-    found.apart = 2 * ((uint64_t)(spread * UNIT) + 3);
-    return found;
+    start(inner, 0, least);
+    const enum kernel_status status = depth_sweep_run(inner, INT64_MAX);
+    return status == DONE && inner->opened == 0 ? inner->least : -1;
 }
 
-/* Whether the order of line i and the next one, around the circle, is certain. */
-INLINE int is_certain(const depth_sweep *s, const turn *t, int i)
+INLINE int32_t lesser(const depth_sweep *s, int j)
 {
-    const uint64_t here = s->key[i] >> NUMBER_BITS;
-    const uint64_t next = i + 1 < t->lines ? s->key[i + 1] >> NUMBER_BITS : (s->key[0] >> NUMBER_BITS) + CIRCLE;
-    return next - here > t->apart;
+    return s->up[j] < s->down[j] ? s->up[j] : s->down[j];
 }
 
-static void keep_least(depth_sweep *s, const turn *t, int i, int64_t count)
-{
-    s->least = count;
-    memcpy(s->least_tight, s->chosen, (size_t)(s->rank - 2) * sizeof(int));
-    const uint64_t mask = (UINT64_C(1) << NUMBER_BITS) - 1;
-    s->least_between[0] = (int)((s->key[i] & mask) >> 1);
-    s->least_between[1] = (int)((s->key[(i + 1) % t->lines] & mask) >> 1);
-}
-
-/* The plane of the chosen vectors; 0 when it should be left open and there is no room. */
+/* The plane of T; 0 when it should be left open and there is no room. */
 static int visit_plane(depth_sweep *s)
 {
-    const turn t = order_lines(s);
-    int start = t.lines - 1;
-    while (start >= 0 && !is_certain(s, &t, start))
-        start--;
-    if (start < 0)
-        return s->least > 0 ? leave_open(s, s->rank - 2, 0) : 1;
-    /* The half-plane begins behind line `start`: lines up to it have been passed. */
-    int64_t inside = t.up, bound = s->least;
-    for (int i = 0; i <= start; i++) {
-        const int64_t weight = s->weight[(s->key[i] >> 1) & (LARGEST_COUNT - 1)];
-        inside += s->key[i] & 1 ? weight : -weight;
+    const int tight = s->rank - 2;
+    const bounds *known = &s->state[tight].known;
+    const double *x = s->level + (tight * s->rank + tight) * s->width;
+    const plane p = {.x = x,
+                     .y = x + s->width,
+                     .count = s->count,
+                     .tight = s->chosen,
+                     .tights = tight,
+                     .size = known->free_size,
+                     .error = known->free_error,
+                     .unit = unit_of(s, tight),
+                     .up = s->up,
+                     .down = s->down};
+    /* T adds its depth, and what else lies in its span adds to that. */
+    int64_t extra = 0;
+    for (int k = 0; k < tight; k++)
+        extra += lesser(s, s->chosen[k]);
+    const turn t = turn_around(&p, &s->buffers, s->least - extra);
+    s->spans |= t.spans;
+    if (t.hidden && !t.doubtful && !is_first(s, t.hidden))
+        return 1;
+    if (t.bound < s->least - extra && !leave_open(s, tight, t.bound + extra))
+        return 0;
+    if (t.least >= s->least - extra)
+        return 1;
+    if (t.hidden) {
+        const int64_t found = depth_inside(s, t.hidden, s->least - t.least);
+        if (found < 0)
+            return leave_open(s, tight, t.least + extra);
+        extra = found;
     }
-    for (int step = 0, groups = 0; step < t.lines;) {
-        int64_t leaves = 0, enters = 0;
-        int group = 0, i;
-        do {
-            i = start + 1 + step;
-            const int again = i >= t.lines;
-            i -= again ? t.lines : 0;
-            const int64_t weight = s->weight[(s->key[i] >> 1) & (LARGEST_COUNT - 1)];
-            if ((int)(s->key[i] & 1) == again)
-                leaves += weight;
-            else
-                enters += weight;
-            step++;
-            group++;
-        } while (step < t.lines && !is_certain(s, &t, i));
-        s->spans |= ++groups > 1;
-        if (group > 1) {
-            const int64_t below = inside - leaves, above = t.all - inside - enters;
-            bound = below < bound ? below : bound;
-            bound = above < bound ? above : bound;
-        }
-        inside += enters - leaves;
-        assert(0 <= inside && inside <= t.all);
-        const int64_t count = inside < t.all - inside ? inside : t.all - inside;
-        if (t.hidden)
-            bound = count < bound ? count : bound;
-        else if (count < s->least)
-            keep_least(s, &t, i, count);
+    if (t.least + extra < s->least) {
+        s->least = t.least + extra;
+        memcpy(s->least_tight, s->chosen, (size_t)tight * sizeof(int));
+        memcpy(s->least_between, t.between, sizeof t.between);
     }
-    return bound < s->least ? leave_open(s, s->rank - 2, bound) : 1;
+    return 1;
 }
 
 enum kernel_status depth_sweep_run(depth_sweep *s, int64_t max_pencils)
 {
     const int tight = s->rank - 2;
-    const int64_t size = s->rank * s->width;
     while (s->depth >= 0) {
         const int e = s->depth;
         if (e == tight) {
@@ -221,12 +259,13 @@ enum kernel_status depth_sweep_run(depth_sweep *s, int64_t max_pencils)
         }
         if (++s->chosen[e] > s->count - (tight - e)) {
             s->depth--;
-        } else if (eliminate(s->level + (e + 1) * size, s->level + e * size, s->rank, s->width, e, s->chosen[e],
-                             s->known[e], &s->known[e + 1])) {
-            s->chosen[++s->depth] = s->chosen[e];
-        } else if (s->least > 0 && !leave_open(s, e + 1, 0)) {
-            return STUCK;
+            continue;
         }
+        const enum step step = eliminate_chosen(s, e);
+        if (step == INDEPENDENT)
+            s->chosen[++s->depth] = s->chosen[e];
+        else if (step == OPEN && s->least > 0 && !leave_open(s, e + 1, 0))
+            return STUCK;
     }
     return DONE;
 }
