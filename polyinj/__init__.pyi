@@ -8,10 +8,11 @@ from .certificates.layer_certificate import verify_certificate as verify_certifi
 from .certificates.layer_collision import Collision as Collision
 from .certificates.layer_point import NonspanningPoint as NonspanningPoint
 from .certificates.layer_proof import InjectivityProof as InjectivityProof
-from .certificates.network_certificate import NetworkCollision as NetworkCollision
 from .certificates.network_certificate import NetworkProof as NetworkProof
 from .certificates.network_certificate import load_network_certificate as load_network_certificate
 from .certificates.network_certificate import verify_network_certificate as verify_network_certificate
+from .certificates.network_collision import NetworkCollision as NetworkCollision
+from .certificates.network_narrowing import NetworkNarrowing as NetworkNarrowing
 from .deep.check import NetworkCheck as NetworkCheck
 from .deep.check import check_network as check_network
 from .deep.decide import NetworkDecision as NetworkDecision

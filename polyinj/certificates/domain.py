@@ -273,6 +273,10 @@ class Cover:
             sum(a * x for a, x in zip(facet, (*point, Fraction(1)), strict=True)) >= 0 for facet in self.facets()
         )
 
+    def surrounds(self, point: Sequence[Fraction]) -> bool:
+        """Whether the point lies in the open ball, as far as is asked of covers."""
+        return self.ball.surrounds(point)
+
     def interior_point(self) -> list[Fraction]:
         """The centre of the ball."""
         return self.ball.interior_point()

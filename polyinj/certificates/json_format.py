@@ -19,8 +19,9 @@ COLLISION = "polyinj collision"
 POINT = "polyinj nonspanning point"
 PROOF = "polyinj injectivity proof"
 NETWORK_COLLISION = "polyinj network collision"
+NETWORK_NARROWING = "polyinj network narrowing"
 NETWORK_PROOF = "polyinj network injectivity proof"
-_KINDS = (COLLISION, POINT, PROOF, NETWORK_COLLISION, NETWORK_PROOF)
+_KINDS = (COLLISION, POINT, PROOF, NETWORK_COLLISION, NETWORK_NARROWING, NETWORK_PROOF)
 VERSION = 1
 
 # The most bytes of text in a file; in a compressed one, _SMALL_TEXT and _EXPANSION times its own bytes together.
@@ -218,7 +219,7 @@ class Fields:
         """A list of ratios, of the given length if there is one."""
         return self._ratios(key, self._take(key), length)
 
-    def optional_point(self, key: str, length: int) -> tuple[Fraction, ...] | None:
+    def optional_point(self, key: str, length: int | None = None) -> tuple[Fraction, ...] | None:
         """The same, or null for none."""
         value = self._take(key)
         return None if value is None else self._ratios(key, value, length)

@@ -153,10 +153,11 @@ def read_layer(weights: ArrayLike, bias: ArrayLike | None = None, domain: Box | 
     """
     matrix = read_matrix(weights)
     rows, columns = matrix.shape
-    return Layer(matrix, None if bias is None else read_vector(bias, rows), _read_domain(domain, columns))
+    return Layer(matrix, None if bias is None else read_vector(bias, rows), read_domain(domain, columns))
 
 
-def _read_domain(domain: Any, columns: int) -> Box | Ball | None:
+def read_domain(domain: Any, columns: int) -> Box | Ball | None:
+    """The domain, None for a box without a finite side; InputError where it is none in R^columns."""
     if domain is not None and (not isinstance(domain, Box | Ball) or domain.columns != columns):
         raise InputError(
             f"domain is {printable(domain)}; expected None, or a Box or Ball of dimension {columns}, one a column of "
@@ -214,7 +215,7 @@ class LayerName:
             raise CertificateError(
                 f"the domain has dimension {self.domain.columns}; the layer has {printable(self.columns)} columns"
             )
-        object.__setattr__(self, "domain", _read_domain(self.domain, self.columns))
+        object.__setattr__(self, "domain", read_domain(self.domain, self.columns))
 
     @classmethod
     def of(cls, layer: Layer) -> Self:
@@ -242,7 +243,7 @@ class LayerName:
         layer = read_layer(weights)
         if layer.weights.shape != (self.rows, self.columns):
             raise CertificateError(f"the certificate is for weights of shape {self._shape}, not {layer.weights.shape}")
-        asked = _read_domain(domain.ball if isinstance(domain, Cover) else domain, self.columns)
+        asked = read_domain(domain.ball if isinstance(domain, Cover) else domain, self.columns)
         if asked != self.domain:
             raise AnotherDomain(self.domain, self.place, describe_domain(asked, self.columns))
         if (bias is not None) != self.biased:

@@ -34,13 +34,15 @@ def check_proof(
     """Check everything, sizes first; CertificateError names the first fault, or says that the time ran out."""
     lengths = [max(len(pair.row), *(len(forced) for _, forced in pair.parts)) for pair in separations]
     check_lengths(network, list(map(len, points)), list(map(len, facets)), lengths)
-    bits = largest_bits(network)
+    bits, sides = largest_bits(network), network.sides()
     for number, point in enumerate(points):
         if not network.is_linear and point[-1] <= 0:
             raise CertificateError(
                 f"point {number} has a last entry <= 0; expected {network.dimension} integers, the last positive"
             )
         check_bits(point, bits, f"point {number}")
+        if any(value <= 0 for value in product(sides, point)):
+            raise CertificateError(f"point {number} lies outside the domain, or on its boundary")
     for number, pair in enumerate(separations):
         check_bits(pair.row, bits, f"separation {number}")
     check = _RegionCheck(network, points, clock)
@@ -56,7 +58,7 @@ class _RegionCheck:
         self.rows = network.homogeneous_layers()
         self.layers = [fmpz_mat(rows) for rows in self.rows]
         self.n = network.dimension
-        self.affine = not network.is_linear
+        self.walls = network.sides() + [[0] * (self.n - 1) + [1]] * (not network.is_linear)
         self.regions = [CheckedRegion(point) for point in points]
         self.known: list[IntegerRows] = []
         self.path: list[tuple[int, int]] = []
@@ -93,7 +95,7 @@ class _RegionCheck:
         for matrix, zero in zip(layers, region.zero, strict=True):
             if any(any(matrix[i]) for i in members(zero)):
                 raise CertificateError(f"point {number} lies on a hyperplane, not inside a region")
-        walls: IntegerRows = [[0] * (self.n - 1) + [1]] if self.affine else []
+        walls = list(self.walls)
         known = set(map(tuple, walls))
         for layer, neuron, beyond in bounds:
             if not (1 <= layer <= len(layers) and 0 <= neuron < len(self.rows[layer - 1])):

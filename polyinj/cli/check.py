@@ -25,7 +25,7 @@ from polyinj.cli.layer import (
     refuse_options_of_a_layer,
     refuse_options_of_a_network,
 )
-from polyinj.cli.network import check_network_file, is_network_file
+from polyinj.cli.network import check_network_file, is_network_file, read_network_file
 from polyinj.cli.output import INJECTIVE, NOT_INJECTIVE, UNDECIDED, print_written
 from polyinj.exact.arrays import format_ratio, read_matrix
 from polyinj.injectivity.decide import decide_injectivity
@@ -54,9 +54,7 @@ def check(
     ball_centre: Centre = None,
     certificate: Annotated[Path | None, typer.Option(help="Save the proof of the verdict: .json or .json.gz.")] = None,
     rank_proof: Annotated[bool, typer.Option("--rank-proof", help="Do not assume general position.")] = False,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Seconds, then undecided; networks: each layer, 10 by default.")
-    ] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds, then undecided; networks: 30 by default.")] = None,
     node_limit: Annotated[int | None, typer.Option(help="Nodes of a branch and bound, then undecided.")] = None,
     memory_limit: Annotated[int, typer.Option(help="MiB for the circuits and the proof, then undecided.")] = 4096,
     workers: Annotated[int, typer.Option(help="Threads.")] = 1,
@@ -71,13 +69,12 @@ def check(
         refuse_options_of_a_layer(
             file,
             **{"--key": key, "--bias": bias, "--bias-key": bias_key, "--no-bias": no_bias},
-            **{"--nonnegative": nonnegative, "--box": sides, "--ball": ball, "--ball-centre": ball_centre},
             **{"--node-limit": node_limit},
         )
+        network = read_network_file(file, graph, transpose=transpose)
         verdict = check_network_file(
-            file,
-            graph,
-            transpose=transpose,
+            network,
+            read_domain(network.widths[0], nonnegative=nonnegative, sides=sides, radius=ball, centre=ball_centre),
             rank_proof=True if rank_proof else None,
             time_limit=time_limit,
             workers=workers,

@@ -8,16 +8,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyinj.certificates.network_certificate import NetworkCollision, verify_network_certificate
+from polyinj.certificates.domain import Ball, Box, describe_domain
+from polyinj.certificates.network_certificate import NetworkProof, verify_network_certificate
 from polyinj.deep.chain import as_chain
-from polyinj.deep.check import LayerCheck, NetworkCheck, Point, check_network, describe_claim
+from polyinj.deep.check import NetworkCheck, check_network, describe_claim
+from polyinj.deep.layer_check import LayerCheck
+from polyinj.exact.arrays import Point
 from polyinj.injectivity.decision import Verdict
 from polyinj.networks.files import read_arrays, read_network
 from polyinj.networks.network import Network
 
-_SECONDS = 10.0
+_SECONDS = 30.0
 # Points with more coordinates are not printed; --json has them.
 _PRINTED_INPUTS = 8
+# Rationals with more characters are shown as doubles.
+_PRINTED_DIGITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +45,18 @@ def is_network_file(file: Path, key: str | None) -> bool:
 
 
 def check_network_file(
-    file: Path,
-    options: NetworkOptions,
+    network: Network,
+    domain: Box | Ball | None,
     *,
-    transpose: bool,
     rank_proof: bool | None,
     time_limit: float | None,
     workers: int,
     as_json: bool,
     certificate: Path | None,
 ) -> Verdict:
-    """Read, decide and print a network, save the certificate of the whole; return its verdict."""
-    network = read_network_file(file, options, transpose=transpose)
+    """Decide and print a network, save the certificate of the whole; return its verdict."""
     limit = _SECONDS if time_limit is None else time_limit
-    check = check_network(network, time_limit=limit, rank_proof=rank_proof, workers=workers)
+    check = check_network(network, domain=domain, time_limit=limit, rank_proof=rank_proof, workers=workers)
     found = check.certificate() if certificate is not None else None
     if found is not None and certificate is not None:
         found.save(certificate)
@@ -72,7 +75,9 @@ def check_network_file(
     return check.verdict
 
 
-def verify_network_file(certificate: Path, network: Network, *, time_limit: float | None = None) -> str:
+def verify_network_file(
+    certificate: Path, network: Network, domain: Box | Ball | None = None, *, time_limit: float | None = None
+) -> str:
     """What a certificate proves about a network, in one line.
 
     Raises
@@ -80,9 +85,9 @@ def verify_network_file(certificate: Path, network: Network, *, time_limit: floa
     CertificateError
         It is malformed, wrong, or for another network, or the seconds ran out.
     """
-    found = verify_network_certificate(certificate, as_chain(network), time_limit=time_limit)
-    verdict = Verdict.NOT_INJECTIVE if isinstance(found, NetworkCollision) else Verdict.INJECTIVE
-    return f"the network {network.describe()} is {describe_claim(network, verdict)}"
+    found = verify_network_certificate(certificate, as_chain(network, domain), time_limit=time_limit)
+    verdict = Verdict.INJECTIVE if isinstance(found, NetworkProof) else Verdict.NOT_INJECTIVE
+    return f"the network {network.describe()} is {describe_claim(network, verdict, domain)}"
 
 
 def read_network_file(file: Path, options: NetworkOptions, *, transpose: bool) -> Network:
@@ -110,13 +115,18 @@ def _print(check: NetworkCheck) -> None:
             print(f"  rounded: {layer.layer.rounding}")
     print(f"network: {check.claim}: {check.reason}")
     if check.collision is None:
+        if check.verdict is Verdict.NOT_INJECTIVE:
+            print("  two points with one output were not computed: their exact coordinates would be costly")
         return
     x, y = check.collision
     if len(x) > _PRINTED_INPUTS:
         print(f"  x and y differ in {sum(a != b for a, b in zip(x, y, strict=True))} of {len(x)} entries; see --json")
         return
+    long = max(len(str(entry)) for entry in (*x, *y)) > _PRINTED_DIGITS
     for name, point in (("x", x), ("y", y)):
-        print(f"  {name} = ({', '.join(map(str, point))})")
+        print(f"  {name} {'is near' if long else '='} ({', '.join(str(float(e) if long else e) for e in point)})")
+    if long:
+        print("  exact in --json")
 
 
 def _describe(check: LayerCheck) -> str:
@@ -124,6 +134,8 @@ def _describe(check: LayerCheck) -> str:
     where = f"{'the nonnegative orthant of ' if check.orthant else ''}R^{n}"
     if check.nonnegative and not check.orthant:
         where = f"the points of {where} with {check.nonnegative} entries >= 0"
+    if check.domain is not None:
+        where = describe_domain(check.domain, n)
     if check.verdict is Verdict.INJECTIVE:
         assumed = " if its rows are in general position" if check.assumes_general_position else ""
         return f"injective on {where}{assumed}, and so wherever the layers before end"
@@ -159,7 +171,7 @@ def _json(check: NetworkCheck) -> dict[str, object]:
         "widths": check.network.widths,
         "note": check.network.note,
         "verdict": check.verdict.value,
-        "domain": "all",
+        "domain": "all" if check.domain is None else describe_domain(check.domain, check.network.widths[0]),
         "claim": check.claim,
         "assumes_general_position": check.assumes_general_position,
         "reason": check.reason,
@@ -173,6 +185,8 @@ def _json(check: NetworkCheck) -> dict[str, object]:
 def _domain(check: LayerCheck) -> str:
     if check.orthant:
         return "nonnegative orthant"
+    if check.domain is not None:
+        return describe_domain(check.domain, check.layer.shape[1])
     return f"{check.nonnegative} entries nonnegative" if check.nonnegative else "all"
 
 

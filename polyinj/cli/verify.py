@@ -59,10 +59,11 @@ def verify(
         refuse_options_of_a_layer(
             file,
             **{"--bias": bias, "--bias-key": bias_key, "--no-bias": no_bias},
-            **{"--nonnegative": nonnegative, "--box": sides, "--ball": ball, "--ball-centre": ball_centre},
         )
         network = read_network_file(file, graph, transpose=transpose)
-        proves = partial(_verify_network, certificate, network, time_limit)
+        columns = network.widths[0]
+        domain = read_domain(columns, nonnegative=nonnegative, sides=sides, radius=ball, centre=ball_centre)
+        proves = partial(_verify_network, certificate, network, domain, time_limit)
     else:
         refuse_options_of_a_network(file, graph)
         weights, shift = read_layer(file, key, bias, bias_key, transpose=transpose, no_bias=no_bias)
@@ -78,8 +79,12 @@ def verify(
         raise typer.Exit(REFUSED) from None
 
 
-def _verify_network(certificate: Path, network: Network, time_limit: float | None) -> str:
-    return f": {verify_network_file(certificate, network, time_limit=time_limit)}"
+def _verify_network(certificate: Path, network: Network, domain: Box | Ball | None, time_limit: float | None) -> str:
+    """What a certificate of a network proves; CertificateError if it does not hold."""
+    try:
+        return f": {verify_network_file(certificate, network, domain, time_limit=time_limit)}"
+    except AnotherDomain as error:
+        raise CertificateError(f"{error.fault}; if that is meant, give {domain_options(error.domain)}") from None
 
 
 def _verify_layer(

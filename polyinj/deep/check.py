@@ -2,60 +2,33 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
-from polyinj.certificates.domain import Box
-from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof
+from polyinj.certificates.domain import Ball, Box, describe_domain
+from polyinj.certificates.layer import read_domain
+from polyinj.certificates.layer_point import NonspanningPoint
+from polyinj.certificates.network_certificate import NetworkCertificate, NetworkProof
+from polyinj.certificates.network_collision import NetworkCollision
+from polyinj.certificates.network_narrowing import NetworkNarrowing
 from polyinj.deep.chain import as_chain
-from polyinj.deep.decide import NetworkDecision, decide_network_injectivity
-from polyinj.deep.flat_region import find_flat_region
+from polyinj.deep.criteria import Loss, find_narrow_layer, look_for_loss
+from polyinj.deep.decide import MANY_INPUTS, NetworkDecision, NetworkRun
+from polyinj.deep.exact_piece import exact_images, exact_layers
+from polyinj.deep.flat_region import FlatPoint, pair_beside
+from polyinj.deep.layer_check import LayerCheck, check_layer
 from polyinj.errors import CertificateError, InputError
-from polyinj.exact import algebra, arrays
-from polyinj.injectivity.decide import decide_injectivity
-from polyinj.injectivity.decision import Decision, Verdict
-from polyinj.networks.network import Network, NetworkLayer
-
-Point = tuple[Fraction, ...]
+from polyinj.exact.arrays import Point
+from polyinj.injectivity.decision import Verdict
+from polyinj.networks.network import Network
 
 _SEARCH_SECONDS = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class LayerCheck:
-    """What is known of one layer on its own.
-
-    Attributes
-    ----------
-    layer : NetworkLayer
-    nonnegative : int
-        How many of its inputs stand behind a ReLU. It is decided on all inputs with these >= 0, a set that contains
-        whatever the layers before can produce, so INJECTIVE holds in the network; NOT_INJECTIVE need not.
-    verdict : Verdict
-    assumes_general_position : bool
-        As in `polyinj.injectivity.decide.Decision`.
-    rank : int or None
-        Of a layer without ReLU, which is injective exactly if it is the number of columns; None for fewer rows than
-        columns, where no layer is injective.
-    decision : Decision or None
-        Of a layer with ReLU and at least as many rows as columns, with its certificate: of `ReLU(Wx + b)`, where rows
-        without ReLU stand a second time, negated, behind all others.
-    """
-
-    layer: NetworkLayer
-    nonnegative: int
-    verdict: Verdict
-    assumes_general_position: bool = False
-    rank: int | None = None
-    decision: Decision | None = field(default=None, repr=False)
-
-    @property
-    def orthant(self) -> bool:
-        """Whether it is decided on the nonnegative orthant: all of its inputs stand behind a ReLU."""
-        return self.nonnegative == self.layer.shape[1]
+# Where the verdict is known already: seconds for each further layer, and entries beyond which none is looked at.
+_KNOWN_SECONDS, _KNOWN_ENTRIES = 1.0, 1 << 18
+_MAX_REGIONS, _MEMORY = 400_000, 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +38,12 @@ class NetworkCheck:
     Attributes
     ----------
     verdict : Verdict
-        Of the map from the inputs, all of R^n, to the outputs.
+        Of the map from the inputs, all of the domain, to the outputs.
     reason : str
         What proves the verdict, or why there is none.
     collision : (x, y) or None
-        Of NOT_INJECTIVE: two points with the same output, in rationals.
+        Of NOT_INJECTIVE: two points with the same output, in rationals; None where they would be costly. Then
+        `narrowing` is the proof, or the width of a layer where others are too large for dense matrices.
     assumes_general_position : bool
         INJECTIVE rests on a layer that is so if its rows are in general position.
     layers : tuple of LayerCheck
@@ -77,6 +51,10 @@ class NetworkCheck:
     deep : NetworkDecision or None
         The decision on the network as a whole, with its certificate, where it took one: of
         `network.as_relu_layers()`.
+    narrowing : NetworkNarrowing or None
+        A layer whose rows cannot tell the inputs apart, where that is the proof: of the same network.
+    domain : Box, Ball or None
+        Where the inputs lie; None is all of R^n.
     """
 
     verdict: Verdict
@@ -86,42 +64,62 @@ class NetworkCheck:
     layers: tuple[LayerCheck, ...]
     network: Network
     deep: NetworkDecision | None = field(default=None, repr=False)
+    narrowing: NetworkNarrowing | None = field(default=None, repr=False)
+    domain: Box | Ball | None = None
 
     @property
     def claim(self) -> str:
         """The verdict whole: of which map, where, and under which assumption."""
-        return describe_claim(self.network, self.verdict, assumes_general_position=self.assumes_general_position)
+        return describe_claim(
+            self.network, self.verdict, self.domain, assumes_general_position=self.assumes_general_position
+        )
 
-    def certificate(self) -> NetworkCollision | NetworkProof | None:
+    def certificate(self) -> NetworkCertificate | None:
         """The certificate of `network.as_relu_layers()` as a whole, to save.
 
         None where nothing is decided, and where every layer is proven on its own: then `layers` hold the proofs.
         """
         if self.collision is not None:
-            return NetworkCollision.first(as_chain(self.network), *self.collision)
+            return NetworkCollision.first(as_chain(self.network, self.domain), *self.collision)
+        if self.narrowing is not None:
+            return self.narrowing
         proof = None if self.deep is None else self.deep.certificate
         return proof if isinstance(proof, NetworkProof) else None
 
     def verify(self) -> None:
-        """Replay the collision, or check the certificates of all layers; CertificateError when that fails."""
+        """Replay the collision, or check the certificates; CertificateError when that fails."""
         if self.verdict is Verdict.UNDECIDED:
             raise CertificateError("the verdict 'undecided' carries no certificate")
         if self.collision is not None:
-            x, y = self.collision
-            if x == y or self.network.apply_exactly(x) != self.network.apply_exactly(y):
-                raise CertificateError("x and y do not collide")
-            return
-        if self.deep is not None:
+            _replay(self.network, self.domain, self.collision)
+        elif self.narrowing is not None:
+            self.narrowing.verify(as_chain(self.network, self.domain))
+        elif self.verdict is Verdict.NOT_INJECTIVE:
+            if find_narrow_layer(self.network) is None:
+                raise CertificateError("no layer has a rank below the number of inputs")
+        elif self.deep is not None:
             self.deep.verify()
-            return
-        for check in self.layers:
-            if check.decision is not None:
-                check.decision.verify()
-            elif _rank(check.layer) < check.layer.shape[1]:
-                raise CertificateError(f"the layer {check.layer.name!r} has a rank below its number of columns")
+        else:
+            for check in self.layers:
+                check.verify()
 
 
-def describe_claim(network: Network, verdict: Verdict, *, assumes_general_position: bool = False) -> str:
+def _replay(network: Network, domain: Box | Ball | None, pair: tuple[Point, Point]) -> None:
+    x, y = pair
+    if domain is not None and not (domain.contains(x) and domain.contains(y)):
+        raise CertificateError(f"x or y lies outside the domain, {describe_domain(domain, len(x))}")
+    of_x, of_y = exact_images(exact_layers(network), pair)
+    if x == y or of_x != of_y:
+        raise CertificateError("x and y do not collide")
+
+
+def describe_claim(
+    network: Network,
+    verdict: Verdict,
+    domain: Box | Ball | None = None,
+    *,
+    assumes_general_position: bool = False,
+) -> str:
     """What is claimed of a network, in one line: the verdict, the domain, an assumption, and layers that were rounded.
 
     Examples
@@ -135,13 +133,15 @@ def describe_claim(network: Network, verdict: Verdict, *, assumes_general_positi
     assumed = ", if the rows are in general position" if assumes_general_position else ""
     rounded = [f"layer {k} ({layer.rounding})" for k, layer in enumerate(network.layers, start=1) if layer.rounding]
     where = f", as rounded in {', '.join(rounded)}" if rounded else ""
-    return f"{verdict.value} on all of R^{network.widths[0]}{assumed}{where}"
+    place = describe_domain(domain, network.widths[0])
+    return f"{verdict.value} on {'all of ' if domain is None else ''}{place}{assumed}{where}"
 
 
 def check_network(
     network: Network,
     *,
-    time_limit: float | None = 10.0,
+    domain: Box | Ball | None = None,
+    time_limit: float | None = 30.0,
     rank_proof: bool | None = None,
     workers: int = 1,
     seed: int = 0,
@@ -149,17 +149,21 @@ def check_network(
     """Decide each layer of a network, and the network.
 
     The network is injective if every layer is injective on a set that contains the image of the layers before: all
-    inputs with x_j >= 0 where the layer before has a ReLU in row j. It is not injective
-    if the first layer is not, or if it is not injective on one of its linear regions, which is looked for at random
-    points. Where neither settles it, `decide_network_injectivity` takes what really comes out of the layers before.
+    inputs with x_j >= 0 where the layer before has a ReLU in row j. It is not injective if the first layer is not, or
+    by one of the criteria of `polyinj.deep.criteria`: a layer with fewer rows than inputs, a linear region with a
+    kernel, a Jacobian determinant of both signs, regions whose images meet. Where neither settles it,
+    `decide_network_injectivity` takes what really comes out of the layers before.
 
     Parameters
     ----------
     network : Network
         See `polyinj.read_network`.
+    domain : Box or Ball, optional
+        Where the inputs lie; by default all of R^n.
     time_limit : float, optional
-        Seconds for each layer, for the random points, for the regions of the whole, and for the search for collisions
-        that follows where these are too many. None: 10 for that search, and no other limit.
+        Seconds, positive, for all of it, about: half of them at most for single layers. A step of exact arithmetic is
+        not interrupted, but none is begun that would take much longer. None: 10 for criteria and searches, and no other
+        limit.
     rank_proof, workers
         See `polyinj.decide_injectivity`.
     seed : int
@@ -168,7 +172,7 @@ def check_network(
     Raises
     ------
     InputError
-        Limits that are not positive, a negative seed.
+        Limits that are not positive, a negative seed, a domain of another dimension.
 
     Examples
     --------
@@ -183,89 +187,126 @@ def check_network(
     """
     if seed < 0 or (time_limit is not None and not time_limit > 0):
         raise InputError(f"seed is {seed} and time_limit {time_limit}; expected seed >= 0 and time_limit > 0 or None")
-    checks: list[LayerCheck] = []
-    behind_relu = np.zeros(network.widths[0], dtype=bool)
-    for layer in network.layers:
-        checks.append(_check_layer(layer, behind_relu, time_limit, rank_proof, workers))
-        behind_relu = layer.relu_rows
-    return _conclude(network, tuple(checks), seed, time_limit)
+    return _Check(network, read_domain(domain, network.widths[0]), time_limit, rank_proof, workers, seed).run()
 
 
-def _check_layer(
-    layer: NetworkLayer,
-    behind_relu: NDArray[np.bool_],
-    time_limit: float | None,
-    rank_proof: bool | None,
-    workers: int,
-) -> LayerCheck:
-    nonnegative = int(np.count_nonzero(behind_relu))
-    if layer.shape[0] < layer.shape[1]:
-        # No affine map into fewer dimensions is injective on a set with interior, and ReLU only loses more.
-        return LayerCheck(layer, nonnegative, Verdict.NOT_INJECTIVE)
-    if not layer.fits_dense:
-        return LayerCheck(layer, nonnegative, Verdict.UNDECIDED)
-    if layer.activation is None:
-        rank = _rank(layer)
-        verdict = Verdict.INJECTIVE if rank == layer.shape[1] else Verdict.NOT_INJECTIVE
-        return LayerCheck(layer, nonnegative, verdict, rank=rank)
-    weights, bias, passed = layer.dense_weights(), layer.bias, ~layer.relu_rows
-    decision = decide_injectivity(
-        np.concatenate([weights, -weights[passed]]),
-        None if bias is None else np.concatenate([bias, -bias[passed]]),
-        domain=_behind(behind_relu) if nonnegative else None,
-        rank_proof=rank_proof,
-        time_limit=time_limit,
-        workers=workers,
-    )
-    return LayerCheck(layer, nonnegative, decision.verdict, decision.assumes_general_position, None, decision)
+class _Check:
+    """One check under way."""
 
+    def __init__(
+        self,
+        network: Network,
+        domain: Box | Ball | None,
+        time_limit: float | None,
+        rank_proof: bool | None,
+        workers: int,
+        seed: int,
+    ) -> None:
+        self.network, self.domain, self.seed = network, domain, seed
+        self.rank_proof, self.workers = rank_proof, workers
+        self.deadline = None if time_limit is None else time.monotonic() + time_limit
+        self.fits_dense = all(layer.fits_dense for layer in network.layers)
+        self.for_layers = None if time_limit is None else time.monotonic() + time_limit / 2
 
-def _behind(behind_relu: NDArray[np.bool_]) -> Box:
-    """All inputs with nonnegative entries behind a ReLU."""
-    return Box(tuple(Fraction(0) if side else None for side in behind_relu.tolist()), (None,) * len(behind_relu))
+    def run(self) -> NetworkCheck:
+        known = find_narrow_layer(self.network) is not None
+        first = self.layer(0, known)
+        loss = self.first_layer_loss(first)
+        if loss is None:
+            loss = look_for_loss(self.network, self.domain, seed=self.seed, deadline=self.soon())
+        if loss is not None and loss.point is not None and not self.fits_dense:
+            loss = None
+        count = len(self.network.layers)
+        checks = (first, *(self.layer(index, loss is not None) for index in range(1, count)))
+        if loss is not None:
+            return self.lose(loss, checks)
+        if all(check.verdict is Verdict.INJECTIVE for check in checks):
+            assumed = any(check.assumes_general_position for check in checks)
+            reason = "every layer is injective on a set that contains the image of the layers before"
+            return self.result(Verdict.INJECTIVE, reason, checks, assumed=assumed)
+        if not self.fits_dense:
+            reason = "a layer is too large for a search on its linear regions, which takes it as a dense matrix"
+            return self.result(Verdict.UNDECIDED, reason, checks)
+        return self.as_a_whole(checks)
 
+    def soon(self) -> float:
+        """When criteria end: after half of what is left."""
+        now = time.monotonic()
+        return now + (_SEARCH_SECONDS if self.deadline is None else max(0.0, (self.deadline - now) / 2))
 
-def _rank(layer: NetworkLayer) -> int:
-    return algebra.rank(arrays.integer_rows(layer.dense_weights()))
+    def layer(self, index: int, known: bool) -> LayerCheck:
+        """One layer alone; `known`: the verdict on the network does not depend on it."""
+        layer = self.network.layers[index]
+        behind = None if index == 0 else self.network.layers[index - 1].relu_rows
+        domain = self.domain if index == 0 else None
+        rows, columns = layer.shape
+        if known and rows * columns > _KNOWN_ENTRIES and rows >= columns:
+            nonnegative = 0 if behind is None else int(np.count_nonzero(behind))
+            return LayerCheck(layer, nonnegative, Verdict.UNDECIDED, domain=domain)
+        limit = None
+        if self.for_layers is not None:
+            left = len(self.network.layers) - index
+            limit = max((self.for_layers - time.monotonic()) / left, 1e-3)
+        if known:
+            limit = _KNOWN_SECONDS if limit is None else min(limit, _KNOWN_SECONDS)
+        return check_layer(layer, behind, domain, time_limit=limit, rank_proof=self.rank_proof, workers=self.workers)
 
-
-def _conclude(network: Network, checks: tuple[LayerCheck, ...], seed: int, time_limit: float | None) -> NetworkCheck:
-    if all(check.verdict is Verdict.INJECTIVE for check in checks):
-        assumed = any(check.assumes_general_position for check in checks)
-        reason = "every layer is injective on a set that contains the image of the layers before"
-        return NetworkCheck(Verdict.INJECTIVE, reason, None, assumed, checks, network)
-    first = _first_layer_collision(checks[0])
-    if first is not None:
-        return NetworkCheck(
-            Verdict.NOT_INJECTIVE, "layer 1 maps two points to the same image", first, False, checks, network
-        )
-    if not all(layer.fits_dense for layer in network.layers):
-        reason = "a layer is too large for a search on its linear regions, which takes it as a dense matrix"
-        return NetworkCheck(Verdict.UNDECIDED, reason, None, False, checks, network)
-    pair = find_flat_region(network, seed=seed, time_limit=time_limit)
-    if pair is not None:
-        reason = "on a linear region the network has a kernel: two points there have the same output"
-        return NetworkCheck(Verdict.NOT_INJECTIVE, reason, pair, False, checks, network)
-    seconds = _SEARCH_SECONDS if time_limit is None else time_limit
-    deep = decide_network_injectivity(network, time_limit=time_limit, search_seconds=seconds, seed=seed)
-    if isinstance(deep.certificate, NetworkCollision):
-        pair = deep.certificate.x, deep.certificate.y
-        reason = f"layer {deep.certificate.layer} merges two points that come out of the layers before"
-    elif deep.verdict is Verdict.INJECTIVE:
-        reason = "every layer is injective on the image of the layers before, region by region"
-    else:
-        known = f"{deep.injective_layers} of {len(checks)} layers are known to be injective together"
-        reason = f"the time or the regions ran out: {known}, and no collision was found"
-    return NetworkCheck(deep.verdict, reason, pair, False, checks, network, deep)
-
-
-def _first_layer_collision(check: LayerCheck) -> tuple[Point, Point] | None:
-    """Two points that the first layer maps to one; None where none is at hand."""
-    if check.decision is not None and check.decision.verdict is Verdict.NOT_INJECTIVE:
-        pair = check.decision.collision()
-        return pair.x, pair.y
-    if check.rank is not None and check.rank < check.layer.shape[1]:
+    def first_layer_loss(self, check: LayerCheck) -> Loss | None:
+        """Two points that the first layer maps to one; None where none is at hand."""
+        pair = None
         columns = check.layer.shape[1]
-        kernel = algebra.kernel(arrays.integer_rows(check.layer.dense_weights()), columns)[0]
-        return (Fraction(0),) * columns, tuple(map(Fraction, kernel))
-    return None
+        if check.decision is not None and check.decision.verdict is Verdict.NOT_INJECTIVE:
+            found = check.decision.certificate
+            if isinstance(found, NonspanningPoint) and columns > MANY_INPUTS:
+                return Loss("layer 1 has too few active rows at a point", None, 1, found.point)
+            collision = check.decision.collision()
+            pair = collision.x, collision.y
+        elif check.rank is not None and check.rank < columns:
+            point = [Fraction(0)] * columns if self.domain is None else self.domain.interior_point()
+            pair = pair_beside(self.network, FlatPoint(point, 1, check.rank, False), self.domain)
+        return None if pair is None else Loss("layer 1 maps two points to the same image", pair, 1)
+
+    def lose(self, loss: Loss, checks: tuple[LayerCheck, ...]) -> NetworkCheck:
+        narrowing = None
+        if loss.pair is None and self.fits_dense:
+            chain = as_chain(self.network, self.domain)
+            narrowing = NetworkNarrowing.of(chain, loss.layer, loss.point)
+            narrowing.verify(chain)
+        return self.result(Verdict.NOT_INJECTIVE, loss.reason, checks, pair=loss.pair, narrowing=narrowing)
+
+    def as_a_whole(self, checks: tuple[LayerCheck, ...]) -> NetworkCheck:
+        """By the linear regions, and by a search where these are too many."""
+        now = time.monotonic()
+        left = None if self.deadline is None else max(self.deadline - now, 1e-3)
+        run = NetworkRun(
+            as_chain(self.network, self.domain),
+            certificate=True,
+            max_regions=_MAX_REGIONS,
+            deadline=None if left is None else now + left / 2,
+            memory_limit=_MEMORY,
+        )
+        seconds = _SEARCH_SECONDS if left is None else left / 2
+        deep = run.decide(seconds, self.seed, None)
+        pair = None
+        if isinstance(deep.certificate, NetworkCollision):
+            pair = deep.certificate.x, deep.certificate.y
+            reason = f"layer {deep.certificate.layer} merges two points that come out of the layers before"
+        elif deep.verdict is Verdict.INJECTIVE:
+            reason = "every layer is injective on the image of the layers before, region by region"
+        else:
+            known = f"{deep.injective_layers} of {len(checks)} layers are known to be injective together"
+            reason = f"the time or the regions ran out: {known}, and no collision was found"
+        return self.result(deep.verdict, reason, checks, pair=pair, deep=deep)
+
+    def result(
+        self,
+        verdict: Verdict,
+        reason: str,
+        checks: tuple[LayerCheck, ...],
+        *,
+        pair: tuple[Point, Point] | None = None,
+        assumed: bool = False,
+        deep: NetworkDecision | None = None,
+        narrowing: NetworkNarrowing | None = None,
+    ) -> NetworkCheck:
+        return NetworkCheck(verdict, reason, pair, assumed, checks, self.network, deep, narrowing, self.domain)

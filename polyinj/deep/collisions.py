@@ -90,6 +90,7 @@ class _Comparison:
     def run(self) -> Verdicts:
         regions, n = self.regions, self.regions.dimension
         poor = [part for part, basis in zip(self.parts, self.bases.tolist(), strict=True) if basis[0] < 0]
+        self._check_time()
         for part in sorted(poor, key=lambda part: regions.patterns[part.region][-1][0].bit_count()):
             if self._collapses(part):
                 return self.result
@@ -110,11 +111,14 @@ class _Comparison:
             for chosen in (ordered[:wide], ordered[wide:])
         )
         for first, second in chain(few, self._dependent(many)):
-            if self.deadline is not None and time.monotonic() > self.deadline:
-                raise OutOfBudget(f"time ran out in layer {regions.depth}, comparing pairs of regions")
+            self._check_time()
             if self._collide(self.parts[first], self.parts[second]):
                 break
         return self.result
+
+    def _check_time(self) -> None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfBudget(f"time ran out in layer {self.regions.depth}, comparing pairs of regions")
 
     def _bases(self) -> NDArray[np.int64]:
         """For each region N rays with independent outputs, -1 where ranks modulo PRIME show no such."""
@@ -153,6 +157,8 @@ class _Comparison:
     def _keeps_signs(self, part: Part, y: Point) -> bool:
         scale = lcm(*(entry.denominator for entry in y))
         image = [int(entry * scale) for entry in y]
+        if any(value < 0 for value in algebra.product(self.regions.sides, image)):
+            return False
         for rows, (positive, negative) in zip(self.regions.layers, self.regions.patterns[part.region], strict=False):
             values = algebra.product(rows, image)
             if any(
@@ -171,6 +177,7 @@ class _Comparison:
         found: set[Rays] = set()
         sets = {positive: [set(regions.cells[k]) for k in numbers] for positive, numbers in self.groups.items()}
         for number, cell in enumerate(regions.cells):
+            self._check_time()
             if not corners.intersection(cell):
                 continue
             for face in _faces(cell, regions.zeros):
@@ -195,6 +202,7 @@ class _Comparison:
         """Of pairs of parts, those that step 2 leaves open."""
         n, patterns = self.regions.dimension, self.regions.patterns
         while chunk := list(islice(pairs, _PAIRS_AT_A_TIME)):
+            self._check_time()
             places = np.array(chunk)
             rays = self.bases[places].reshape(len(chunk), 2 * n)
             found = np.where(rays.min(axis=1) < 0, 0, ranks(self.short[rays]))

@@ -1,38 +1,62 @@
 """Collisions of a network inside one of its linear regions, certified in rationals.
 
-Around a point at which no neuron sits on its threshold the network is affine. Where the matrix of that map has rank
-below the number of inputs, moving along its kernel changes no output, as long as no neuron changes its sign.
+Around a point at which no ReLU sits on its threshold the network is affine. Where the matrix of that map has rank r,
+below the number of inputs, some r + 1 inputs can move so that no output changes, as long as no neuron changes its sign.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from fractions import Fraction
-from math import lcm
-from typing import Any
+from itertools import pairwise
 
-import flint
 import numpy as np
-from numpy.typing import NDArray
 
+from polyinj.certificates.domain import Ball, Box
+from polyinj.deep.exact_piece import ExactPiece, Moved, common_denominator, exact_layers
+from polyinj.deep.float_pieces import FloatNetwork, Floats
+from polyinj.deep.heads import head
+from polyinj.deep.probes import SCALES, draw_points
+from polyinj.errors import InputError
 from polyinj.exact import algebra
+from polyinj.exact.arrays import Point
 from polyinj.networks.network import Network
 
 _PROBES = 64
-_SCALES = (1.0, 8.0, 64.0, 0.125)
+# Steps of the grid that probes are rounded to in a unit: fine, since a ReLU at its threshold tells nothing.
+_GRID = 1 << 20
+# Products of doubles that the Jacobian of one probe may take, and products of long integers that a pair may take.
+_FLOAT_PRODUCTS, _EXACT_PRODUCTS = 1 << 34, 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class FlatPoint:
+    """A point, a layer, and the rank that the map to this layer seems to have around it: less than the inputs.
+
+    `counted`: so many neurons at most are active there, which shows the rank by signs alone.
+    """
+
+    point: list[Fraction]
+    layer: int
+    rank: int
+    counted: bool
 
 
 def find_flat_region(
-    network: Network, *, seed: int = 0, time_limit: float | None = None
-) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]] | None:
+    network: Network, *, domain: Box | Ball | None = None, seed: int = 0, time_limit: float | None = None
+) -> tuple[Point, Point] | None:
     """Look at random points for a region on which the network is not injective.
 
     Parameters
     ----------
     network : Network
+    domain : Box or Ball, optional
+        Where the points lie; by default anywhere.
     seed : int
-        Seed of the points: 64, Gaussian, of four sizes.
+        Seed of the points: 64; in directions without end Gaussian, of four sizes.
     time_limit : float, optional
         Seconds, after which no further point is looked at.
 
@@ -42,104 +66,127 @@ def find_flat_region(
         Two different points with the same image, in rationals; None proves nothing.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    for point in _flat_points(network, seed, deadline):
-        if (pair := collision_at(network, point)) is not None:
+    for found in flat_points(network, domain, seed, deadline):
+        if (pair := pair_beside(network, found, domain)) is not None:
             return pair
     return None
 
 
-def _flat_points(network: Network, seed: int, deadline: float | None) -> Iterator[list[Fraction]]:
+def flat_points(
+    network: Network, domain: Box | Ball | None, seed: int, deadline: float | None = None
+) -> Iterator[FlatPoint]:
     """Points at which the map seems to have too small a rank, in floating point."""
-    n = network.widths[0]
     rng = np.random.default_rng(np.random.SeedSequence(seed))
+    try:
+        floats = FloatNetwork(network)
+    except InputError:
+        return
     for probe in range(_PROBES):
         if deadline is not None and time.monotonic() > deadline:
             return
-        # Few bits make short rationals.
-        point = np.round(rng.standard_normal(n) * _SCALES[probe % len(_SCALES)] * 1024) / 1024
-        if _float_rank(network, point) < n:
-            yield [Fraction(entry) for entry in point.tolist()]
+        point = draw_points(domain, floats.inputs, 1, SCALES[probe % len(SCALES)], rng)[0]
+        rounded = [Fraction(round(entry * _GRID), _GRID) for entry in point.tolist()]
+        if domain is not None and not domain.contains(rounded):
+            continue
+        found = flat_point(floats, rounded)
+        if found is not None:
+            yield found
 
 
-def _float_rank(network: Network, point: NDArray[np.float64]) -> int:
-    """The rank of the map around a point; as if it were full where doubles do not hold the map."""
-    slope, value = np.eye(len(point)), point
-    try:
-        with np.errstate(over="raise", invalid="raise", under="ignore"):
-            for layer in network.layers:
-                weights = layer.weights.astype(np.float64)
-                slope, value = weights @ slope, weights @ value
-                if layer.bias is not None:
-                    value = value + layer.bias.astype(np.float64)
-                active = (value > 0) | ~layer.relu_rows
-                slope, value = slope * active[:, None], value * active
-            return int(np.linalg.matrix_rank(slope)) if np.isfinite(slope).all() else len(point)
-    except (FloatingPointError, OverflowError, np.linalg.LinAlgError):
-        return len(point)
+def flat_point(network: FloatNetwork, point: list[Fraction]) -> FlatPoint | None:
+    """The layer with the least rank around a point, in doubles; None for full rank, and where doubles do not tell."""
+    n = network.inputs
+    place = np.array([[float(entry) for entry in point]])
+    with np.errstate(all="ignore"):
+        values = network.values(place)
+        if not all(np.isfinite(value).all() for value in values):
+            return None
+        active = [
+            int(np.count_nonzero((value[0] >= 0) | ~relu))
+            for value, (_, _, relu) in zip(values, network.layers, strict=True)
+        ]
+        least = int(np.argmin(active))
+        if active[least] < n:
+            return FlatPoint(point, least + 1, active[least], True)
+        widths = [n, *(len(bias) for _, bias, _ in network.layers)]
+        if sum(a * b for a, b in pairwise(widths)) * n > _FLOAT_PRODUCTS:
+            return None
+        ranks = _ranks(network, place)
+    least = int(np.argmin(ranks))
+    return FlatPoint(point, least + 1, ranks[least], False) if ranks[least] < n else None
+
+
+def _ranks(network: FloatNetwork, place: Floats) -> list[int]:
+    """Of the map to each layer's outputs."""
+    slopes = np.eye(network.inputs)
+    found = []
+    for value, (weights, _, relu) in zip(network.values(place), network.layers, strict=True):
+        slopes = np.asarray(weights @ slopes)
+        slopes = np.where(((value[0] > 0) | ~relu)[:, None], slopes, 0)
+        rank = network.inputs
+        if np.isfinite(slopes).all():
+            with suppress(np.linalg.LinAlgError):
+                rank = int(np.linalg.matrix_rank(slopes))
+        found.append(rank)
+    return found
 
 
 def collision_at(
-    network: Network, point: Sequence[Fraction]
-) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]] | None:
+    network: Network, point: Sequence[Fraction], domain: Box | Ball | None = None
+) -> tuple[Point, Point] | None:
     """Two points of the linear region around a point that have the same image; the first is the point.
 
-    None where the map has full rank on the region, or where a neuron that is not constant sits on its threshold.
+    None where the map has full rank on the region, or where a ReLU that is not constant sits on its threshold.
     """
-    n = len(point)
-    scale = lcm(*(entry.denominator for entry in point))
-    start = flint.fmpz_mat(n + 1, 1, [*(int(entry * scale) for entry in point), scale])
-    # Homogeneous inputs (x, 1), everything times a positive integer: signs and kernels stay.
-    route = flint.fmpz_mat(n + 1, n + 1, [int(i == j) for i in range(n + 1) for j in range(n + 1)])
-    moved: list[tuple[int, list[int]]] = []
-    kept = list(range(n))
-    for layer in network.layers:
-        rows = _homogeneous(layer.dense_weights(), layer.bias, kept)
-        route = flint.fmpz_mat(rows) * route
-        table = route.tolist()
-        values = (route * start).tolist()
-        kept = []
-        relus = layer.relu_rows.tolist()
-        for neuron, (row, (value,)) in enumerate(zip(table[:-1], values[:-1], strict=True)):
-            if not relus[neuron]:
-                kept.append(neuron)
-                continue
-            if value > 0:
-                kept.append(neuron)
-            elif value == 0 and any(row):
-                return None
-            moved.append((int(value), [int(entry) for entry in row[:n]]))
-        active = [[int(entry) for entry in table[neuron][:n]] for neuron in kept]
-        direction = _kernel_vector(active, n)
-        if direction is not None:
-            return _step(point, scale, moved, direction)
-        route = flint.fmpz_mat([table[neuron] for neuron in kept] + [table[-1]])
-    return None
+    found = flat_point(FloatNetwork(network), list(point))
+    return None if found is None else pair_beside(network, found, domain)
 
 
-def _homogeneous(weights: NDArray[Any], bias: NDArray[Any] | None, kept: list[int]) -> list[list[int]]:
-    """[[W, b], [0, 1]] times a positive integer, with the columns of the neurons that are active."""
-    shifts = np.zeros(len(weights)) if bias is None else bias
-    entries = [[*row, shift] for row, shift in zip(weights[:, kept].tolist(), shifts.tolist(), strict=True)]
-    ratios = [[entry.as_integer_ratio() for entry in row] for row in entries]
-    common = lcm(*{q for row in ratios for _, q in row})
-    return [[p * (common // q) for p, q in row] for row in ratios] + [[0] * len(kept) + [common]]
-
-
-def _kernel_vector(rows: list[list[int]], columns: int) -> list[int] | None:
-    """A nonzero vector that all rows map to 0, with as few nonzero entries as their number allows."""
-    used = min(columns, len(rows) + 1)
-    basis = algebra.kernel([row[:used] for row in rows], used)
-    return basis[0] + [0] * (columns - used) if basis else None
+def pair_beside(network: Network, found: FlatPoint, domain: Box | Ball | None = None) -> tuple[Point, Point] | None:
+    """The pair that `collision_at` gives; None also where it would take too long."""
+    n = len(found.point)
+    size = sum(a * b for a, b in pairwise(network.widths[: found.layer + 1]))
+    if size * (found.rank + 2) > _EXACT_PRODUCTS:
+        return None
+    layers = exact_layers(head(network, found.layer, with_relu=True))
+    # Any inputs will do; the first ones of an image are often idle.
+    columns = range(min(n, found.rank + 1))
+    piece = ExactPiece(found.point, columns, common_denominator(found.point))
+    moved: Moved = []
+    for layer in layers:
+        piece.affine(layer)
+        signs = piece.rectify(layer)
+        if signs is None:
+            return None
+        moved += signs
+    active = [row[:-1] for row in piece.rows if any(row[:-1])]
+    basis = algebra.kernel(active, len(columns))
+    if not basis:
+        return None
+    direction = [Fraction(0)] * n
+    size = max(map(abs, basis[0])).bit_length()
+    for j, entry in zip(columns, basis[0], strict=True):
+        direction[j] = Fraction(entry, 1 << size)
+    return _step(found.point, moved, direction, list(columns), domain)
 
 
 def _step(
-    point: Sequence[Fraction], scale: int, moved: list[tuple[int, list[int]]], direction: list[int]
-) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
-    """The point, and the point moved half as far as some neuron allows (by 1 where none does)."""
-    length: Fraction | None = None
-    for value, row in moved:
-        speed = abs(sum(entry * step for entry, step in zip(row, direction, strict=True) if step))
-        if value and speed and (length is None or Fraction(abs(value), 2 * speed) < length):
-            length = Fraction(abs(value), 2 * speed)
-    length = Fraction(1) if length is None else length / scale
-    return tuple(point), tuple(entry + length * step for entry, step in zip(point, direction, strict=True))
+    point: list[Fraction], moved: Moved, direction: list[Fraction], columns: list[int], domain: Box | Ball | None
+) -> tuple[Point, Point]:
+    """The point, and the point moved about half as far as some neuron or the domain allows, by its own size at most."""
+    length = max(Fraction(1), *map(abs, point))
+    along = [direction[j] for j in columns]
+    for value, slopes in moved:
+        speed = abs(algebra.dot(slopes, along))
+        if value and speed:
+            length = min(length, abs(value) / (2 * speed))
+    if isinstance(domain, Ball):
+        length = min(length, domain.step_inside(point, direction))
+    elif domain is not None:
+        for entry, step, low, high in zip(point, direction, domain.lower, domain.upper, strict=True):
+            for side in (low, high):
+                if side is not None and step:
+                    length = min(length, abs(side - entry) / (2 * abs(step)))
+    bits = length.numerator.bit_length() - length.denominator.bit_length() - 1
+    step = Fraction(2) ** bits
+    return tuple(point), tuple(entry + step * move for entry, move in zip(point, direction, strict=True))

@@ -5,7 +5,7 @@ is the closed cone on which every neuron of theirs has one weak sign; the networ
 the first layer's rows span, so its extreme rays say all: the values of layer k + 1 at the rays tell which neurons cut
 it.
 
-    regions of no layer: the orthants of a basis of the rows of W_1
+    regions of no layer: the orthants of a basis of the rows of W_1; on a domain its cone, cut by rows where not pointed
     for each layer: carry the rays through; cut every region by every neuron that takes both signs on its rays
 
 A cut by neuron i adds one ray for each edge that it crosses. Rays u, v of a region span an edge iff no third ray lies
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from itertools import product
 from math import comb
 
 import flint
@@ -28,14 +29,14 @@ from numpy.typing import NDArray
 
 from polyinj.certificates.bits import bits_where
 from polyinj.deep.exact_rays import ExactRays, Rays
+from polyinj.deep.rounded import TINY, UNIT, Floats, carry, masks, scaled
 from polyinj.exact import algebra
 from polyinj.exact.modular import PRIME, multiply_residues
+from polyinj.geometry.exact_cone import extreme_rays
 
-_UNIT = 2.0**-53
-_TINY = 1e-300
 _CELLS_A_CHECK = 256
+_BYTES_A_RAY = 1000
 
-Floats = NDArray[np.float64]
 Residues = NDArray[np.int64]
 
 
@@ -52,9 +53,11 @@ class Regions:
         The rays of each region.
     patterns : list of tuples of (int, int)
         For each region and layer: bit masks of the neurons that are positive and of those that are negative inside.
+    sides : list of lists of int
+        Rows that are >= 0 on the domain, as `ReluChain.sides` gives them.
     zeros, positive, negative : lists of int
-        For each ray: the hyperplanes of all layers that hold it (bit `offset` + i for neuron i of the last layer), and
-        the neurons of the last layer with a strict sign.
+        For each ray: the hyperplanes that hold it, of the sides first, then of all layers (bit `offset` + i for neuron
+        i of the last layer), and the neurons of the last layer with a strict sign.
     points : list of ndarray, shape (N,)
         The rays, rounded.
     exact : ExactRays
@@ -63,15 +66,24 @@ class Regions:
         Outputs of the last layer modulo PRIME, for a positive integer multiple of each ray.
     """
 
-    def __init__(self, layers: list[algebra.IntegerRows], *, affine: bool) -> None:
+    def __init__(
+        self,
+        layers: list[algebra.IntegerRows],
+        *,
+        affine: bool,
+        sides: algebra.IntegerRows | None = None,
+        memory_limit: int | None = None,
+    ) -> None:
         self.dimension = len(layers[0][0])
         self.affine = affine
+        self.sides = [] if sides is None else sides
+        self.memory_limit = memory_limit
         self.depth = 0
         self.layers = layers
         self.exact = ExactRays(layers)
-        self._floats = [_scaled(rows) for rows in layers]
+        self._floats = [scaled(rows) for rows in layers]
         self._residue_layers = [np.array([[e % PRIME for e in row] for row in rows], dtype=np.int64) for rows in layers]
-        self._end = 0
+        self._end = len(self.sides)
         self._crossings: dict[tuple[int, int, int], int] = {}
         self.zeros: list[int] = []
         self.positive: list[int] = []
@@ -80,7 +92,27 @@ class Regions:
         self._values: list[Floats] = []
         self._radii: list[Floats] = []
         self._residues: list[Residues] = []
-        self._start()
+        self.cells: list[Rays] = []
+        if self.sides:
+            self._start_on_domain()
+        else:
+            self._start()
+        self.patterns: list[tuple[tuple[int, int], ...]] = [()] * len(self.cells)
+
+    def _start_on_domain(self) -> None:
+        """The cone of the domain; where it holds lines, its parts by the signs of rows of the first layer."""
+        rows = self.layers[0]
+        given = [*([rows[-1]] if self.affine else []), *self.sides]
+        free = [i - len(given) for i in algebra.independent_rows([*given, *rows]) if i >= len(given)]
+        numbers: dict[tuple[int, ...], int] = {}
+        for signs in product((1, -1), repeat=len(free)):
+            parts = [[sign * entry for entry in rows[i]] for sign, i in zip(signs, free, strict=True)]
+            rays = extreme_rays([*given, *parts], self.dimension)
+            for ray in rays:
+                if ray not in numbers:
+                    numbers[ray] = self._add_input(list(ray))
+                    self.zeros[-1] = bits_where(value == 0 for value in algebra.product(self.sides, ray))
+            self.cells.append(tuple(numbers[ray] for ray in rays))
 
     def _start(self) -> None:
         """The orthants of a basis, of which with biases only those with t >= 0."""
@@ -98,7 +130,6 @@ class Regions:
         for choices in ends:
             cells = [(*cell, ray) for cell in cells for ray in choices]
         self.cells = cells
-        self.patterns: list[tuple[tuple[int, int], ...]] = [()] * len(cells)
 
     def _add_input(self, ray: list[int]) -> int:
         size = max(map(abs, ray))
@@ -106,7 +137,7 @@ class Regions:
         self.exact.give(ray)
         self.points.append(point)
         self._values.append(point)
-        self._radii.append(_UNIT * np.abs(point))
+        self._radii.append(UNIT * np.abs(point))
         self._residues.append(np.array([entry % PRIME for entry in ray], dtype=np.int64))
         self.zeros.append(0)
         return len(self.points) - 1
@@ -136,17 +167,29 @@ class Regions:
             More than `limit` regions, or later than `deadline` (time.monotonic()).
         """
         self._advance()
+        entries = 0
         cells: list[Rays] = []
         patterns: list[tuple[tuple[int, int], ...]] = []
         for number, (cell, pattern) in enumerate(zip(self.cells, self.patterns, strict=True)):
             for part, positive, negative in self._parts(cell):
                 cells.append(part)
                 patterns.append((*pattern, (positive, negative)))
+                entries += len(part)
                 if len(cells) > limit:
                     raise OutOfBudget(f"more than {limit} linear regions in the first {self.depth} layers")
-            if number % _CELLS_A_CHECK == 0 and deadline is not None and time.monotonic() > deadline:
-                raise OutOfBudget(f"time ran out among the linear regions of the first {self.depth} layers")
+            if number % _CELLS_A_CHECK == 0:
+                self._check_budget(deadline, entries)
         self.cells, self.patterns = cells, patterns
+
+    def _check_budget(self, deadline: float | None, entries: int) -> None:
+        """OutOfBudget when time or memory is over; `entries` are those of all new cells."""
+        if deadline is not None and time.monotonic() > deadline:
+            raise OutOfBudget(f"time ran out among the linear regions of the first {self.depth} layers")
+        # Of a ray its values, radii and residues, as arrays of their own and joined; an entry of a tuple is 8 bytes.
+        width = max(map(len, self.layers[: self.depth + 1]))
+        needed = len(self.points) * (48 * width + 16 * self.dimension + _BYTES_A_RAY) + 8 * entries
+        if self.memory_limit is not None and needed > self.memory_limit:
+            raise OutOfBudget(f"the linear regions of the first {self.depth} layers take more memory than allowed")
 
     def _advance(self) -> None:
         """Values of the next layer at every ray, with certain signs."""
@@ -155,12 +198,12 @@ class Regions:
             width = len(self.layers[self.depth - 1])
             active = self._flags(self.positive, width)
             outputs, radii, residues = (np.where(active, a, 0) for a in (outputs, radii, residues))
-        values, bounds = _carry(self._floats[self.depth], outputs, radii)
+        values, bounds = carry(self._floats[self.depth], outputs, radii)
         up, down = values > bounds, values < -bounds
         width = values.shape[1]
         self._values, self._radii = list(values), list(bounds)
         self._residues = list(multiply_residues(residues, self._residue_layers[self.depth].T))
-        self.positive, self.negative = _masks(up), _masks(down)
+        self.positive, self.negative = masks(up), masks(down)
         self.depth += 1
         self._end += width
         for ray, neuron in np.argwhere(~(up | down)).tolist():
@@ -220,8 +263,8 @@ class Regions:
         zu, zv, ru, rv = self._values[u], self._values[v], self._radii[u], self._radii[v]
         with np.errstate(all="ignore"):
             values = share * zu + (1 - share) * zv
-            radii = np.maximum(ru, rv) + error * np.abs(zu - zv) + 8 * _UNIT * (np.abs(zu) + np.abs(zv)) + _TINY
-        radii *= 1 + 8 * _UNIT
+            radii = np.maximum(ru, rv) + error * np.abs(zu - zv) + 8 * UNIT * (np.abs(zu) + np.abs(zv)) + TINY
+        radii *= 1 + 8 * UNIT
         p, q = int(self._residues[v][neuron]), int(self._residues[u][neuron])
         p, q = (PRIME - p, q) if self.negative[v] >> neuron & 1 else (p, PRIME - q)
         self._residues.append((p * self._residues[u] + q * self._residues[v]) % PRIME)
@@ -250,7 +293,7 @@ class Regions:
         # a/(a+b) - a*/(a*+b*) = (a (b* - b) - b (a* - a)) / ((a+b) (a*+b*)); factors in [0, 1] first, since the
         # product of the denominators may be too small for a double.
         share = a / (a + b)
-        return share, (share * (rb / least) + b / (a + b) * (ra / least)) * (1 + 16 * _UNIT) + 4 * _UNIT
+        return share, (share * (rb / least) + b / (a + b) * (ra / least)) * (1 + 16 * UNIT) + 4 * UNIT
 
     def _settle_opposites(self, ray: int, opposite: int) -> None:
         """Signs, at a new ray, of the neurons with opposite signs at its parents."""
@@ -270,21 +313,24 @@ class Regions:
         self._values[ray][neuron] = self._radii[ray][neuron] = 0.0
 
     def lie_inside(self, cells: list[int], points: list[tuple[int, ...]]) -> list[bool]:
-        """Whether each point has, in all layers, the strict signs of its region, exactly."""
+        """Whether each point lies in the interior of its region: strict signs in all layers, exactly."""
         outputs = np.array(points, dtype=np.float64)
-        radii = _UNIT * np.abs(outputs)
+        radii = UNIT * np.abs(outputs)
         inside, outside = np.ones(len(cells), dtype=bool), np.zeros(len(cells), dtype=bool)
         for k, matrix in enumerate(self._floats[: self.depth]):
-            values, bounds = _carry(matrix, outputs, radii)
+            values, bounds = carry(matrix, outputs, radii)
             up, down = (self._flags([self.patterns[cell][k][side] for cell in cells], len(matrix)) for side in (0, 1))
             above, below = values > bounds, values < -bounds
             inside &= ((above & up) | (below & down)).all(axis=1)
             outside |= ((above & ~up) | (below & ~down)).any(axis=1)
             outputs, radii = np.where(up, values, 0), np.where(up, bounds, 0)
         return [
-            not no and (bool(yes) or self._lies_inside(cell, point))
+            not no and self._lies_in_domain(point) and (bool(yes) or self._lies_inside(cell, point))
             for yes, no, cell, point in zip(inside, outside, cells, points, strict=True)
         ]
+
+    def _lies_in_domain(self, point: tuple[int, ...]) -> bool:
+        return all(value > 0 for value in algebra.product(self.sides, point))
 
     def _lies_inside(self, cell: int, point: tuple[int, ...]) -> bool:
         image: list[int] = list(point)
@@ -297,30 +343,8 @@ class Regions:
         return True
 
 
-def _carry(matrix: Floats, outputs: Floats, radii: Floats) -> tuple[Floats, Floats]:
-    """matrix times each row of outputs, and what bounds the errors, where radii bound those of the outputs."""
-    # Rounding of the weights, of the products and of their sum, with a factor 2 to spare.
-    slack = 2 * (matrix.shape[1] + 4) * _UNIT
-    with np.errstate(all="ignore"):
-        values = outputs @ matrix.T
-        bounds = (radii + slack * (np.abs(outputs) + radii)) @ np.abs(matrix).T * (1 + slack)
-        bounds += _TINY * (1 + np.abs(outputs).sum(axis=1, keepdims=True))
-    return values, bounds
-
-
 def expected_cells(rows: int, inputs: int, *, affine: bool) -> int:
     """Regions of one layer in general position."""
     if affine:
         return sum(comb(rows, i) for i in range(inputs + 1))
     return 2 * sum(comb(rows - 1, i) for i in range(inputs))
-
-
-def _masks(flags: NDArray[np.bool_]) -> list[int]:
-    packed: NDArray[np.uint8] = np.packbits(flags, axis=1, bitorder="little")
-    return [int.from_bytes(row.tobytes(), "little") for row in packed]
-
-
-def _scaled(rows: algebra.IntegerRows) -> Floats:
-    """The matrix over its largest entry, each quotient rounded once."""
-    size = max(max(map(abs, row)) for row in rows) or 1
-    return np.array([[entry / size for entry in row] for row in rows])

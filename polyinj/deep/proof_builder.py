@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from polyinj.certificates.bits import members
+from polyinj.certificates.domain import Cover
 from polyinj.certificates.network_certificate import NetworkProof
 from polyinj.certificates.part_check import PartName, Separation
 from polyinj.certificates.relu_chain import NetworkName, ReluChain
@@ -28,7 +29,8 @@ def prove(network: ReluChain, regions: Regions, verdicts: Verdicts) -> NetworkPr
         Separation((_name(regions, first), _name(regions, second)), tuple(row))
         for first, second, row in verdicts.separations
     )
-    return NetworkProof(NetworkName.of(network), _interior_points(regions), _facets(regions), separations)
+    cuts = network.domain.cuts if isinstance(network.domain, Cover) else ()
+    return NetworkProof(NetworkName.of(network), _interior_points(regions), _facets(regions), separations, cuts)
 
 
 def _name(regions: Regions, part: Part) -> PartName:
@@ -71,7 +73,7 @@ def _rounded_centre(regions: Regions, cell: Rays, bits: int) -> tuple[int, ...]:
 
 def _facets(regions: Regions) -> tuple[tuple[Facet, ...], ...]:
     """For each region the neurons on its facets, each with the region beyond."""
-    if regions.dimension == 1:
+    if regions.dimension == 1 and not regions.sides:
         positive, negative = regions.patterns[0][0]
         neuron = ((positive | negative) & -(positive | negative)).bit_length() - 1
         return ((1, neuron, 1),), ((1, neuron, 0),)
@@ -80,7 +82,9 @@ def _facets(regions: Regions) -> tuple[tuple[Facet, ...], ...]:
     for number, found in enumerate(walls):
         for face in found:
             holders[face].append(number)
-    places = [(k + 1, i) for k, rows in enumerate(regions.layers) for i in range(len(rows))]
+    # Nothing is beyond a side of the domain.
+    places = [(0, 0)] * len(regions.sides)
+    places += [(k + 1, i) for k, rows in enumerate(regions.layers) for i in range(len(rows))]
     facets = []
     for number, found in enumerate(walls):
         beyond = ((bit, other) for face, bit in found.items() for other in holders[face] if other != number)

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import FOLD, gaussian_network, small_network
-from reference.networks import first_failing_layer
+from reference.networks import first_failing_layer, is_collision, is_narrow
 
 from polyinj import (
+    Ball,
+    Box,
     CertificateError,
     InputError,
     Verdict,
@@ -23,7 +25,8 @@ from polyinj import (
     load_certificate,
     load_network_certificate,
 )
-from polyinj.certificates.network_certificate import NetworkCollision, NetworkProof, verify_network_certificate
+from polyinj.certificates.network_certificate import NetworkProof, verify_network_certificate
+from polyinj.certificates.network_collision import NetworkCollision
 from polyinj.certificates.region_rays import rays_with_walls
 from polyinj.certificates.relu_chain import read_chain
 from polyinj.deep import collisions
@@ -540,15 +543,42 @@ CONFORMANCE = Path(__file__).parents[2] / "docs" / "conformance"
 CASES = json.loads((CONFORMANCE / "network-index.json").read_text())
 
 
+def domain_of(fields):
+    if fields is None:
+        return None
+    if "radius" in fields:
+        return Ball([Fraction(entry) for entry in fields["centre"]], Fraction(fields["radius"]))
+    return Box(*([None if side is None else Fraction(side) for side in fields[key]] for key in ("lower", "upper")))
+
+
 @pytest.mark.parametrize("case", CASES, ids=[case["file"] for case in CASES])
 def test_conformance(case):
     """The files in docs/conformance for other checkers: this one agrees with what their index says."""
     assert case["reason"]
+    arguments = CONFORMANCE / case["file"], case["weights"], case["biases"]
+    domain = domain_of(case.get("domain"))
     if case["valid"]:
-        verify_network_certificate(CONFORMANCE / case["file"], case["weights"], case["biases"])
+        verify_network_certificate(*arguments, domain=domain)
     else:
         with pytest.raises(CertificateError):
-            verify_network_certificate(CONFORMANCE / case["file"], case["weights"], case["biases"])
+            verify_network_certificate(*arguments, domain=domain)
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["file"] for case in CASES])
+def test_the_reference_agrees_where_no_regions_are_listed(case):
+    document = json.loads((CONFORMANCE / case["file"]).read_text())
+    domain, weights, biases = domain_of(case.get("domain")), case["weights"], case["biases"]
+    kind = document["format"]
+    if kind.endswith("proof") or case["file"] in ("network-hash.json", "network-narrow-no-layer.json"):
+        return
+    if kind.endswith("narrowing"):
+        point = None if document["point"] is None else [Fraction(entry) for entry in document["point"]]
+        inside = (lambda _: True) if domain is None else domain.surrounds
+        assert is_narrow(weights, biases, document["layer"], point, inside) == case["valid"]
+        return
+    x, y = ([Fraction(entry) for entry in document[end]] for end in "xy")
+    inside = (lambda _: True) if domain is None else domain.contains
+    assert is_collision(weights, biases, x, y, document["layer"], inside) == case["valid"]
 
 
 def test_conformance_files_are_listed():

@@ -101,6 +101,31 @@ def test_a_certificate_of_the_whole_is_written_and_verified(tmp_path, run_main, 
     assert run.stdout.startswith("refused: ")
 
 
+def test_a_network_on_a_domain(tmp_path, run_main):
+    """Not injective on R^2, along a fold through 0, and injective away from it; a certificate says where it holds."""
+    net, saved = tmp_path / "net.npz", tmp_path / "c.json"
+    np.savez(net, W1=SPLIT, W2=FOLDED)
+    options = ("--final-relu", "--certificate", saved)
+    run = run_main("check", net, *options, "--box", "1:2")
+    assert (run.returncode, run.stderr) == (0, "")
+    assert "  injective on the box [1, 2] x [1, 2] of R^2, and so" in run.stdout
+    assert "network: injective on the box [1, 2] x [1, 2] of R^2: every layer" in run.stdout
+    run = run_main("verify", saved, net, "--final-relu", "--box", "1:2")
+    assert run.returncode == 0
+    assert run.stdout.endswith("is injective on the box [1, 2] x [1, 2] of R^2\n")
+    run = run_main("verify", saved, net, "--final-relu")
+    assert run.returncode == 1
+    assert "about the box [1, 2] x [1, 2] of R^2, not about R^2; if that is meant, give --box=1:2" in run.stdout
+    run = run_main("check", net, *options, "--ball", "1/2", "--ball-centre", "0,0", "--json")
+    assert run.returncode == 1
+    document = json.loads(run.stdout)
+    assert document["domain"] == "the ball of radius 1/2 around (0, 0) in R^2"
+    assert all(sum(Fraction(entry) ** 2 for entry in document["collision"][end]) <= Fraction(1, 4) for end in "xy")
+    assert run_main("verify", saved, net, "--final-relu", "--ball", "1/2").returncode == 0
+    assert run_main("check", net, *options, "--ball", "1/2", "--ball-centre", "2,2").returncode == 0
+    assert run_main("verify", saved, net, "--final-relu", "--ball", "1/2", "--ball-centre", "2,2").returncode == 0
+
+
 def test_no_certificate_of_the_whole_where_layers_are_proven_alone(tmp_path, run_main):
     np.savez(tmp_path / "net.npz", W1=np.vstack([np.eye(2), -np.eye(2)]), W2=np.eye(4))
     run = run_main("check", tmp_path / "net.npz", "--certificate", tmp_path / "c.json")
@@ -122,8 +147,12 @@ def test_a_certificate_of_a_layer_is_refused_for_a_network(tmp_path, run_main):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("net.npz", "--ball", "1"), "--ball is for one layer"),
-        (("net.npz", "--nonnegative"), "--nonnegative is for one layer"),
+        (("net.npz", "--ball", "1", "--nonnegative"), "are two domains"),
+        (("net.npz", "--box", "0:1,0:1,0:1"), "expected LOW:HIGH for each of 2 columns"),
+        (("net.npz", "--box", "1:0"), "expected lower < upper"),
+        (("net.npz", "--ball", "-1"), "radius is -1; expected a positive number"),
+        (("net.npz", "--node-limit", "5"), "--node-limit is for one layer"),
+        (("net.npz", "--time-limit", "0"), "time_limit 0"),
         (("net.npz", "--until", "x"), "holds arrays"),
         (("net.onnx", "--key", "W1"), "--key is for one layer"),
         (("net.onnx",), "is no file"),

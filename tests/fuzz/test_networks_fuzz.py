@@ -16,7 +16,7 @@ from reference.networks import first_failing_layer
 
 from fuzz import families
 from polyinj import InputError, Network, NetworkLayer, Verdict, check_network, decide_network_injectivity
-from polyinj.certificates.network_certificate import NetworkCollision
+from polyinj.certificates.network_collision import NetworkCollision
 
 CASES, SEED = families.budget(24)
 TINY, HUGE = 5e-324, 1.7976931348623157e308

@@ -167,12 +167,12 @@ def test_flat_regions_see_rows_without_relu():
 
 
 def test_sparse_layers_that_are_too_large_are_refused_where_they_would_be_dense(monkeypatch):
-    monkeypatch.setattr(module, "LARGEST_MATRIX", 20)
-    layer = NetworkLayer(sparse.csr_array(np.eye(6)), None, "relu", "wide")
-    network = Network((layer, NetworkLayer(np.ones((7, 6)), None, None)), "large")
-    assert network.apply([np.arange(6) - 2.0]).tolist() == [[6.0] * 7]
-    for use in (network.as_relu_layers, lambda: bound_network(network, [0] * 6, [1] * 6)):
-        with pytest.raises(InputError, match=r"the layer 'wide' is a sparse matrix of shape 6 x 6, .*allowed are 20"):
+    monkeypatch.setattr(module, "LARGEST_MATRIX", 17)
+    layer = NetworkLayer(sparse.csr_array(np.vstack([np.eye(3), -np.eye(3)])), None, "relu", "wide")
+    network = Network((layer, NetworkLayer(np.vstack([np.eye(6), np.ones(6)]), None, None)), "large")
+    assert network.apply([np.arange(3) - 1.0]).tolist() == [[0, 0, 1, 1, 0, 0, 2]]
+    for use in (network.as_relu_layers, lambda: bound_network(network, [0] * 3, [1] * 3)):
+        with pytest.raises(InputError, match=r"the layer 'wide' is a sparse matrix of shape 6 x 3, .*allowed are 17"):
             use()
     check = check_network(network)
     assert check.verdict is Verdict.UNDECIDED
