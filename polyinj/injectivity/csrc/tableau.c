@@ -14,6 +14,9 @@ static const float PRICE_TOLERANCE = 3e-6f;
 static const float PIVOT_TOLERANCE = 2e-5f;
 static const float DEGENERATE = 1e-6f;
 
+/* Above the bits of every ratio. */
+static const uint32_t NO_RATIO = 0x7F000000u;
+
 static int padded(int length)
 {
     return (length + LANES - 1) / LANES * LANES;
@@ -31,7 +34,7 @@ int tableau_open(tableau *t, int dimension, int columns, const double *vector)
     t->vector = vector;
     const size_t width = (size_t)t->width, rows = (size_t)dimension + 1;
     t->transposed = aligned_zeros((size_t)dimension * width, sizeof(double));
-    t->cell = aligned_zeros((rows + 1) * width, sizeof(float));
+    t->cell = aligned_zeros((rows + 4) * width, sizeof(float));
     t->beta = aligned_zeros((size_t)t->height, sizeof(float));
     t->mask = aligned_zeros(width, sizeof(uint32_t));
     t->may_swap = aligned_zeros(width, sizeof(uint32_t));
@@ -287,9 +290,11 @@ INLINE int leaving(const tableau *t, int enter, const int width, float *restrict
     const int rows = t->dimension + 1, height = t->height;
     const float *restrict beta = t->beta;
     uint32_t ratio[MAX_HEIGHT] __attribute__((aligned(ALIGNMENT)));
-    for (int i = 0; i <= rows; i++)
+    for (int i = 0; i < rows; i++)
         column[i] = t->cell[(size_t)i * (size_t)width + (size_t)enter];
-    uint32_t least = 0x7F000000u;
+    /* Rows past the last pass no test: zero there, until the column is whole. */
+    column[rows] = 0;
+    uint32_t least = NO_RATIO;
     for (int i = 0; i < height; i++) {
         union {
             float value;
@@ -297,15 +302,33 @@ INLINE int leaving(const tableau *t, int enter, const int width, float *restrict
         } quotient;
         const float top = beta[i] > 0 ? beta[i] : 0;
         quotient.value = top / column[i];
-        ratio[i] = (column[i] > PIVOT_TOLERANCE) & (i < rows) ? quotient.bits : 0x7F000000u;
+        const uint32_t meets = -(uint32_t)(column[i] > PIVOT_TOLERANCE);
+        ratio[i] = (quotient.bits & meets) | (NO_RATIO & ~meets);
         least = ratio[i] < least ? ratio[i] : least;
     }
-    if (least == 0x7F000000u)
+    column[rows] = t->cell[(size_t)rows * (size_t)width + (size_t)enter];
+    if (least == NO_RATIO)
         return -1;
     int row = 0;
     while (ratio[row] != least)
         row++;
     return row;
+}
+
+/* Subtract from each row its multiple of a line, from four rows at a time: so the line is loaded once for four. Zero
+   rows stand past the last one. */
+INLINE void subtract_line(tableau *t, const int width, const float *restrict factor, const float *restrict line)
+{
+    for (int i = 0; i <= t->dimension + 1; i += 4) {
+        float *restrict first = t->cell + (size_t)i * (size_t)width;
+        float *restrict second = first + width, *restrict third = second + width, *restrict fourth = third + width;
+        for (int c = 0; c < width; c++) {
+            first[c] -= factor[i] * line[c];
+            second[c] -= factor[i + 1] * line[c];
+            third[c] -= factor[i + 2] * line[c];
+            fourth[c] -= factor[i + 3] * line[c];
+        }
+    }
 }
 
 INLINE void pivot(tableau *t, int row, int enter, const int width, const float *restrict column)
@@ -318,18 +341,17 @@ INLINE void pivot(tableau *t, int row, int enter, const int width, const float *
     const float scale = 1 / column[row];
     for (int c = 0; c < width; c++)
         source[c] = line[c] = source[c] * scale;
-    source[enter] = line[enter] = 1;
+    line[enter] = 1;
     const float step = t->beta[row] > 0 ? t->beta[row] * scale : 0;
+    float factor[MAX_HEIGHT + 4] = {0};
+    for (int i = 0; i <= rows; i++)
+        factor[i] = i == row ? 0 : column[i];
+    subtract_line(t, width, factor, line);
     for (int i = 0; i <= rows; i++) {
-        if (i == row)
-            continue;
-        float *restrict target = t->cell + (size_t)i * (size_t)width;
-        const float factor = column[i];
-        for (int c = 0; c < width; c++)
-            target[c] -= factor * line[c];
-        target[enter] = 0;
-        t->beta[i] -= factor * step;
+        t->cell[(size_t)i * (size_t)width + (size_t)enter] = 0;
+        t->beta[i] -= factor[i] * step;
     }
+    source[enter] = 1;
     t->beta[row] = step;
     t->place[t->basis[row]] = -1;
     t->place[enter] = row;

@@ -29,7 +29,7 @@ typedef struct {
     int height;           /* N + 2 padded likewise */
     const double *vector; /* columns x dimension, unit rows; borrowed */
     double *transposed;   /* dimension x width, the same numbers */
-    float *cell;          /* (N + 2) x width */
+    float *cell;          /* (N + 2) x width, then zero rows to a multiple of four and more */
     float *beta;          /* height: multipliers of the basis; last the negative objective */
     uint32_t *mask;       /* per column: all ones where it may enter, else 0 */
     uint32_t *may_swap;   /* per column: all ones where it is FIXED */
