@@ -15,6 +15,7 @@ from polyinj.certificates.layer_collision import Collision, FloatCollision
 from polyinj.cli.domain import BoxSides, Centre, Nonnegative, Radius, read_domain
 from polyinj.cli.layer import (
     BiasKey,
+    ExternalData,
     FinalRelu,
     InputShape,
     NoBias,
@@ -41,7 +42,9 @@ _EXIT_CODES = {
 def check(
     file: Annotated[
         Path,
-        typer.Argument(help="Weights, one row a neuron: .npy, .npz, .csv. Or a network: .onnx, .safetensors, .npz."),
+        typer.Argument(
+            help="Weights, one row a neuron: .npy, .npz, .csv. Or a network: .onnx, .nnet, .safetensors, .npz."
+        ),
     ],
     key: Annotated[str | None, typer.Option(help="One array of an .npz or .safetensors: one layer.")] = None,
     bias: Annotated[Path | None, typer.Option(help="File with the bias; by default there is none.")] = None,
@@ -61,10 +64,11 @@ def check(
     until: Until = None,
     input_shape: InputShape = None,
     final_relu: FinalRelu = False,
+    external_data: ExternalData = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Decide whether a layer or a network is injective. Exit code 0: injective, 1: not injective, 3: undecided."""
-    graph = network_options(until, input_shape, final_relu)
+    graph = network_options(until, input_shape, final_relu, external_data)
     if is_network_file(file, key):
         refuse_options_of_a_layer(
             file,

@@ -21,11 +21,17 @@ Transpose = Annotated[bool, typer.Option("--transpose", help="FILE stores one co
 Until = Annotated[str | None, typer.Option(help="Network: the tensor of an .onnx at which to stop.")]
 InputShape = Annotated[str | None, typer.Option(help="Network: shape of one input, such as 1,28,28.")]
 FinalRelu = Annotated[bool, typer.Option("--final-relu", help="Network of arrays: a ReLU follows the last matrix too.")]
+ExternalData = Annotated[
+    bool, typer.Option("--external-data", help="Network: read values of an .onnx from other files in its folder.")
+]
 
 
-def network_options(until: str | None, input_shape: str | None, final_relu: bool) -> NetworkOptions:
+def network_options(
+    until: str | None, input_shape: str | None, final_relu: bool, external_data: bool
+) -> NetworkOptions:
     """The options that only networks have."""
-    return NetworkOptions(until, parse_integers(input_shape, "--input-shape") if input_shape else None, final_relu)
+    shape = parse_integers(input_shape, "--input-shape") if input_shape else None
+    return NetworkOptions(until, shape, final_relu, external_data)
 
 
 def refuse_options_of_a_layer(file: Path, **options: object) -> None:
@@ -38,7 +44,9 @@ def refuse_options_of_a_layer(file: Path, **options: object) -> None:
 def refuse_options_of_a_network(file: Path, options: NetworkOptions) -> None:
     """InputError if one is given, since FILE is one layer."""
     if options != NetworkOptions():
-        raise InputError(f"{file} is read as one layer; --until, --input-shape and --final-relu are for networks")
+        raise InputError(
+            f"{file} is read as one layer; --until, --input-shape, --final-relu and --external-data are for networks"
+        )
 
 
 def read_layer(

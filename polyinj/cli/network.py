@@ -32,12 +32,13 @@ class NetworkOptions:
     until: str | None = None
     input_shape: Sequence[int] | None = None
     final_relu: bool = False
+    external_data: bool = False
 
 
 def is_network_file(file: Path, key: str | None) -> bool:
-    """Whether `polyinj check` reads a network: .onnx, or several matrices without a key that picks one."""
+    """Whether `polyinj check` reads a network: .onnx, .nnet, or several matrices without a key that picks one."""
     kind = file.suffix.lower()
-    if kind == ".onnx":
+    if kind in (".onnx", ".nnet"):
         return True
     if kind not in (".npz", ".safetensors") or key is not None or not file.is_file():
         return False
@@ -98,6 +99,7 @@ def read_network_file(file: Path, options: NetworkOptions, *, transpose: bool) -
         until=options.until,
         transpose=transpose,
         final_relu=options.final_relu,
+        external_data=options.external_data,
     )
 
 

@@ -16,6 +16,7 @@ from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.cli.domain import BoxSides, Centre, Nonnegative, Radius, domain_options, read_domain
 from polyinj.cli.layer import (
     BiasKey,
+    ExternalData,
     FinalRelu,
     InputShape,
     NoBias,
@@ -49,12 +50,13 @@ def verify(
     until: Until = None,
     input_shape: InputShape = None,
     final_relu: FinalRelu = False,
+    external_data: ExternalData = False,
 ) -> None:
     """Check a certificate in exact arithmetic and print what it proves. Exit code 0: valid, 1: refused.
 
     It has to be about all inputs, R^n, unless --nonnegative, --box or --ball asks for another domain.
     """
-    graph = network_options(until, input_shape, final_relu)
+    graph = network_options(until, input_shape, final_relu, external_data)
     if is_network_file(file, key):
         refuse_options_of_a_layer(
             file,

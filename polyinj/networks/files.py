@@ -14,12 +14,22 @@ from numpy.typing import NDArray
 from polyinj.errors import InputError
 from polyinj.networks.arrays import read_named_arrays
 from polyinj.networks.network import Network
+from polyinj.networks.nnet import read_nnet
 from polyinj.networks.onnx.read import read_onnx
 from polyinj.networks.torch import is_sequential, read_sequential
 
 _ARRAY_FILES = (".npy", ".npz", ".csv", ".safetensors")
 _KEYED_FILES = (".npz", ".safetensors")
-_NETWORK_FILES = (".onnx", ".safetensors", ".npz")
+_NETWORK_FILES = (".onnx", ".nnet", ".safetensors", ".npz")
+# What to do with files that are not read, by their suffixes.
+_PICKLED = "it is pickled, and unpickling runs code; export the model with torch.onnx.export, or save safetensors"
+_KERAS = "export the model with tf2onnx, or save the arrays of its get_weights() with numpy.savez"
+_PACKED = "it is compressed; unpack it first (gunzip)"
+_ELSEWHERE = {
+    **dict.fromkeys((".pt", ".pth", ".pkl", ".pickle", ".ckpt"), _PICKLED),
+    **dict.fromkeys((".h5", ".hdf5", ".keras", ".pb", ".tflite"), _KERAS),
+    **dict.fromkeys((".gz", ".zip", ".xz", ".bz2"), _PACKED),
+}
 
 
 def read_array(path: str | os.PathLike[str], key: str | None = None) -> NDArray[Any]:
@@ -127,35 +137,41 @@ def read_network(
     until: str | None = None,
     transpose: bool = False,
     final_relu: bool = False,
+    external_data: bool = False,
 ) -> Network:
-    """Read a chain of affine layers and ReLUs. Nothing is unpickled, and no value is rounded but by a batch norm.
+    """Read a network of affine maps and ReLUs. Nothing is unpickled, and what is rounded is said.
 
     Parameters
     ----------
     path_or_module : path or torch.nn.Sequential
-        .onnx (needs the package onnx), .safetensors (needs the package safetensors) or .npz. In ONNX and in modules,
-        convolutions are unrolled to matrices. Arrays of .npz and .safetensors are told apart by their names, see
+        .onnx (needs the package onnx), .nnet, .safetensors (needs the package safetensors) or .npz. In ONNX tensors may
+        be read by any nodes behind them, and what is piecewise linear is written with ReLUs; in ONNX and in modules
+        convolutions become sparse matrices. Arrays of .npz and .safetensors are told apart by their names, see
         `polyinj.networks.arrays.read_named_arrays`.
     input_shape : sequence of int, optional
         The shape of one input without the batch, such as (1, 28, 28), for .onnx files that leave it open and for
-        modules with convolutions.
+        modules with convolutions. For an .onnx file that fixes a first axis which is no batch, its whole shape.
     until : str, optional
-        For .onnx the tensor, for a module the child behind which to stop; what follows, such as a softmax, is left out.
+        For .onnx the tensor, for a module the child behind which to stop; what follows is left out.
     transpose : bool
         The matrices of an .npz or .safetensors store one column a neuron.
     final_relu : bool
         A ReLU follows the last matrix of an .npz or .safetensors too; by default it follows all others.
+    external_data : bool
+        Read values of an .onnx that stand in other files, in its folder or below.
 
     Returns
     -------
     Network
-        As functions of real numbers: rounding of activations is not modelled, dropout is left out, batch norm in
-        inference mode is folded into the layer before it (in float64: `NetworkLayer.rounding` says where).
+        As a function of real numbers: rounding of activations is not modelled, dropout is left out, batch norm in
+        inference mode is folded into the layer before it in float64, and so are divisions of large convolutions
+        (`NetworkLayer.rounding` says where). `Network.note` says how several inputs or outputs are joined, and which
+        strictly monotone function at the end, such as a Sigmoid, is left out.
 
     Raises
     ------
     InputError
-        Unreadable files, and anything that is not such a chain: the message names the first node that is not.
+        Unreadable files, and anything that is not such a network: the message names the first node that is not.
 
     Examples
     --------
@@ -176,10 +192,15 @@ def read_network(
         )
     kind = "" if module else Path(path_or_module).suffix.lower()
     if not module and kind not in _NETWORK_FILES:
-        raise InputError(f"{path_or_module} has the suffix {kind!r}; expected {_or(_NETWORK_FILES)}")
+        hint = f"; {_ELSEWHERE[kind]}" if kind in _ELSEWHERE else ""
+        raise InputError(f"{path_or_module} has the suffix {kind!r}; expected {_or(_NETWORK_FILES)}{hint}")
     arrays = kind in _KEYED_FILES
     if arrays and (until is not None or shape is not None):
         raise InputError(f"{path_or_module} holds arrays; an input shape or a last tensor is for .onnx and modules")
+    if external_data and kind != ".onnx":
+        raise InputError("external_data is for .onnx files, whose values may stand in other files beside them")
+    if kind == ".nnet" and (until is not None or shape is not None):
+        raise InputError(f"{path_or_module} says which inputs it takes, and is read whole; expected no other options")
     if not arrays and (transpose or final_relu):
         raise InputError("a graph says where its rows and ReLUs are; transpose and final_relu are for arrays")
     if module:
@@ -189,4 +210,6 @@ def read_network(
         return read_named_arrays(read_arrays(file), str(file), transpose=transpose, final_relu=final_relu)
     if not file.is_file():
         raise InputError(f"{file} is no file; expected a path to {_or(_NETWORK_FILES)}")
-    return read_onnx(file, input_shape=shape, until=until)
+    if kind == ".nnet":
+        return read_nnet(file)
+    return read_onnx(file, input_shape=shape, until=until, external_data=external_data)

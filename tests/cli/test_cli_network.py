@@ -22,7 +22,7 @@ def test_check_walks_an_onnx_file(tmp_path, run_main):
         helper.make_node("Gemm", ["x", "w"], ["a"], name="first", transB=1),
         helper.make_node("Relu", ["a"], ["b"]),
         helper.make_node("Gemm", ["b", "v"], ["c"], name="second", transB=1),
-        helper.make_node("Softmax", ["c"], ["y"], name="last"),
+        helper.make_node("Sqrt", ["c"], ["y"], name="last"),
     ]
     sides = (("x", 2), ("y", 2))
     given, out = ([helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", n])] for name, n in sides)
@@ -31,7 +31,7 @@ def test_check_walks_an_onnx_file(tmp_path, run_main):
     onnx.save(model, str(tmp_path / "m.onnx"))
     run = run_main("check", tmp_path / "m.onnx")
     assert (run.returncode, run.stdout) == (2, "")
-    assert "the node 'last' (Softmax) is not supported" in run.stderr
+    assert "the node 'last' (Sqrt) is not supported" in run.stderr
     run = run_main("check", tmp_path / "m.onnx", "--until", "c")
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines() == [
@@ -43,6 +43,20 @@ def test_check_walks_an_onnx_file(tmp_path, run_main):
         "network: injective on all of R^2: every layer is injective on the image of the layers before, region by "
         "region",
     ]
+
+
+def test_check_says_what_it_leaves_out(tmp_path, run_main):
+    nodes = [helper.make_node("Gemm", ["x", "w"], ["a"]), helper.make_node("Tanh", ["a"], ["y"])]
+    ends = [[helper.make_tensor_value_info(name, TensorProto.DOUBLE, ["n", n])] for name, n in (("x", 2), ("y", 4))]
+    graph = helper.make_graph(nodes, "made", *ends, [numpy_helper.from_array(SPLIT.T, "w")])
+    onnx.save(helper.make_model(graph), str(tmp_path / "m.onnx"))
+    run = run_main("check", tmp_path / "m.onnx")
+    assert run.returncode == 0
+    note = (
+        "'y' is read before its end, Tanh, which maps different values to different ones: verdicts hold behind it too"
+    )
+    assert run.stdout.splitlines()[1] == f"  {note}"
+    assert json.loads(run_main("check", tmp_path / "m.onnx", "--json").stdout)["note"] == note
 
 
 def test_check_walks_a_shipped_model(run_main):

@@ -120,13 +120,17 @@ def test_files_that_cannot_be_read(tmp_path):
     (tmp_path / "short.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"\0" * 8)
     (tmp_path / "garbage.onnx").write_bytes(b"\xff\xfe not a model")
     (tmp_path / "net.pt").write_bytes(b"")
+    (tmp_path / "net.h5").write_bytes(b"")
+    (tmp_path / "net.onnx.gz").write_bytes(b"")
     cases = {
         "evil.npz": "allow_pickle=False",
         "pickle.npz": "cannot be read as .npz",
         "broken.safetensors": "cannot be read as .safetensors",
         "short.safetensors": "cannot be read as .safetensors",
         "garbage.onnx": "is not a valid ONNX model",
-        "net.pt": "suffix '.pt'; expected .onnx, .safetensors or .npz",
+        "net.pt": "suffix '.pt'; expected .onnx, .nnet, .safetensors or .npz; it is pickled",
+        "net.h5": "export the model with tf2onnx",
+        "net.onnx.gz": "it is compressed; unpack it first",
         "missing.onnx": "is no file",
         "missing.safetensors": "is no file",
     }
@@ -141,6 +145,10 @@ def test_files_that_cannot_be_read(tmp_path):
             read_network(tmp_path / "net.npz", **options)
     with pytest.raises(InputError, match="are for arrays"):
         read_network(tmp_path / "garbage.onnx", transpose=True)
+    with pytest.raises(InputError, match=r"external_data is for \.onnx files"):
+        read_network(tmp_path / "net.npz", external_data=True)
+    with pytest.raises(InputError, match="says which inputs it takes"):
+        read_network(tmp_path / "net.nnet", until="x")
     with pytest.raises(InputError, match="expected positive lengths"):
         read_network(tmp_path / "garbage.onnx", input_shape=(0, 2))
     with pytest.raises(InputError, match="a dict is no network"):
@@ -256,6 +264,7 @@ def test_modules_with_convolutions():
     ("child", "message"),
     [
         (module("Softmax"), "the module '1' (Softmax) is not supported"),
+        (module("AvgPool1d", kernel_size=2, stride=2, padding=0, divisor_override=3), "divisor_override is 3"),
         (module("BatchNorm1d", training=True, running_mean=np.ones(3)), "call eval()"),
         (module("BatchNorm1d", running_mean=None), "call eval()"),
         (module("Dropout", p=0.1, training=True), "call eval()"),
@@ -270,6 +279,88 @@ def test_modules_that_are_no_chain(child, message):
         read_network(sequential(linear(np.eye(3)), child))
     assert message in str(error.value)
     assert "module '1'" in str(error.value)
+
+
+def test_modules_that_are_piecewise_linear():
+    """Pooling, LeakyReLU and ReLU6 between matrices, and a Tanh at the end."""
+    rng = np.random.default_rng(4)
+    kernel, last = rng.standard_normal((2, 1, 3)), rng.standard_normal((3, 6))
+    whole = sequential(
+        conv(kernel, None, padding=(1,)),
+        module("LeakyReLU", negative_slope=0.25),
+        module("MaxPool1d", kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False),
+        module("AvgPool1d", kernel_size=2, stride=1, padding=0, ceil_mode=False, count_include_pad=True),
+        module("ReLU6", min_val=0.0, max_val=6.0),
+        module("Flatten", start_dim=1, end_dim=-1),
+        linear(last),
+        module("Tanh"),
+    )
+    network = read_network(whole, input_shape=(1, 8))
+    assert network.note.startswith("the module is read before its end, Tanh, which")
+    signal = rng.standard_normal(8) * 4
+    wide = np.pad(signal, 1)
+    seen = np.array([[(wide[i : i + 3] * k).sum() for i in range(8)] for k in kernel[:, 0]])
+    seen = np.where(seen > 0, seen, seen / 4)
+    seen = np.maximum(seen[:, ::2], seen[:, 1::2])
+    seen = np.clip((seen[:, :-1] + seen[:, 1:]) / 2, 0, 6)
+    np.testing.assert_allclose(network.apply([signal])[0], last @ seen.ravel(), rtol=0, atol=1e-12)
+    assert read_network(sequential(module("ReLU"), linear(np.eye(3)))).widths == (3, 3, 3)
+    with pytest.raises(InputError, match=r"module '8' \(ReLU\): what comes out of Tanh is read at the end"):
+        read_network(sequential(*[child for _, child in whole.named_children()], module("ReLU")), input_shape=(1, 8))
+
+
+NNET = """// Absolute values, and their sum.
+// A second line.
+2,2,1,4,
+2,4,1,
+0,
+-1.0,-1.0,
+1.0,1.0,
+0.5,0.5,0.0,
+2.0,2.0,1.0,
+1.0,0.0,
+-1.0,0.0,
+0.0,1.0,
+0.0,-1.0,
+0.0,
+0.0,
+0.0,
+0.25,
+1.0,1.0,1.0,1.0,
+-0.5,
+"""
+
+
+def test_nnet(tmp_path):
+    file = tmp_path / "net.nnet"
+    file.write_text(NNET)
+    network = read_network(file)
+    assert network.describe() == "2 -> 4 relu -> 1"
+    assert network.apply([[-3.0, 2.0], [0.0, -1.0]]).tolist() == [[4.5], [0.75]]
+    assert network.note.startswith("its inputs are the normalised ones")
+    lines = NNET.splitlines()
+    for place, line, message in (
+        (2, "2,2", "line 3: '2,2'; expected 4 integers with commas"),
+        (2, "0,2,1,4", "line 3: 0 layers"),
+        (3, "2,5,1,", "take 12 lines behind the header; there are 10"),
+        (3, "2,4,one,", "line 4: '2,4,one,'; expected 3 integers"),
+        (9, "1.0,", "line 10: '1.0,'; expected 2 finite numbers"),
+        (10, "1.0,nan,", "line 11: '1.0,nan,'; expected 2 finite numbers"),
+        (18, "1.0,x", "line 19"),
+        (3, "-2,4,1", "line 4"),
+        (3, "2,1000000000000000000000,1", "line 4"),
+    ):
+        file.write_text("\n".join([*lines[:place], line, *lines[place + 1 :]]))
+        with pytest.raises(InputError) as error:
+            read_network(file)
+        assert message in str(error.value)
+        assert len(str(error.value).splitlines()) == 1
+    file.write_text("// nothing\n")
+    with pytest.raises(InputError, match="expected a header of 7"):
+        read_network(file)
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"cannot be read as \.nnet"):
+        read_network(file)
 
 
 def test_modules_that_are_no_sequential():

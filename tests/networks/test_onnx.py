@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from polyinj import InputError, read_network
+from polyinj import InputError, Verdict, check_network, read_network
 
 MODELS = Path(__file__).parent / "models"
 SHIPPED = Path(onnx.__file__).parent / "backend" / "test" / "data"
@@ -38,7 +38,7 @@ def rand(*shape, seed=0, dtype=np.float32):
     return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
 
 
-def assert_same_function(path, network=None, *, atol=1e-5, inputs=6, **options):
+def assert_same_function(path, network=None, *, atol=1e-5, inputs=6, outputs=1, **options):
     """The network and ONNX's own reference evaluator agree on random inputs."""
     network = read_network(path, **options) if network is None else network
     model = onnx.load(str(path))
@@ -46,8 +46,9 @@ def assert_same_function(path, network=None, *, atol=1e-5, inputs=6, **options):
     points = rand(inputs, *network.input_shape, seed=9)
     single = len(value.type.tensor_type.shape.dim) == len(network.input_shape)
     for point in points:
-        (expected, *_) = ReferenceEvaluator(model).run(None, {value.name: point if single else point[None]})
-        np.testing.assert_allclose(network.apply([point])[0], np.ravel(expected), rtol=0, atol=atol)
+        found = ReferenceEvaluator(model).run(None, {value.name: point if single else point[None]})[:outputs]
+        expected = np.concatenate([np.ravel(out) for out in found])
+        np.testing.assert_allclose(network.apply([point])[0], expected, rtol=0, atol=atol)
     return network
 
 
@@ -193,21 +194,21 @@ def test_open_shapes(tmp_path):
 
 
 def test_until_leaves_the_rest_out(tmp_path):
-    nodes = [node("Gemm", ["x", "w"], "a"), node("Relu", ["a"], "b"), node("Softmax", ["b"])]
+    nodes = [node("Gemm", ["x", "w"], "a"), node("Relu", ["a"], "b"), node("Sqrt", ["b"])]
     path = build(tmp_path / "m.onnx", nodes, {"w": rand(3, 4)}, ["n", 3])
-    with pytest.raises(InputError, match=r"the node 'Softmax_y' \(Softmax\) is not supp.*--until b reads the part"):
+    with pytest.raises(InputError, match=r"the node 'Sqrt_y' \(Sqrt\) is not supp.*--until b reads the part"):
         read_network(path)
     assert read_network(path, until="b").layers[0].activation == "relu"
     assert read_network(path, until="a").layers[0].activation is None
-    with pytest.raises(InputError, match="no tensor 'z' on its chain"):
+    with pytest.raises(InputError, match="no tensor 'z' that depends on its input; there are x, a, b"):
         read_network(build(tmp_path / "s.onnx", nodes[:2], {"w": rand(3, 4)}, ["n", 3], output="b"), until="z")
 
 
 W = {"w": rand(3, 3), "b": rand(3), "one": np.array(1.0, dtype=np.float32)}
 TRUE = {"ratio": np.float32(0.5), "yes": np.array(True)}
 REFUSED = {
-    "branches": ([node("Gemm", ["x", "w"], "a"), node("Add", ["a", "x"])], W, "'x' is read by 2 nodes"),
-    "squared": ([node("Mul", ["x", "x"])], W, "'x' is the input of the model; expected a stored value"),
+    "squared": ([node("Mul", ["x", "x"])], W, "multiplies two tensors that depend on the input"),
+    "two tensors": ([node("Gemm", ["x", "w"], "a"), node("MatMul", ["x", "a"])], W, "'x' is expected as its first"),
     "computed": ([node("Exp", ["one"], "e"), node("Add", ["x", "e"])], W, "'e' is computed by 'Exp_e' (Exp)"),
     "transposed batch": ([node("Gemm", ["x", "w"], transA=1)], W, "transA"),
     "weights first": ([node("Gemm", ["w", "x"])], W, "expected as its first input"),
@@ -215,7 +216,7 @@ REFUSED = {
     "another length": ([node("MatMul", ["x", "w"])], {"w": rand(4, 3)}, "take vectors of length 4"),
     "three axes": ([node("MatMul", ["x", "w"])], {"w": rand(2, 3, 3)}, "expected a matrix"),
     "division": ([node("Div", ["x", "w"])], {"w": np.zeros(3, dtype=np.float32)}, "division by zero"),
-    "reciprocal": ([node("Div", ["one", "x"])], W, "expected as its first input"),
+    "reciprocal": ([node("Div", ["one", "x"])], W, "divides by a tensor that depends on the input"),
     "broadcast": ([node("Add", ["x", "w"])], W, "does not broadcast"),
     "infinite": ([node("Add", ["x", "w"])], {"w": np.full(3, np.inf, dtype=np.float32)}, "'w' holds inf"),
     "training": ([node("Dropout", ["x", "ratio", "yes"])], TRUE, "drops at random"),
@@ -247,16 +248,12 @@ def test_what_is_refused(tmp_path, case):
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_data_outside_and_other_inputs_are_refused(tmp_path):
+def test_data_outside_and_batches_in_training_are_refused(tmp_path):
     path = build(tmp_path / "m.onnx", [node("Gemm", ["x", "w"])], {"w": rand(40, 40)}, ["n", 40])
     model = onnx.load(str(path))
     onnx.save(model, str(tmp_path / "e.onnx"), save_as_external_data=True, location="w.bin", size_threshold=0)
     with pytest.raises(InputError, match=r"keeps 'w' outside, in w.bin; .*save_as_external_data=False"):
         read_network(tmp_path / "e.onnx")
-    two = [helper.make_tensor_value_info("z", TensorProto.FLOAT, ["n", 3])]
-    path = build(tmp_path / "t.onnx", [node("Add", ["x", "z"])], {}, ["n", 3], extra=two)
-    with pytest.raises(InputError, match=r"has 2 inputs \(x, z\)"):
-        read_network(path)
     batch = [helper.make_node("BatchNormalization", ["x", *"abcd"], ["y", "m", "v"], training_mode=1)]
     path = build(tmp_path / "b.onnx", batch, {name: np.abs(rand(3)) for name in "abcd"}, ["n", 3])
     with pytest.raises(InputError, match="normalises by the batch"):
@@ -287,7 +284,9 @@ def test_trained_models_of_a_package(name, widths, activations):
 
 
 def test_a_trained_model_with_sigmoids_names_the_first():
-    with pytest.raises(InputError, match=r"dense_2/Sigmoid' \(Sigmoid\) is not supported.*--until keras\S+BiasAdd:0"):
+    with pytest.raises(
+        InputError, match=r"dense_2/Sigmoid:0' comes out of Sigmoid, which is not pie.*--until keras\S+"
+    ):
         read_network(MODELS / "keras_linear_131_sigmoid.onnx")
 
 
@@ -315,7 +314,7 @@ def test_there_are_convolutions_in_the_wheel():
 
 @pytest.mark.parametrize("name", ["bvlc_alexnet", "vgg19", "resnet50"])
 def test_large_images_are_refused(name):
-    with pytest.raises(InputError, match=r"node 'n0' \(Conv\): as a matrix this is [0-9]+ x 150528; allowed are"):
+    with pytest.raises(InputError, match=r"node 'n0' \(Conv\): as a matrix of shape [0-9]+ x 150528 .* allowed are"):
         read_network(SHIPPED / "light" / f"light_{name}.onnx")
 
 
@@ -372,8 +371,11 @@ def test_all_outputs_count(tmp_path):
     """The last output alone is not injective, both together are."""
     nodes = [node("Gemm", ["x", "w"], "h"), node("Relu", ["h"])]
     path = save(tmp_path / "m.onnx", nodes, {"w": np.eye(2, dtype=np.float32)}, ["n", 2], outputs=("h", "y"))
-    with pytest.raises(InputError, match=r"has 2 outputs \(h, y\), which together may be injective.*--until"):
-        read_network(path)
+    both = read_network(path)
+    assert both.note == "its outputs h, y stand one behind the other"
+    assert check_network(both).verdict is Verdict.INJECTIVE
+    assert check_network(read_network(path, until="y")).verdict is Verdict.NOT_INJECTIVE
+    assert_same_function(path, both, outputs=2)
     assert read_network(path, until="h").layers[-1].activation is None
     # What stands behind the one output is no part of the model.
     path = save(tmp_path / "h.onnx", nodes, {"w": np.eye(2, dtype=np.float32)}, ["n", 2], outputs=("h",))
@@ -440,7 +442,7 @@ OTHERWISE = {
             node("Reshape", ["x", "s"]),
         ],
         {},
-        "'x' is read by 2 nodes",
+        "the node 's' (Shape) is not supported",
     ),
     "a constant of its own": (
         [helper.make_node("Identity", ["w"], ["v"], domain="my.own"), node("Add", ["x", "v"])],
@@ -502,7 +504,7 @@ IMAGE = {"k": rand(2, 1, 3, 3), "b": rand(2)}
         ({"pads": [1] * 4, "auto_pad": "VALID"}, "auto_pad is 'VALID' beside pads [1, 1, 1, 1]"),
         ({"auto_pad": "SAME"}, "auto_pad is 'SAME' beside"),
         ({"auto_pad": "SAME_UPPER", "strides": [0, 1]}, "strides are [0, 1]"),
-        ({"strides": [1]}, "does not fit|zip"),
+        ({"strides": [1]}, "strides [1] and dilations [1, 1] do not fit 2 axes"),
         ({"group": 2}, "in 2 group(s)"),
     ],
 )
@@ -561,7 +563,7 @@ def test_a_tensor_has_one_source(tmp_path):
         (twice, {"w": rand(3, 3), "a": rand(1, 3)}),
         ([*twice, node("Relu", ["x"], "a")], {"w": W["w"]}),
     ):
-        with pytest.raises(InputError, match=r"valid|read by 2"):
+        with pytest.raises(InputError, match="is not a valid ONNX model"):
             read_network(save(tmp_path / "m.onnx", nodes, stored, ["n", 3]))
 
 

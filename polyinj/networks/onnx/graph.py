@@ -1,9 +1,8 @@
-"""The way from the input of an ONNX graph to a tensor, and the stored values that nodes on it read."""
+"""The tensors of an ONNX graph that depend on its inputs, and one node on the way from them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,151 +11,202 @@ from numpy.typing import NDArray
 
 from polyinj.errors import InputError, printable
 from polyinj.exact.lossless import read_tensor
-from polyinj.networks.builder import Chain
-from polyinj.networks.network import LARGEST_MATRIX
+from polyinj.networks.builder import Builder, Tensor
+from polyinj.networks.onnx.constants import Constants
 from polyinj.networks.onnx.input import DOMAINS, FLOATS, read_input_shape, read_input_type, read_opset
-from polyinj.networks.onnx.names import listed, quoted, title
-
-# Operations that only move stored values, or shapes; evaluated where constants pass through them.
-_MOVING = {"Constant", "ConstantOfShape", "Identity", "Transpose", "Reshape", "Flatten", "Squeeze", "Unsqueeze"}
-_MOVING |= {"Cast", "Concat", "Gather", "Slice"}
+from polyinj.networks.onnx.names import layer_name, quoted
 
 
 @dataclass(slots=True)
 class GraphReader:
-    """Where the way from the input through the graph has come to, and what it has read."""
+    """What has been read of a graph: for each name that depends on an input, its tensor and the type of its entries."""
 
     file: Path
     graph: Any
     opset: int
-    chain: Chain
-    batch: int | None
+    builder: Builder
+    constants: Constants
+    batch: int | None = None
     """The length of axis 0 where the file fixes it to more than 1: that axis then stays first, for the batch."""
-    tensor: str
-    elem: str
-    """The type of the tensor's entries."""
-    stored: dict[str, Any]
-    made_by: dict[str, Any]
-    values: dict[str, NDArray[Any]] = field(default_factory=dict)
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    types: dict[str, str] = field(default_factory=dict)
+    input_shape: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, model: Any, file: Path, input_shape: tuple[int, ...] | None) -> GraphReader:
+        """With its inputs read."""
         graph = model.graph
         if graph.sparse_initializer:
             raise InputError(f"{file} has sparse initializers; only dense ones are read")
         stored = {tensor.name: tensor for tensor in graph.initializer}
-        inputs = [value for value in graph.input if value.name not in stored]
-        if len(inputs) != 1:
-            names = listed([value.name for value in inputs])
-            raise InputError(f"{file} has {len(inputs)} inputs ({names}); expected a chain with one")
-        elem = read_input_type(inputs[0], file)
-        batch, shape = read_input_shape(inputs[0], file, input_shape)
         made_by = {name: node for node in graph.node for name in node.output if name}
-        chain = Chain(str(file), shape)
-        return cls(file, graph, read_opset(model, file), chain, batch, inputs[0].name, elem, stored, made_by)
+        opset = read_opset(model, file)
+        reader = cls(file, graph, opset, Builder(str(file)), Constants(stored, made_by, opset))
+        reader._read_inputs([value for value in graph.input if value.name not in stored], input_shape)
+        return reader
 
-    def next_nodes(self) -> list[Any]:
-        """The nodes that read the tensor; those that read only its shape become constants, as exporters mean them."""
-        readers = [node for node in self.graph.node if self.tensor in node.input]
-        for node in readers:
-            if _is_shape(node):
-                ends = {attribute.name: attribute.i for attribute in node.attribute}
-                shape = self.chain.view.shape
-                shape = (self.batch, *shape[1:]) if self.batch else shape
-                self.values[node.output[0]] = np.array(shape[slice(ends.get("start"), ends.get("end"))], dtype=np.int64)
-        return [node for node in readers if not _is_shape(node)]
+    def _read_inputs(self, inputs: list[Any], given: tuple[int, ...] | None) -> None:
+        if not inputs:
+            raise InputError(f"{self.file} has no input; expected at least one")
+        if given is not None and len(inputs) > 1:
+            raise InputError(
+                f"the input shape {given} is for one input, but {self.file} has {len(inputs)}; expected a file that "
+                "stores their shapes"
+            )
+        self.types = {value.name: read_input_type(value, self.file) for value in inputs}
+        shapes = [read_input_shape(value, self.file, given, self._first_columns) for value in inputs]
+        batches = {shape.batch for shape in shapes}
+        self.batch = batches.pop() if len(batches) == 1 else None
+        for value, shape in zip(inputs, shapes, strict=True):
+            # First axes of different lengths are no batch.
+            longer = (shape.batch, *shape.whole[1:]) if shape.batch and not self.batch else shape.whole
+            self.tensors[value.name] = self.builder.input(longer)
+        self.input_shape = shapes[0].single if len(inputs) == 1 else (self.builder.inputs,)
 
-    def way_out(self) -> str:
-        if self.tensor in {value.name for value in self.graph.input}:
-            return ""
-        return f"; --until {printable(self.tensor)} reads the part before it"
+    def _first_columns(self, name: str) -> int | None:
+        """How long the vectors are that the first matrix takes, where only what keeps shapes stands before it."""
+        for _ in range(len(self.graph.node)):
+            readers = [node for node in self.graph.node if name in node.input and not is_shape(node)]
+            if len(readers) != 1 or readers[0].domain not in DOMAINS:
+                return None
+            (node,) = readers
+            if node.op_type in ("Gemm", "MatMul") and node.input[0] == name and len(node.input) > 1:
+                try:
+                    matrix = self.constants.value(node.input[1])
+                except InputError:  # it is said where the node is read
+                    return None
+                turned = any(a.name == "transB" and a.i for a in node.attribute)
+                return int(matrix.shape[-1 if turned else 0]) if matrix.ndim == 2 else None
+            if node.op_type not in ("Identity", "Dropout", "Cast", "Relu", "Flatten", "LeakyRelu", "Abs", "Neg"):
+                return None
+            name = node.output[0]
+        return None
 
-    def stored_input(self, node: Any, index: int) -> NDArray[Any] | None:
-        """The stored value of an input of a node; None where an optional input is left out."""
-        left_out = index >= len(node.input) or not node.input[index]
-        return None if left_out else self._value(node.input[index])
 
-    def optional_weights(self, node: Any, index: int, *, mixed: bool = False) -> NDArray[Any] | None:
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One node that reads tensors which depend on an input; `attributes` by name."""
+
+    reader: GraphReader
+    node: Any
+    attributes: dict[str, Any]
+
+    @property
+    def builder(self) -> Builder:
+        """Of the network."""
+        return self.reader.builder
+
+    @property
+    def opset(self) -> int:
+        """Of the file."""
+        return self.reader.opset
+
+    @property
+    def name(self) -> str:
+        """What the layer is called that this node makes."""
+        return layer_name(self.node)
+
+    @property
+    def first(self) -> str:
+        """The first of its inputs that depends on an input of the graph."""
+        return str(next(name for name in self.node.input if name in self.reader.tensors))
+
+    @property
+    def elem(self) -> str:
+        """The type of the entries of that."""
+        return self.reader.types[self.first]
+
+    def is_computed(self, index: int) -> bool:
+        """Whether an input depends on an input of the graph."""
+        return index < len(self.node.input) and self.node.input[index] in self.reader.tensors
+
+    def tensor(self) -> Tensor:
+        """Its first input, where nothing else it reads depends on an input of the graph."""
+        computed = [name for name in self.node.input if name in self.reader.tensors]
+        if computed != [self.node.input[0]]:
+            raise InputError(f"{quoted(self.first)} is expected as its first input, and only there")
+        return self.computed(0)
+
+    def computed(self, index: int, *, ended: bool = False) -> Tensor:
+        """An input that depends on an input of the graph; one behind a function such as Sigmoid only if `ended`."""
+        name = self.node.input[index]
+        tensor = self.reader.tensors[name]
+        if tensor.ending and not ended:
+            raise InputError(
+                f"{quoted(name)} comes out of {tensor.ending}, which is not piecewise linear; that is read at the end "
+                "of a network only"
+            )
+        if self.reader.types[name] != self.elem:
+            raise InputError(f"it reads {self.elem} and {self.reader.types[name]}; expected one type")
+        return tensor
+
+    def operands(self, indices: range | None = None) -> list[Tensor]:
+        """Its inputs, stored ones as tensors of numbers."""
+        return [
+            self.computed(index) if self.is_computed(index) else self.builder.constant(self.weights(index))
+            for index in indices or range(len(self.node.input))
+        ]
+
+    def stored(self, index: int) -> NDArray[Any] | None:
+        """The stored value of an input; None where an optional input is left out."""
+        left_out = index >= len(self.node.input) or not self.node.input[index]
+        return None if left_out else self.reader.constants.value(self.node.input[index])
+
+    def integers(self, index: int, attribute: str = "") -> list[int] | None:
+        """Stored integers of an input, or where it is left out of an attribute; None where both are."""
+        value = self.stored(index)
+        if value is None:
+            given = self.attributes.get(attribute)
+            return None if given is None else [int(entry) for entry in np.ravel(given)]
+        if value.dtype.kind not in "iu":
+            raise InputError(f"{quoted(self.node.input[index])} holds {value.dtype}; expected integers")
+        return [int(entry) for entry in value.ravel()]
+
+    def optional_weights(self, index: int, *, mixed: bool = False) -> NDArray[Any] | None:
         """The stored value of an input as exact numbers; None where it is left out.
 
         Its type is that of the tensor, since no operation converts; `mixed`: any type of floats.
         """
-        value = self.stored_input(node, index)
+        value = self.stored(index)
         if value is None:
             return None
-        numbers = read_tensor(value, quoted(node.input[index]))
-        kind = self._type_of(node.input[index], value)
+        name = self.node.input[index]
+        numbers = read_tensor(value, quoted(name))
+        kind = self.reader.constants.kind(name, value)
         if kind not in FLOATS if mixed else kind != self.elem:
-            raise InputError(
-                f"{quoted(node.input[index])} holds {kind}; expected {self.elem}, the type of {quoted(self.tensor)}"
-            )
+            raise InputError(f"{quoted(name)} holds {kind}; expected {self.elem}, the type of {quoted(self.first)}")
         return numbers
 
-    def weights(self, node: Any, index: int, *, mixed: bool = False) -> NDArray[Any]:
+    def weights(self, index: int, *, mixed: bool = False) -> NDArray[Any]:
         """The stored value of an input as exact numbers."""
-        value = self.optional_weights(node, index, mixed=mixed)
+        value = self.optional_weights(index, mixed=mixed)
         if value is None:
             raise InputError(f"its input {index} is left out")
         return value
 
-    def _type_of(self, name: str, value: NDArray[Any]) -> str:
-        from onnx import TensorProto, helper
-
-        stored = self.stored.get(name)
-        number = helper.np_dtype_to_tensor_dtype(value.dtype) if stored is None else stored.data_type
-        return str(TensorProto.DataType.Name(number))
-
-    def _value(self, name: str) -> NDArray[Any]:
-        from onnx import helper, numpy_helper
-        from onnx.reference import ReferenceEvaluator
-
-        if name in self.stored:
-            return np.asarray(numpy_helper.to_array(self.stored[name]))
-        if name not in self.values:
-            node = self.made_by.get(name)
-            if node is None or node.op_type not in _MOVING or node.domain not in DOMAINS:
-                what = "the input of the model" if node is None else f"computed by {title(node)}"
-                raise InputError(f"{quoted(name)} is {what}; expected a stored value")
-            feeds = {given: self._value(given) for given in node.input if given}
-            _check_moved(node, [feeds.get(given) for given in node.input])
-            inputs = [helper.make_tensor_value_info(given, 0, None) for given in feeds]
-            outputs = [helper.make_tensor_value_info(name, 0, None)]
-            part = helper.make_model(
-                helper.make_graph([node], "constant", inputs, outputs),
-                opset_imports=[helper.make_opsetid("", self.opset)],
-            )
-            try:
-                results: Any = ReferenceEvaluator(part).run(None, feeds)
-            except Exception as error:  # whatever onnx raises where values do not fit
-                raise InputError(
-                    f"{quoted(name)} cannot be computed by {title(node)}: {type(error).__name__}"
-                ) from None
-            self.values[name] = np.asarray(results[0])
-        return self.values[name]
+    def axis(self, ndim: int, default: int) -> int:
+        """The attribute `axis` of a tensor with so many axes, counted from 0."""
+        given = int(self.attributes.get("axis", default))
+        axis = given + ndim * (given < 0)
+        if not 0 <= axis < ndim:
+            raise InputError(f"axis is {given}, but the tensor has {ndim} axes")
+        return axis
 
     def keep_batch(self, kept: bool) -> None:
         """Refuse to move the first axis where it holds several inputs: what is read is the map of one of them."""
-        if self.batch and not kept:
-            raise InputError(f"it moves the first axis, which holds a batch of {self.batch}; export with a batch of 1")
+        if self.reader.batch and not kept:
+            raise InputError(
+                f"it moves the first axis, which holds a batch of {self.reader.batch}; export with a batch of 1, or "
+                "give the whole shape as that of one input (--input-shape)"
+            )
 
-    def only_first(self, node: Any) -> None:
-        if node.input[0] != self.tensor or list(node.input).count(self.tensor) > 1:
-            raise InputError(f"{quoted(self.tensor)} is expected as its first input, and only there")
+    def way_out(self) -> str:
+        """What to try where this node is not read."""
+        if self.first in {value.name for value in self.reader.graph.input}:
+            return ""
+        return f"; --until {printable(self.first)} reads the part before it"
 
 
-def _is_shape(node: Any) -> bool:
-    return bool(node.op_type == "Shape" and node.domain in DOMAINS)
-
-
-def _check_moved(node: Any, values: list[NDArray[Any] | None]) -> None:
-    """Refuse what would make a small file large in memory, and values that are no dense arrays."""
-    sizes = [0 if value is None else value.size for value in values]
-    size = sum(sizes)
-    if node.op_type == "ConstantOfShape" and values[0] is not None:
-        size = prod(int(length) for length in values[0].ravel())
-    if node.op_type == "Gather":
-        size = prod(sizes)
-    if size > LARGEST_MATRIX:
-        raise InputError(f"{title(node)} makes up to {size} values; allowed are {LARGEST_MATRIX}")
-    if any(attribute.name == "sparse_value" for attribute in node.attribute):
-        raise InputError(f"{title(node)} holds a sparse tensor; only dense ones are read")
+def is_shape(node: Any) -> bool:
+    """Whether a node reads the shape of a tensor alone."""
+    return bool(node.op_type in ("Shape", "Size") and node.domain in DOMAINS)

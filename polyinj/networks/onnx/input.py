@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -45,39 +47,63 @@ def read_input_type(value: Any, file: Path) -> str:
     return elem
 
 
+@dataclass(frozen=True, slots=True)
+class InputShape:
+    """The shape of one input.
+
+    Attributes
+    ----------
+    batch : int or None
+        The length of the batch axis where the file fixes it to more than 1.
+    whole, single : tuple of int
+        With a batch axis of length 1, where there is one, and without.
+    """
+
+    batch: int | None
+    whole: tuple[int, ...]
+    single: tuple[int, ...]
+
+
 def read_input_shape(
-    value: Any, file: Path, given: tuple[int, ...] | None
-) -> tuple[int | None, tuple[int, ...] | None]:
-    """The length of the batch axis where it is fixed to more than 1, and the shape of the input with a batch of one."""
+    value: Any, file: Path, given: tuple[int, ...] | None, first_columns: Callable[[str], int | None]
+) -> InputShape:
+    """The shape of an input, as stored or as given; of a vector of open length that which the first matrix takes."""
     kind = value.type.tensor_type
     if not kind.HasField("shape"):
-        return None, None if given is None else _bounded((1, *given), file)
+        one = given or _vector(first_columns(value.name))
+        if one is None:
+            raise InputError(f"{file} stores no shape of its input; give it, such as --input-shape 1,28,28")
+        return _bounded(None, (1, *one), one, file)
     # Some exporters write 0 or -1 for a length that is open.
     lengths = [axis.dim_value if axis.HasField("dim_value") and axis.dim_value > 0 else None for axis in kind.shape.dim]
     shown = listed([axis.dim_param or str(axis.dim_value or "?") for axis in kind.shape.dim])
+    if given is not None and len(lengths) > 1 and given == tuple(lengths):
+        return _bounded(None, given, given, file)
+    single = len(lengths) == 1
+    one_of = lengths if single else lengths[1:]
     if given is not None:
-        one = lengths if len(lengths) == 1 else lengths[1:]
-        if len(one) != len(given) or any(a not in (None, b) for a, b in zip(one, given, strict=True)):
+        if len(one_of) != len(given) or any(a not in (None, b) for a, b in zip(one_of, given, strict=True)):
             raise InputError(f"the input shape {given} does not fit {file}, whose input has the shape ({shown})")
-        one = list(given)
-    elif len(lengths) == 1 and lengths[0]:
-        one = lengths
-    elif len(lengths) == 2:
-        one = lengths[1:]
-    elif len(lengths) < 2 or not all(lengths[1:]):
+        one = given
+    elif len(lengths) == 2 and not lengths[1]:
+        one = _vector(first_columns(value.name))
+    else:
+        one = tuple(length for length in one_of if length)
+        one = one if one and len(one) == len(one_of) else None
+    if one is None:
         raise InputError(
             f"{file} leaves the shape ({shown}) of its input open; give the shape of one input, such as "
             "--input-shape 1,28,28"
         )
-    else:
-        one = lengths[1:]
-    single = len(lengths) == 1
     batch = None if single or lengths[0] == 1 else lengths[0]
-    known = tuple(length for length in one if length)
-    return batch, None if len(known) < len(one) else _bounded(known if single else (1, *known), file)
+    return _bounded(batch, one if single else (1, *one), one, file)
 
 
-def _bounded(shape: tuple[int, ...], file: Path) -> tuple[int, ...]:
-    if prod(shape) > LARGEST_MATRIX:
-        raise InputError(f"{file}: an input of shape {shape} has {prod(shape)} entries; allowed are {LARGEST_MATRIX}")
-    return shape
+def _vector(length: int | None) -> tuple[int, ...] | None:
+    return (length,) if length else None
+
+
+def _bounded(batch: int | None, whole: tuple[int, ...], single: tuple[int, ...], file: Path) -> InputShape:
+    if prod(whole) > LARGEST_MATRIX:
+        raise InputError(f"{file}: an input of shape {whole} has {prod(whole)} entries; allowed are {LARGEST_MATRIX}")
+    return InputShape(batch, whole, single)
