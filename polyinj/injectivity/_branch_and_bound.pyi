@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -65,4 +65,6 @@ class RankSearch(_Search):
         memory_limit: int = ...,
     ) -> None: ...
 
-def splice(circuits: Ints, trees: Sequence[Ints], parts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, list[Ints]]: ...
+def splice(
+    circuits: Ints, trees: Sequence[Ints], parts: Mapping[int, tuple[Ints, Ints]]
+) -> tuple[Ints, list[Ints]]: ...

@@ -299,15 +299,15 @@ cdef _copied(recording *r):
 
 def splice(circuits, trees, parts):
     """Put the proofs (circuits, tree) of the subtrees given away, parts[number], into the proof that they belong to or
-    into each other. Circuits that several parts use appear once.
+    into each other. Circuits that several parts use appear once. parts: a mapping.
     """
-    together = np.concatenate([circuits, *(part[0] for part in parts)])
+    together = np.concatenate([circuits, *(part[0] for part in parts.values())])
     pool, name = _distinct(together)
     start = len(circuits)
     trees = [_renamed(tree, name) for tree in trees]
-    given = []
-    for own, tree in parts:
-        given.append(_renamed(tree, name[start:start + len(own)]))
+    given = {}
+    for number, (own, tree) in parts.items():
+        given[number] = _renamed(tree, name[start:start + len(own)])
         start += len(own)
     return pool, [_filled(tree, given) for tree in trees]
 

@@ -1,20 +1,21 @@
-"""The two questions of a layer for the compiled searches: the count and the rank, on one thread or several."""
+"""The two questions of a layer for the compiled searches: the count and the rank, on one thread or several workers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._status import Status
-from polyinj.injectivity._branch_and_bound import CountSearch, RankSearch
 from polyinj.injectivity.driver import Accept, Outcome, Search, accepted, run
 from polyinj.injectivity.heuristics import Schedule
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
+from polyinj.injectivity.spreading import SPREAD_AFTER, search_spread
+from polyinj.injectivity.start import Start
 from polyinj.injectivity.work_sharing import search_together
 
 # A search that is done within this time is not worth starting threads.
@@ -31,29 +32,19 @@ def search_count(
     memory_limit: int,
     workers: int = 1,
     schedule: Schedule | None = None,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Is there an admissible direction with at most `budget` positive rows (of those with nonzero weights)?
 
-    A direction of a heuristic that is accepted ends the search.
+    A direction of a heuristic that is accepted ends the search. On an executor `accept` has to be problem.witness.
     """
-
-    def start(blocks: NDArray[np.int32] | None = None) -> CountSearch:
-        return CountSearch(
-            problem.rows,
-            problem.error,
-            problem.sides,
-            budget=budget,
-            linear=problem.columns,
-            blocks=blocks,
-            record=record,
-            memory_limit=memory_limit,
-        )
-
+    start = Start(problem, budget, record, memory_limit)
     try:
         search = start()
     except ValueError:  # In doubles the vectors do not span.
         return Outcome(Status.STUCK)
-    outcome = _search(problem, search, lambda: start(search.blocks), limits, accept, record, workers, schedule)
+    start = replace(start, blocks=search.blocks)
+    outcome = _search(search, start, limits, accept, workers, schedule, executor)
     if record:
         outcome.blocks = [[] for _ in range(int(search.blocks.max()) + 1)]
         for row, block in enumerate(search.blocks.tolist()):
@@ -70,49 +61,46 @@ def search_rank(
     memory_limit: int,
     workers: int = 1,
     schedule: Schedule | None = None,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Is there an admissible direction whose positive rows do not span? One that a heuristic finds ends the search."""
-
-    def start() -> RankSearch:
-        return RankSearch(
-            problem.rows,
-            problem.error,
-            problem.sides,
-            linear=problem.columns,
-            record=record,
-            memory_limit=memory_limit,
-        )
-
+    start = Start(problem, None, record, memory_limit)
     try:
         search = start()
     except ValueError:  # In doubles the vectors do not span.
         return Outcome(Status.STUCK)
-    return _search(problem, search, start, limits, problem.witness, record, workers, schedule)
+    return _search(search, start, limits, problem.witness, workers, schedule, executor)
 
 
 def _search(
-    problem: Problem,
     search: Search,
-    another: Callable[[], Search],
+    start: Start,
     limits: Limits,
     accept: Accept,
-    record: bool,
     workers: int,
     schedule: Schedule | None,
+    executor: Executor | None,
 ) -> Outcome:
-    """Run the search, on several threads if it is not easy; `another` makes one with the same arguments."""
+    """Run the search, over the executor or on several threads if it is not easy; `start` makes one like it."""
     schedule = schedule or Schedule()
+    problem, record = start.problem, start.record
     tried: list[NDArray[np.float64]] = []
     hard = time.monotonic() + _EASY_SECONDS
+    most = 2**62 if limits.nodes is None else limits.nodes
+    if executor is not None:
+        workers, most = 1, min(most, SPREAD_AFTER)
     while True:
         # Up to the next heuristic exactly, so that nodes do not depend on the time.
-        stage = replace(limits, nodes=min(schedule.due_at, 2**62 if limits.nodes is None else limits.nodes))
+        stage = replace(limits, nodes=min(schedule.due_at, most))
         direction = run(search, problem, stage, accept, pause=lambda: workers > 1 and time.monotonic() > hard)
         if direction is not None or search.status != Status.RUNNING or not limits.leave(search.nodes):
             break
         heuristic = schedule.take(search.nodes)
         if heuristic is None:
-            outcome = search_together(search, another, problem, limits, accept, record, workers, schedule)
+            if executor is not None:
+                outcome = search_spread(search, start, limits, executor, schedule)
+            else:
+                outcome = search_together(search, start, problem, limits, accept, record, workers, schedule)
             outcome.tried = tried + outcome.tried
             return outcome
         direction = accepted(heuristic(limits), accept, tried)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
@@ -42,6 +43,8 @@ class Case:
         What is asked; the limits are for all searches together.
     started : float
         time.monotonic() of the call.
+    executor : Executor or None
+        Where parts of long searches run.
     nodes, pivots : int
         Used so far.
     incumbent : Witness or None
@@ -61,6 +64,7 @@ class Case:
     memory_limit: int
     workers: int
     started: float
+    executor: Executor | None = None
     nodes: int = 0
     pivots: int = 0
     incumbent: Witness | None = None
@@ -101,6 +105,7 @@ class Case:
             memory_limit=self.memory_limit,
             workers=self.workers,
             schedule=self.schedule,
+            executor=self.executor,
         )
         self.add(counted)
         if counted.nearest is not None and (self.incumbent is None or counted.fewest < self.incumbent.active):
@@ -116,6 +121,7 @@ class Case:
             memory_limit=self.memory_limit,
             workers=self.workers,
             schedule=self.schedule,
+            executor=self.executor,
         )
         self.add(ranked)
         return ranked

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import replace
 from fractions import Fraction
 
@@ -66,6 +67,7 @@ def decide_injectivity(
     time_limit: float | None = None,
     memory_limit: int = 1 << 32,
     workers: int = 1,
+    executor: Executor | None = None,
 ) -> Decision:
     """Decide exactly whether x -> ReLU(Wx + b) is injective.
 
@@ -90,6 +92,9 @@ def decide_injectivity(
         Bytes for the circuits and the recorded proof of one search; beyond it the verdict is UNDECIDED.
     workers : int
         Threads. What is decided does not depend on them; nodes and proof vary from run to run.
+    executor : Executor, optional
+        Where subtrees of a long search run, instead of threads: processes, or Dask by `Client.get_executor()`. Nodes of
+        INJECTIVE do not depend on the workers. Subtrees whose worker died are searched again.
 
     Returns
     -------
@@ -101,6 +106,8 @@ def decide_injectivity(
     ------
     InputError
         Bad input: shapes, dtypes, NaN or infinity, limits that are not positive.
+    PolyinjError
+        The workers of the executor died under one subtree again and again.
 
     Notes
     -----
@@ -127,7 +134,7 @@ def decide_injectivity(
     layer = read_layer(weights, bias, domain)
     started = time.monotonic()
     limits = Limits(node_limit, None if time_limit is None else started + time_limit)
-    case = Case(layer, limits, rank_proof, certificate, memory_limit, workers, started)
+    case = Case(layer, limits, rank_proof, certificate, memory_limit, workers, started, executor)
     on_ball = isinstance(layer.domain, Ball) and not layer.is_linear
     return _decide_on_ball(case) if on_ball else _decide(case)
 
@@ -153,6 +160,7 @@ def _decide_on_ball(case: Case) -> Decision:
             case.memory_limit,
             case.workers,
             case.started,
+            case.executor,
         )
         found = _decide(inner)
         case.nodes += inner.nodes

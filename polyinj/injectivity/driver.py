@@ -71,6 +71,16 @@ class Outcome:
             outcome.circuits, outcome.trees = search.proof()
         return outcome
 
+    def join(self, part: Outcome) -> None:
+        """Add what the search of a part has used and found; the first part that does not end DONE ends the whole."""
+        self.nodes += part.nodes
+        self.pivots += part.pivots
+        self.degenerate |= part.degenerate
+        if part.fewest < self.fewest:
+            self.fewest, self.nearest = part.fewest, part.nearest
+        if self.status == Status.DONE:
+            self.status, self.direction = part.status, part.direction
+
     def add(self, search: Search) -> None:
         """Add what a search has used, whether it found a dependency, and how near it came to a witness."""
         self.nodes += search.nodes

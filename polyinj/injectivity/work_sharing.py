@@ -164,6 +164,4 @@ class _Team(Limits):
             self.proofs[number] = circuits, trees[rotation]
         if self.outcome.status == Status.DONE and not self.under_way and not self.waiting:
             circuits, trees = self.root.proof()
-            self.outcome.circuits, self.outcome.trees = splice(
-                circuits, trees, [self.proofs[part] for part in range(self.parts)]
-            )
+            self.outcome.circuits, self.outcome.trees = splice(circuits, trees, self.proofs)

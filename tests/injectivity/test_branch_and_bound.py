@@ -370,7 +370,7 @@ def test_parts_given_away_make_the_same_proof(slice_nodes, spanning):
             parts[number] = circuits, trees[rotation]
     assert len(parts) > 8 / slice_nodes
     assert root.give_away(0) is None
-    circuits, trees = splice(*root.proof(), parts)
+    circuits, trees = splice(*root.proof(), dict(enumerate(parts)))
 
     class Whole:
         @staticmethod
