@@ -28,6 +28,11 @@ from .geometry.cone import Cone as Cone
 from .geometry.cone_union import ConeUnion as ConeUnion
 from .geometry.face_union import FaceUnion as FaceUnion
 from .geometry.orthants import OrthantUnion as OrthantUnion
+from .information.active_rank import NetworkActiveRank as NetworkActiveRank
+from .information.active_rank import network_active_rank as network_active_rank
+from .information.merging import first_merging_layer as first_merging_layer
+from .information.report import InformationReport as InformationReport
+from .information.report import information_report as information_report
 from .injectivity.active_rank import active_rank as active_rank
 from .injectivity.decide import decide_injectivity as decide_injectivity
 from .injectivity.decision import Decision as Decision

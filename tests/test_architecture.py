@@ -14,7 +14,17 @@ import polyinj
 ROOT = Path(polyinj.__file__).parent
 ANYWHERE = {"errors", "_version"}
 ENUMERATION = {"_core", "_cells", "_split", "_status"}
-SUBJECTS = {"geometry", "theory", "networks", "injectivity", "deep", "lipschitz", "relaxation", "propagation"}
+SUBJECTS = {
+    "geometry",
+    "theory",
+    "networks",
+    "injectivity",
+    "deep",
+    "lipschitz",
+    "relaxation",
+    "propagation",
+    "information",
+}
 # What each folder may import beside itself and ANYWHERE: the table of docs/architecture.md.
 BELOW = {
     "exact": set(),
@@ -30,6 +40,7 @@ BELOW = {
     "lipschitz": {"networks", "geometry", "certificates", "exact", "_status"},
     "relaxation": {"networks", "geometry", "exact"},
     "propagation": {"networks", "theory", "exact", "results"},
+    "information": {"deep", "relaxation", "networks", "certificates", "exact", "results"},
     "simulation": {"results"},
     "studies": SUBJECTS | {"exact", "certificates", "simulation", "fitting", "results"},
     "cli": SUBJECTS | {"exact", "certificates", "simulation", "fitting", "results", "studies", "plots"},

@@ -13,6 +13,7 @@ from polyinj._version import __version__
 from polyinj.cli.check import check
 from polyinj.cli.deep import deep
 from polyinj.cli.expected import expected
+from polyinj.cli.inspect import inspect
 from polyinj.cli.output import BAD_INPUT, INTERNAL_ERROR, INTERRUPTED, one_line
 from polyinj.cli.propagate import propagation
 from polyinj.cli.relax import relax
@@ -32,7 +33,7 @@ app = typer.Typer(
 app.command()(deep)
 app.command()(robustness)
 app.command("propagate")(propagation)
-for command in (relax, transition, check, verify, thresholds, expected):
+for command in (relax, transition, check, inspect, verify, thresholds, expected):
     app.command()(command)
 app.add_typer(sweep, name="sweep")
 

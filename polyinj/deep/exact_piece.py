@@ -45,7 +45,7 @@ class ExactLayer:
         bias = np.zeros(layer.shape[0]) if layer.bias is None else layer.bias
         integers, self.scale = _integers(np.asarray(entries), bias)
         self.shifts = integers[len(entries) :]
-        columns = layer.shape[1]
+        columns = self._columns = layer.shape[1]
         self._places: list[list[int]] | None = None
         if isinstance(weights, sparse.csr_array):
             ends = weights.indptr.tolist()
@@ -53,6 +53,15 @@ class ExactLayer:
             self._rows = [integers[a:b] for a, b in pairwise(ends)]
         else:
             self._rows = [integers[k * columns : (k + 1) * columns] for k in range(layer.shape[0])]
+
+    def residues(self, prime: int) -> NDArray[np.int64]:
+        """The weights times `scale`, modulo a prime; as a dense matrix."""
+        if self._places is None:
+            return np.array([[entry % prime for entry in row] for row in self._rows], dtype=np.int64)
+        found = np.zeros((len(self._rows), self._columns), dtype=np.int64)
+        for line, places, entries in zip(found, self._places, self._rows, strict=True):
+            line[places] = [entry % prime for entry in entries]
+        return found
 
     def times(self, kept: list[int], rows: IntegerRows, width: int) -> IntegerRows:
         """The weights times a matrix, of which the rows named in `kept` are given and the others are zero."""

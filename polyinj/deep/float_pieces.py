@@ -66,12 +66,13 @@ class FloatNetwork:
                 passing.append(active)
                 inputs, slopes = np.where(active, values, 0), np.where(active[:, :, None], slopes, 0)
             values = np.asarray((weights @ inputs.T).T) + bias
-            slopes = _times(weights, slopes)
+            slopes = times(weights, slopes)
         patterns = np.concatenate(passing, axis=1) if passing else np.zeros((k, 0), dtype=bool)
         return FloatPieces(values, slopes, patterns)
 
 
-def _times(weights: Any, slopes: Floats) -> Floats:
+def times(weights: Any, slopes: Floats) -> Floats:
+    """The weights times each of k matrices, shape (k, columns, n)."""
     if not sparse.issparse(weights):
         product: Floats = weights @ slopes
         return product
