@@ -42,7 +42,8 @@ def inspect(
 ) -> None:
     """Where a network loses information: ranks and neurons, layer by layer, at given inputs and on a box of them."""
     if not is_network_file(file, None):
-        raise InputError(f"{file} is no network; expected .onnx, .nnet, or several matrices in .npz or .safetensors")
+        kinds = ".onnx, .nnet, or several matrices in .npz or .safetensors"
+        raise InputError(f"{file} is no network; expected {kinds}")
     network = read_network_file(
         file, network_options(until, input_shape, final_relu, external_data), transpose=transpose
     )
