@@ -17,7 +17,7 @@ from polyinj.certificates.domain import Domain, join_numbers
 from polyinj.certificates.json_format import COLLISION, Fields, ratios, write_document
 from polyinj.certificates.layer import Layer, LayerName
 from polyinj.certificates.layer_document import check_length, describe, open_document
-from polyinj.certificates.signs import first_not_orthogonal, row_signs
+from polyinj.certificates.signs import first_not_orthogonal, signs_at
 from polyinj.errors import CertificateError
 from polyinj.exact.arrays import integers_of, read_number
 
@@ -134,7 +134,7 @@ class Collision:
         if layer.domain is not None and not (layer.domain.contains(self.x) and layer.domain.contains(self.y)):
             raise CertificateError(f"x or y lies outside {self.layer.place}")
         clock.check()
-        of_x, of_y = (row_signs(layer, point, clock) > 0 for point in (self.x, self.y))
+        of_x, of_y = (signs_at(layer, (self.x, self.y), clock) > 0).T
         if (apart := np.flatnonzero(of_x != of_y)).size:
             raise CertificateError(f"the images of x and y differ in row {apart[0]}")
         # Rows that are positive at both are so with one value.

@@ -35,29 +35,44 @@ def row_signs(layer: Layer, point: Sequence[Fraction | int], clock: Clock | None
     CertificateError
         The time of the clock is over.
     """
-    entries, denominator = integers_of([Fraction(entry) for entry in point])
-    z = entries if layer.bias is None else [*entries, denominator]
-    size = max(map(abs, z)).bit_length()
-    shift = size - _POINT_BITS
-    short = [entry >> shift if shift > 0 else entry << -shift for entry in z]
-    near = np.ldexp(np.array(short, dtype=np.float64), -_POINT_BITS)
-    scale = 4 * (len(z) + 2) * float(np.linalg.norm(near))
-    signs = np.zeros(len(layer.weights), dtype=np.int8)
-    height = max(1, _BLOCK_ENTRIES // len(z))
+    return signs_at(layer, [point], clock)[:, 0]
+
+
+def signs_at(layer: Layer, points: Sequence[Sequence[Fraction | int]], clock: Clock | None = None) -> NDArray[np.int8]:
+    """The same at several points, one a column."""
+    exact = [_integers(point, layer.bias is not None) for point in points]
+    near = np.column_stack([_doubles(z) for z in exact])
+    scales = 4 * (len(near) + 2) * np.sqrt(np.einsum("jk,jk->k", near, near))
+    signs = np.zeros((len(layer.weights), len(points)), dtype=np.int8)
+    height = max(1, _BLOCK_ENTRIES // len(near))
     for start in range(0, len(signs), height):
         if clock is not None:
             clock.check()
         block = _block(layer, slice(start, start + height))
         rows, error = float_rows(block)
         values = rows @ near
-        bound = scale * (2.0**-53 + error) * np.sqrt(np.einsum("ij,ij->i", rows, rows)) + 1e-300
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
         signs[start : start + height] = np.sign(values)
-        for i in np.flatnonzero(np.abs(values) <= bound).tolist():
+        uncertain = np.abs(values) <= (2.0**-53 + error) * np.outer(lengths, scales) + 1e-300
+        for i, k in np.argwhere(uncertain).tolist():
             if clock is not None:
                 clock.check()
-            (value,) = product(integer_rows(block[i : i + 1]), z)
-            signs[start + i] = (value > 0) - (value < 0)
+            (value,) = product(integer_rows(block[i : i + 1]), exact[k])
+            signs[start + i, k] = (value > 0) - (value < 0)
     return signs
+
+
+def _integers(point: Sequence[Fraction | int], shifted: bool) -> list[int]:
+    """z = x, or (x, 1), in integers over one denominator."""
+    entries, denominator = integers_of([Fraction(entry) for entry in point])
+    return [*entries, denominator] if shifted else entries
+
+
+def _doubles(z: list[int]) -> NDArray[np.float64]:
+    """z over a power of two, its largest entry in [1/2, 1)."""
+    shift = max(map(abs, z)).bit_length() - _POINT_BITS
+    short = [entry >> shift if shift > 0 else entry << -shift for entry in z]
+    return np.ldexp(np.array(short, dtype=np.float64), -_POINT_BITS)
 
 
 def first_not_orthogonal(layer: Layer, chosen: NDArray[np.bool_], v: list[int], clock: Clock) -> int | None:

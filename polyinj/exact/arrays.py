@@ -23,6 +23,8 @@ from polyinj.exact.algebra import IntegerRows, coprime
 Point = tuple[Fraction, ...]
 
 _RATIO = re.compile(r"(0|-?[1-9][0-9]*)/[1-9][0-9]*", re.ASCII)
+# Entries that are copied to be hashed at a time.
+_HASHED_ENTRIES = 1 << 20
 _FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
 
 
@@ -178,13 +180,16 @@ def hash_layer(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: 
     """
     arrays = [weights] if bias is None else [weights, bias]
     doubles = [_as_doubles(array) for array in arrays]
+    height = max(1, _HASHED_ENTRIES // weights.shape[1])
     binary = all(array is not None for array in doubles)
     name = "binary64" if binary else "ratios"
     hashed = hashlib.sha256(f"{weights.shape[0]} {weights.shape[1]} {name}\n".encode("ascii"))
     for title, array, double in zip(("", "bias\n"), arrays, doubles, strict=False):
         hashed.update(title.encode("ascii"))
         if binary and double is not None:
-            hashed.update(double.tobytes())
+            for start in range(0, len(double), height):
+                # Adding 0 takes the sign from a zero.
+                hashed.update((double[start : start + height] + 0.0).astype("<f8").tobytes())
         else:
             hashed.update("".join(f"{format_ratio(entry)}\n" for entry in array.flat).encode("ascii"))
     if domain:
@@ -193,7 +198,7 @@ def hash_layer(weights: NDArray[Any], bias: NDArray[Any] | None = None, domain: 
 
 
 def _as_doubles(array: NDArray[Any]) -> NDArray[np.float64] | None:
-    """The same numbers as little-endian doubles, zero without sign; None where one of them is no double."""
+    """The same numbers as doubles; None where one of them is no double."""
     if array.dtype == object:
         try:
             rounded = array.astype(np.float64)
@@ -202,7 +207,7 @@ def _as_doubles(array: NDArray[Any]) -> NDArray[np.float64] | None:
         if any(Fraction(a) != b for a, b in zip(rounded.flat, array.flat, strict=True)):
             return None
         array = rounded
-    return (array + 0.0).astype("<f8")
+    return array
 
 
 def format_ratio(entry: Any) -> str:

@@ -16,10 +16,11 @@ from polyinj.certificates.layer import Layer
 from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import Claim, InjectivityProof
+from polyinj.certificates.signs import row_signs, spanning_rows
 from polyinj.errors import CertificateError, InternalError
 from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.branch_and_bound import search_count, search_rank
-from polyinj.injectivity.collide import collision_at, nonspanning_point
+from polyinj.injectivity.collide import active_rows, collision_at, nonspanning_point
 from polyinj.injectivity.decision import Decision, Stats, Stop, Verdict
 from polyinj.injectivity.driver import Outcome
 from polyinj.injectivity.heuristics import Schedule
@@ -74,6 +75,11 @@ class Case:
     ranked: Outcome | None = None
     _problem: Problem | None = None
     _well_conditioned: bool | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether there are more inputs, one more with a bias, than branch and bound takes."""
+        return len(self.layer.weights[0]) + (not self.layer.is_linear) > LARGEST_DIMENSION
 
     @property
     def problem(self) -> Problem:
@@ -148,15 +154,33 @@ class Case:
             self.offer(direction)
         return None
 
+    def loses_at(self, point: list[Fraction]) -> Decision | None:
+        """NOT_INJECTIVE if signs show that the active rows do not span at a point of the open domain.
+
+        Otherwise the point, if it lies there, may become the incumbent. The weights are not copied.
+        """
+        domain = self.layer.domain
+        if isinstance(domain, Cover) or (domain is not None and not domain.surrounds(point)):
+            return None
+        active = row_signs(self.layer, point) >= 0
+        witness = Witness(tuple(point), int(active.sum()))
+        if (active & spanning_rows(self.layer)).sum() < len(point):
+            proof = NonspanningPoint.of(self.layer, point) if self.certificate else None
+            return Decision(Verdict.NOT_INJECTIVE, proof, False, 0, witness, self.stats(), None, self.layer)
+        if self.incumbent is None or witness.active < self.incumbent.active:
+            self.incumbent = witness
+        return None
+
     def not_injective(self, point: list[Fraction] | None) -> Decision:
         """The verdict at a witness, with its proof: a collision, or the point alone where a collision is dear."""
         assert point is not None, "a witness is in the open domain"
         proof: Collision | NonspanningPoint | None = None
+        active = active_rows(self.layer, point)
         if self.certificate and not isinstance(self.layer.domain, Cover):
             few = len(point) <= _COLLISION_COLUMNS
-            proof = collision_at(self.layer, point) if few else nonspanning_point(self.layer, point)
+            proof = collision_at(self.layer, point, None, active) if few else nonspanning_point(self.layer, point)
             assert proof is not None, "the active rows were checked not to span"
-        witness = Witness.at(self.layer, point)
+        witness = Witness(tuple(point), len(active))
         return Decision(Verdict.NOT_INJECTIVE, proof, False, 0, witness, self.stats(), None, self.layer)
 
     def injective(self, claim: Claim, outcome: Outcome) -> Decision:
@@ -191,7 +215,7 @@ class Case:
     def undecided(self, stop: Stop) -> Decision:
         """No verdict, why, and how many rows are at least active everywhere."""
         bound = 0
-        searchable = self.well_conditioned and self.problem.rows.shape[1] <= LARGEST_DIMENSION
+        searchable = not self.is_large and self.well_conditioned
         while searchable and bound < self.problem.columns:
             limits = Limits(_BOUND_NODES, time.monotonic() + 1, self.limits.stop)
             found = search_count(

@@ -59,7 +59,12 @@ def lost_direction(layer: Layer, active: Sequence[int], point: Sequence[Fraction
     return kernel_vector(arrays.integer_rows(weights) if len(active) else [], columns, near)
 
 
-def collision_at(layer: Layer, point: Sequence[Fraction | int], direction: list[int] | None = None) -> Collision | None:
+def collision_at(
+    layer: Layer,
+    point: Sequence[Fraction | int],
+    direction: list[int] | None = None,
+    active: list[int] | None = None,
+) -> Collision | None:
     """The collision that a point proves; None where its active rows span R^n and it proves nothing.
 
     Parameters
@@ -70,16 +75,19 @@ def collision_at(layer: Layer, point: Sequence[Fraction | int], direction: list[
         A point in the interior of the layer's domain.
     direction : list of n ints, optional
         Not zero, and annihilated by the weights of the rows that are active at the point; solved for if not given.
+    active : list of ints, optional
+        The active rows, where they are known.
 
     Returns
     -------
     Collision, verified in exact arithmetic, or None
     """
     if layer.is_linear and isinstance(layer.domain, Ball):
-        found = collision_at(replace(layer, domain=None), point, direction)
+        found = collision_at(replace(layer, domain=None), point, direction, active)
         return None if found is None else _shrunk(layer, layer.domain, found)
     z = [Fraction(entry) for entry in point]
-    active = active_rows(layer, z)
+    if active is None:
+        active = active_rows(layer, z)
     if direction is None:
         direction = lost_direction(layer, active, z)
     if direction is None:
@@ -206,4 +214,6 @@ def short(integers: list[int], bits: int) -> Floats:
 
 def _floats(entries: Sequence[Fraction | float]) -> Floats:
     """The entries as doubles; those beyond 1e300 as that."""
+    with suppress(OverflowError):
+        return np.asarray(np.array(list(map(float, entries))).clip(-_FAR, _FAR))
     return np.array([float(min(max(entry, -_FAR), _FAR)) for entry in entries], dtype=np.float64)

@@ -2,8 +2,9 @@
 
 `_STAGES` lists the stages of a decision in their order; each gives the verdict or passes the layer on:
 
-1. One input: closed form. Weights of rank below n: not injective, along the kernel. No more rows than dimensions: not
-   injective either. Systems that doubles cannot condition: search in rationals. Layers too large to search: heuristics.
+1. One input: closed form. More inputs than branch and bound takes: heuristics (large_layer.py). Weights of rank below
+   n: not injective, along the kernel. No more rows than dimensions: not injective either. Systems that doubles cannot
+   condition: search in rationals.
 2. The count: branch and bound proves that at least n rows are active everywhere, or finds a point where fewer are. In
    general position that is injectivity.
 3. The rank: branch and bound proves that the active rows span everywhere, general position or not. Rows with parallel
@@ -21,7 +22,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -33,7 +33,6 @@ from polyinj.certificates.layer_proof import InjectivityProof
 from polyinj.certificates.opcodes import SPANNING
 from polyinj.errors import InputError
 from polyinj.exact import algebra, arrays
-from polyinj.injectivity._branch_and_bound import LARGEST_DIMENSION
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.case import Case
 from polyinj.injectivity.decision import Decision, Verdict
@@ -42,10 +41,10 @@ from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.heuristics import (
     Schedule,
     annealing_only,
-    heuristic_alone,
     local_search_then_annealing,
     short_local_search,
 )
+from polyinj.injectivity.large_layer import any_point, decide_large, descend
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.line import covering_circuit, uncovered_point
 from polyinj.injectivity.problem import Problem
@@ -150,6 +149,8 @@ def _decide(case: Case) -> Decision:
 
 def _decide_on_ball(case: Case) -> Decision:
     """Decide on polyhedra that contain the ball, until one decides; the limits are for all of them together."""
+    if case.is_large and (decision := descend(case)) is not None:
+        return decision
     cover = BallCover(case.layer)
     while True:
         inner = Case(
@@ -188,14 +189,19 @@ def _one_input(case: Case) -> Decision | None:
     return case.injective("spanning", Outcome(Status.DONE, circuits=covering_circuit(case.layer), trees=[tree]))
 
 
+def _large_layer(case: Case) -> Decision | None:
+    """More inputs than branch and bound takes."""
+    return decide_large(case) if case.is_large else None
+
+
 def _rank_of_weights(case: Case) -> Decision | None:
     """Weights of rank below n: information is lost along their kernel, at every point."""
+    m, n = case.layer.weights.shape
+    if m < n:
+        return case.not_injective(any_point(case.layer))
     if case.problem.sides is None and case.well_conditioned:
         return None
-    if not _rank_is_short(case.layer):
-        return None
-    domain = case.layer.domain
-    return case.not_injective([Fraction(0)] * case.problem.columns if domain is None else domain.interior_point())
+    return case.not_injective(any_point(case.layer)) if _rank_is_short(case.layer) else None
 
 
 def _no_more_rows_than_dimensions(case: Case) -> Decision | None:
@@ -209,14 +215,6 @@ def _no_more_rows_than_dimensions(case: Case) -> Decision | None:
 def _beyond_doubles(case: Case) -> Decision | None:
     """A system that doubles cannot condition."""
     return None if case.well_conditioned else _search_in_rationals(case)
-
-
-def _beyond_the_search(case: Case) -> Decision | None:
-    """A layer too large for branch and bound: a heuristic finds a witness, or nothing is known."""
-    if case.problem.rows.shape[1] <= LARGEST_DIMENSION:
-        return None
-    decision = case.loses_along(heuristic_alone(case.problem, case.limits, case.workers))
-    return case.undecided("size") if decision is None else decision
 
 
 def _local_search(case: Case) -> Decision | None:
@@ -279,10 +277,10 @@ def _limit_reached(case: Case) -> Decision | None:
 
 _STAGES: tuple[Callable[[Case], Decision | None], ...] = (
     _one_input,
+    _large_layer,
     _rank_of_weights,
     _no_more_rows_than_dimensions,
     _beyond_doubles,
-    _beyond_the_search,
     _local_search,
     _count,
     _rank,

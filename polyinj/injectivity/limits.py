@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from threading import Event
 
+_OPERATIONS_A_SECOND = 2e9
+
 
 @dataclass(slots=True)
 class Limits:
@@ -15,6 +17,11 @@ class Limits:
     deadline: float | None = None
     stop: Event = field(default_factory=Event)
     around: Limits | None = None
+
+    def allow(self, operations: float) -> bool:
+        """Whether the time that is left is enough for a dense product of so many multiplications, on one slow core."""
+        left = float("inf") if self.deadline is None else self.deadline - time.monotonic()
+        return operations <= left * _OPERATIONS_A_SECOND and (self.around is None or self.around.allow(operations))
 
     def leave(self, used: int) -> int:
         """Nodes that may still be visited: 0 when a limit is reached."""

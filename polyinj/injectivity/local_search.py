@@ -16,6 +16,8 @@ from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
 
 _STEPS_A_SLICE = 64
+# A step takes about as many multiplications as the vectors have entries, times their length.
+_SLICE_OPERATIONS = 1 << 28
 
 
 def fewest_active(
@@ -26,8 +28,10 @@ def fewest_active(
     The search stops where at most `stop_at` rows are active.
     """
     search = LocalSearch(problem.rows, problem.sides, seed=seed, linear=problem.columns)
+    vectors = len(problem.rows) + (0 if problem.sides is None else len(problem.sides))
+    most = max(1, min(_STEPS_A_SLICE, _SLICE_OPERATIONS // (vectors * problem.rows.shape[1] ** 2)))
     while search.steps < steps and limits.leave(0):
-        status = search.run(min(_STEPS_A_SLICE, steps - search.steps), stop_at)
+        status = search.run(min(most, steps - search.steps), stop_at)
         if status == Status.STUCK:  # In doubles the vectors do not span.
             return None
         if status == Status.WITNESS:

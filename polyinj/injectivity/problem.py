@@ -39,9 +39,7 @@ class Problem:
         rows, row_error = arrays.float_rows(lifted)
         sides, side_error = None, 0.0
         if integers := layer.sides():
-            scales = [Fraction(2) ** -exponent for exponent in exponents.tolist()]
-            entries = [[entry * scale for entry, scale in zip(row, scales, strict=True)] for row in integers]
-            sides, side_error = arrays.float_rows(arrays.read_matrix(np.array(entries, dtype=object)))
+            sides, side_error = _float_sides(integers, exponents)
         return cls(layer, rows, sides, max(row_error, side_error), exponents)
 
     @property
@@ -168,6 +166,20 @@ class Problem:
         right = [-1] * len(system.rows) + [1] * len(system.sides)
         solved = flint.fmpq_mat(flint.fmpz_mat(vectors)).solve(flint.fmpq_mat(len(vectors), 1, right))
         return [Fraction(int(solved[i, 0].p), int(solved[i, 0].q)) for i in range(len(vectors))]
+
+
+def _float_sides(integers: algebra.IntegerRows, exponents: NDArray[np.int64]) -> tuple[NDArray[np.float64], float]:
+    """Side rows as `float_rows` has them, columns scaled; most of their entries are 0, and are passed over."""
+    floats, error = np.zeros((len(integers), len(exponents))), 0.0
+    down = exponents.tolist()
+    for k, row in enumerate(integers):
+        entries = {j: entry * Fraction(2) ** -down[j] for j, entry in enumerate(row) if entry}
+        size = max(map(abs, entries.values()))
+        for j, entry in entries.items():
+            floats[k, j] = entry / size
+            if Fraction(floats[k, j]) != entry / size:
+                error = 2.0**-53
+    return floats, error
 
 
 def _balanced(matrix: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int64]]:

@@ -193,6 +193,7 @@ def test_many_inputs_have_a_point_and_a_collision_on_request(weights, bias, doma
     assert decide_injectivity(weights, bias, domain=domain, certificate=False).collision() == pair
 
 
+@pytest.mark.slow
 def test_a_layer_of_short_rank_has_a_direction():
     rng = np.random.default_rng(0)
     weights = rng.integers(-3, 4, (90, 39)) @ rng.integers(-2, 3, (39, 40))

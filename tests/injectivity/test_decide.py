@@ -205,7 +205,7 @@ def test_float32_is_read_as_what_it_stores():
         ("_rank_of_weights", np.outer(range(1, 5), [1, 1]), {}),
         ("_no_more_rows_than_dimensions", np.eye(3), {}),
         ("_beyond_doubles", np.vstack([np.eye(2), -np.eye(2)]) @ [[1, 1], [1, 1 + 1e-12]], {}),
-        ("_beyond_the_search", gaussian(80, 62), {}),
+        ("_large_layer", gaussian(80, 62), {}),
         ("_local_search", gaussian(20, 6), {"rank_proof": True}),
         ("_count", gaussian(42, 6), {"rank_proof": False}),
         ("_rank", gaussian(42, 6), {}),
