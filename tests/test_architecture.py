@@ -13,7 +13,7 @@ import polyinj
 
 ROOT = Path(polyinj.__file__).parent
 ANYWHERE = {"errors", "_version"}
-ENUMERATION = {"_core", "_cells", "_split", "_status"}
+ENUMERATION = {"_core", "_cells", "_split", "_double_description", "_nearest_points", "_status"}
 SUBJECTS = {
     "geometry",
     "theory",

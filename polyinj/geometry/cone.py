@@ -27,6 +27,8 @@ from polyinj.geometry.projection import (
     project,
 )
 
+_FRACTIONS = np.frompyfunc(Fraction, 1, 1)
+
 
 class Cone:
     """A convex polyhedral cone in R^n, made by `from_inequalities`, `from_rays`, `subspace` or `orthant`.
@@ -207,10 +209,13 @@ class Cone:
         return signs(facets, rays) == 0 if rays else np.empty((0, 0), dtype=np.bool_)
 
     def _array(self, vectors: Vectors) -> NDArray[Any]:
-        array = np.empty((len(vectors), self.ambient_dimension), dtype=object if self.exact else np.float64)
+        if self.exact:
+            integers = np.array(vectors, dtype=object).reshape(len(vectors), self.ambient_dimension)
+            return np.asarray(_FRACTIONS(integers), dtype=object)
+        array = np.empty((len(vectors), self.ambient_dimension), dtype=np.float64)
         for i, vector in enumerate(vectors):
             size = max(map(abs, vector))
-            array[i] = [Fraction(value) if self.exact else value / size for value in vector]
+            array[i] = [value / size for value in vector]
         return array
 
     def dual(self) -> Cone:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from polyinj.exact.algebra import IntegerRows
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.cone_definition import ConeDefinition
-from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, extreme_rays
+from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, double_description, extreme_rays
 
 EXACT = "double description in integers"
 FLOAT = "cddlib in float64, every ray recomputed and the list proven complete in integers"
@@ -23,10 +23,13 @@ REPAIRED = "double description in integers, after the float64 result of cddlib f
 def describe_cone(definition: ConeDefinition, *, exact: bool) -> tuple[DoubleDescription, str]:
     """The description of a cone, and how it was found: EXACT, FLOAT or REPAIRED."""
     rows, equalities = ([list(row) for row in part] for part in (definition.rows, definition.equalities))
+    if exact:
+        described = double_description(rows, equalities, definition.dimension)
+        return (described if definition.kind == "inequalities" else described.dual), EXACT
     pointed = PointedRows(rows, equalities, definition.dimension)
     rays: Sequence[Sequence[int]] | None = None
     method = EXACT
-    if not exact and pointed.columns:
+    if pointed.columns:
         rays = certified_rays(pointed.rows, pointed.columns, _cdd_tight_sets(pointed.rows))
         method = FLOAT if rays is not None else REPAIRED
     if rays is None:

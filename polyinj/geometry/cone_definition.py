@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.errors import InputError
 from polyinj.exact import arrays
-from polyinj.exact.algebra import Vectors
+from polyinj.exact.algebra import IntegerRows, Vectors, coprime
 
 Kind = Literal["inequalities", "rays"]
 
@@ -69,9 +69,9 @@ def read_definition(kind: Kind, rows: ArrayLike, equalities: ArrayLike | None) -
         parts.append(_read_rows(equalities, second))
         if parts[1].shape[1] != n:
             raise InputError(f"{second} has shape {parts[1].shape}; expected {n} columns, as {kind} has")
-    integers = [tuple(map(tuple, arrays.integer_rows(part))) for part in parts]
+    integers = [tuple(map(tuple, _integer_rows(part))) for part in parts]
     definition = ConeDefinition(kind, n, integers[0], integers[1] if equalities is not None else ())
-    return definition, all(part.dtype == object for part in parts)
+    return definition, all(part.dtype != np.float64 for part in parts)
 
 
 def orthant_definition(signs: Sequence[int] | NDArray[np.integer[Any]]) -> ConeDefinition:
@@ -86,6 +86,14 @@ def orthant_definition(signs: Sequence[int] | NDArray[np.integer[Any]]) -> ConeD
 
 
 def _read_rows(values: ArrayLike, name: str) -> NDArray[Any]:
-    if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[0] == 0 < values.shape[1]:
-        return np.empty(values.shape, dtype=object)
+    """As `arrays.read_matrix`, but an array of integers as it is."""
+    if isinstance(values, np.ndarray) and values.ndim == 2 and values.shape[1] > 0:
+        if values.shape[0] == 0:
+            return np.empty(values.shape, dtype=object)
+        if values.dtype.kind in "iu":
+            return values
     return arrays.read_matrix(values, name)
+
+
+def _integer_rows(matrix: NDArray[Any]) -> IntegerRows:
+    return [coprime(row) for row in matrix.tolist()] if matrix.dtype.kind in "iu" else arrays.integer_rows(matrix)

@@ -10,6 +10,8 @@ substituted away and the lineality space {x : A x = 0} is cut off by setting its
 what is left is a pointed cone with rows of full column rank; the first rays are those of the simplicial cone of the
 first independent rows in lexicographic order.
 
+In integers of 64 bits the kernel `_double_description` does this; where they do not suffice, `_PartialCone`.
+
 All vectors are coprime integers. Modulo lines (rays) and modulo equations (facets) they are reduced to zeros in the
 pivot columns of the reduced echelon form, so equal cones have equal descriptions.
 """
@@ -22,6 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from polyinj._double_description import describe_rows
 from polyinj.exact.algebra import (
     IntegerRows,
     Vectors,
@@ -148,14 +151,43 @@ def double_description(inequalities: IntegerRows, equations: IntegerRows, dimens
     >>> cone.rays, cone.lines, cone.facets
     (((0, 1, 0), (1, 1, 0)), ((0, 0, 1),), ((-1, 1, 0), (1, 0, 0)))
     """
+    if not equations and (described := _described_at_once(inequalities, dimension)) is not None:
+        return described
     pointed = PointedRows(inequalities, equations, dimension)
     return pointed.describe(extreme_rays(pointed.rows, pointed.columns))
+
+
+def _described_at_once(inequalities: IntegerRows, dimension: int) -> DoubleDescription | None:
+    """For a pointed cone with interior, where 64 bits suffice: the rays of the kernel are all that there is."""
+    ordered = _ordered_rows(inequalities)
+    found = None if ordered is None else describe_rows(ordered)
+    if ordered is None or found is None:
+        return None
+    rays, lines, facet = found
+    if len(lines) or not len(rays) or (facet < 0).any():
+        return None
+    facets = sorted(tuple(coprime(row)) for row in ordered[facet > 0].tolist())
+    return DoubleDescription(dimension, (), tuple(sorted(map(tuple, rays.tolist()))), (), tuple(facets))
+
+
+def _ordered_rows(rows: IntegerRows) -> NDArray[np.int64] | None:
+    """The rows that are not 0, in lexicographic order of their directions; None for none and beyond 62 bits."""
+    try:
+        array = np.array([row for row in rows if any(row)], dtype=np.int64)
+    except OverflowError:
+        return None
+    if not len(array) or (size := np.abs(array).max(axis=1)).max() >= 2**62:
+        return None
+    return np.asarray(array[np.lexsort((array / size[:, None]).T[::-1])])
 
 
 def extreme_rays(rows: IntegerRows, columns: int) -> list[tuple[int, ...]]:
     """The extreme rays of {t in R^columns : rows t >= 0}, for nonzero rows of full column rank."""
     if columns == 0:
         return []
+    array = _ordered_rows(rows)
+    if array is not None and (found := describe_rows(array)) is not None:
+        return [tuple(ray) for ray in found[0].tolist()]
     ordered = sorted(rows, key=_direction)
     basis = independent_rows(ordered)
     rest = [row for i, row in enumerate(ordered) if i not in set(basis)]

@@ -15,12 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from polyinj._nearest_points import count_supports
 from polyinj.errors import InputError
 from polyinj.exact.algebra import Vectors
 from polyinj.geometry.cone_definition import ConeDefinition
-from polyinj.geometry.random_sections import ConvexVolumes, RandomSections
+from polyinj.geometry.random_sections import ConvexVolumes, RandomSections, binomial_interval
 
 Floats = NDArray[np.float64]
+_POINTS_AT_A_TIME = 1 << 14
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,6 +95,27 @@ class _Projector:
             raise InputError("the nearest point is beyond the range of doubles; try project_exactly")
         return Projection(point, nearest, residual, len(point) - dimension if self._of_polar else dimension)
 
+    def face_dimensions(self, points: Floats) -> tuple[NDArray[np.int64], float]:
+        """The dimension of the face that holds the projection of each point, shape (s, n), and the largest residual."""
+        lines = len(self._lines)
+        if not len(self._generators):
+            dimensions = np.full(len(points), lines)
+            return points.shape[1] - dimensions if self._of_polar else dimensions, 0.0
+        across = points - points @ self._lines.T @ self._lines
+        supports, violations, angles = count_supports(self._generators, across)
+        dimensions = supports + np.int64(lines)
+        if self._of_polar:
+            dimensions = points.shape[1] - dimensions
+        lengths = np.linalg.norm(points, axis=1)
+        known = supports >= 0
+        residuals = np.maximum(violations, np.abs(angles) / lengths)[known] / lengths[known]
+        largest = float(residuals.max(initial=0.0))
+        for i in np.flatnonzero(~known):
+            projection = self.project(points[i])
+            dimensions[i] = projection.face_dimension
+            largest = max(largest, projection.residual)
+        return dimensions, largest
+
 
 def _unit_rows(rows: Vectors, columns: int) -> Floats:
     """Distinct nonzero directions as float64 unit vectors, shape (k, columns)."""
@@ -155,20 +178,18 @@ def estimate_intrinsic_volumes(
     cone: ConeDefinition, samples: int, seed: int | None, level: float
 ) -> IntrinsicVolumeEstimate:
     """Estimate the conic intrinsic volumes of a cone; see `Cone.estimate_conic_intrinsic_volumes`."""
-    # scipy.stats takes a second to import.
-    from scipy.stats import binomtest
-
     check_sampling(samples, seed, level)
     sequence = np.random.SeedSequence(seed)
     assert isinstance(sequence.entropy, int)
     rng = np.random.default_rng(sequence)
     projector = _Projector(cone)
-    counts, largest = [0] * (cone.dimension + 1), 0.0
-    for _ in range(samples):
-        projection = projector.project(rng.standard_normal(cone.dimension))
-        counts[projection.face_dimension] += 1
-        largest = max(largest, projection.residual)
-    intervals = [binomtest(count, samples).proportion_ci(level, method="exact") for count in counts]
-    low, high = (tuple(float(getattr(interval, end)) for interval in intervals) for end in ("low", "high"))
-    values = tuple(count / samples for count in counts)
-    return IntrinsicVolumeEstimate(values, low, high, tuple(counts), samples, sequence.entropy, level, largest)
+    counts, largest = np.zeros(cone.dimension + 1, dtype=np.int64), 0.0
+    for start in range(0, samples, _POINTS_AT_A_TIME):
+        points = rng.standard_normal((min(samples - start, _POINTS_AT_A_TIME), cone.dimension))
+        dimensions, residual = projector.face_dimensions(points)
+        counts += np.bincount(dimensions, minlength=len(counts))
+        largest = max(largest, residual)
+    shares = [binomial_interval(count, samples, level) for count in counts.tolist()]
+    values, low, high = (tuple(getattr(share, end) for share in shares) for end in ("value", "low", "high"))
+    entropy = sequence.entropy
+    return IntrinsicVolumeEstimate(values, low, high, tuple(counts.tolist()), samples, entropy, level, largest)

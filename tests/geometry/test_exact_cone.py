@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference.injectivity import dot
 
+from polyinj._double_description import describe_rows
 from polyinj.exact import algebra, arrays
 from polyinj.exact import farkas as farkas_module
 from polyinj.exact.farkas import Combination, SeparatingRow, farkas, simplex
+from polyinj.geometry import exact_cone
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.exact_cone import PointedRows, double_description, extreme_rays, signs
 from polyinj.testing import integer_matrices, positive_scalings, rational_rotations
@@ -228,3 +230,58 @@ def test_simplex_on_degenerate_large_programs(seed):
     rows = rng.integers(-1, 2, (30, 6)).tolist()
     solution = simplex(rows, rows[0])
     assert isinstance(solution, Combination)
+
+
+# ---- The kernel of 64 bits ----
+
+
+def slowly(rows, monkeypatch):
+    """The same in Python's integers."""
+    with monkeypatch.context() as patched:
+        patched.setattr(exact_cone, "describe_rows", lambda rows: None)
+        return double_description(rows, [], len(rows[0]))
+
+
+def hostile_cones(seed):
+    """Integers, some large, with rows that repeat, are redundant, or leave lines, or nothing but the origin."""
+    rng = np.random.default_rng(seed)
+    n, largest = int(rng.integers(1, 6)), int(rng.choice([1, 2, 9, 10**5, 10**7, 10**9, 2**61]))
+    rows = rng.integers(-largest, largest + 1, (int(rng.integers(1, 12)), n)).astype(object)
+    inside = rng.integers(-3, 4, n).astype(object)
+    if rng.random() < 0.7:
+        rows = np.array([row if row @ inside >= 0 else -row for row in rows], dtype=object)
+    if rng.random() < 0.4:
+        rows = np.concatenate([rows, rows[:2], rows[:1] + rows[-1:], 0 * rows[:1]])
+    if rng.random() < 0.3:
+        rows[:, -1] = rows[:, 0]
+    return rows.tolist()
+
+
+def test_the_kernel_and_python_agree(monkeypatch):
+    for seed in range(150):
+        rows = hostile_cones(seed)
+        assert double_description(rows, [], len(rows[0])) == slowly(rows, monkeypatch), seed
+
+
+def test_what_64_bits_do_not_hold_is_left_to_python(monkeypatch):
+    rows = np.array([[1, 0, 2**61 - 1], [0, 1, 2**60 + 7], [3, -1, -(2**61) + 9], [-1, 5, 2**59 + 1]], dtype=np.int64)
+    assert describe_rows(rows) is None
+    assert double_description(rows.tolist(), [], 3) == slowly(rows.tolist(), monkeypatch)
+    assert describe_rows(np.array([[2**62 - 1, 1]])) is not None
+    # Its determinant is 1, an entry of its inverse 2^80 - 3.
+    steep = [[1, 2**40, 3], [0, 1, 2**40], [0, 0, 1]]
+    assert describe_rows(np.array(steep)) is None
+    assert double_description(steep, [], 3) == slowly(steep, monkeypatch)
+    for size, fits in ((10**3, True), (10**4, True), (10**5, False), (10**6, False)):
+        simplicial = np.random.default_rng(2).integers(-size, size + 1, (5, 5))
+        assert (describe_rows(simplicial) is not None) == fits
+        assert double_description(simplicial.tolist(), [], 5) == slowly(simplicial.tolist(), monkeypatch)
+
+
+def test_what_the_kernel_says_of_rows():
+    rays, lines, facet = describe_rows(np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0], [2, 3, 0]]))
+    assert sorted(rays.tolist()) == [[0, 1, 0], [1, 0, 0]]
+    assert lines.tolist() == [[0, 0, 1]]
+    assert facet.tolist() == [0, 0, 1, 1, 0]
+    assert describe_rows(np.array([[1, 0], [-1, 0], [0, 1]]))[2].tolist() == [-1, -1, 1]
+    assert len(describe_rows(np.array([[1], [-1]]))[0]) == 0
