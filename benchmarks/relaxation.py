@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from polyinj import Network, NetworkLayer, bound_network, relaxation_profile
+from polyinj.networks.convolution import output_shape, unroll_convolution
 from polyinj.relaxation.classifiers import Classifier, ClassifierEnsemble, read_sample
 from polyinj.relaxation.rules import STANDARD
 
@@ -163,10 +164,35 @@ def dense_network(widths: list[int], rng: np.random.Generator) -> tuple[Network,
     return Network(tuple(layers), "random"), {**stored, "layers": json.dumps(kinds)}
 
 
+def convolutional_network(
+    shape: tuple[int, ...], kernels: list[tuple[int, int, int, int]], outputs: int, rng: np.random.Generator
+) -> tuple[Network, dict[str, Any]]:
+    """Convolutions (channels, window, stride, padding) with ReLU, then a dense layer; and what the peer is told."""
+    layers, stored, kinds = [], {}, []
+    for channels, window, stride, padding in kernels:
+        kernel = rng.standard_normal((channels, shape[0], window, window)) * np.sqrt(2 / (shape[0] * window**2))
+        bias = 0.1 * rng.standard_normal(channels)
+        options = {"stride": [stride] * 2, "padding": [(padding, padding)] * 2}
+        matrix = unroll_convolution(kernel, shape, **options)
+        shape = output_shape(kernel.shape, shape, **options, dilation=[1, 1], groups=1)
+        layers.append(NetworkLayer(matrix, np.repeat(bias, shape[1] * shape[2]), "relu"))
+        stored |= {f"w{len(kinds)}": kernel, f"b{len(kinds)}": bias}
+        kinds += [["Conv2d", {"stride": stride, "padding": padding}], ["ReLU"]]
+    kinds.append(["Flatten"])
+    size = int(np.prod(shape))
+    weights, bias = np.sqrt(2 / size) * rng.standard_normal((outputs, size)), 0.1 * rng.standard_normal(outputs)
+    layers.append(NetworkLayer(weights, bias, None))
+    stored |= {f"w{len(kinds)}": weights, f"b{len(kinds)}": bias}
+    return Network(tuple(layers), "random"), {**stored, "layers": json.dumps([*kinds, ["Linear"]])}
+
+
 def bench_peers(python: str, boxes: int, rounds: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     network, stored = dense_network([784, 100, 100, 10], rng)
     compare_with_peer("784-100-100-10", network, stored, rng.uniform(size=(boxes, 784)), python, rounds)
+    network, stored = convolutional_network((1, 28, 28), [(4, 4, 2, 1), (8, 4, 2, 1)], 10, rng)
+    title = "1x28x28 - conv 4 (4x4, stride 2) - conv 8 (4x4, stride 2) - 10"
+    compare_with_peer(title, network, stored, rng.uniform(size=(boxes, 1, 28, 28)), python, rounds)
 
 
 def compare_with_peer(

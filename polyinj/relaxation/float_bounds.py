@@ -22,15 +22,16 @@ import numpy as np
 from polyinj.errors import InputError
 from polyinj.relaxation.float_backward import backward_bounds
 from polyinj.relaxation.float_forward import forward_bounds
-from polyinj.relaxation.float_layers import FloatLayer
-from polyinj.relaxation.float_zonotope import zonotope_bounds
+from polyinj.relaxation.float_layers import FloatLayer, float_layer
 from polyinj.relaxation.layer_bounds import AffineLayer, Bounds
-from polyinj.relaxation.rounding import Rounding, Workspace
+from polyinj.relaxation.rounding import Rounding, Workspace, keep_memory
 from polyinj.relaxation.rules import Relaxation
 
 # Of the forms of a block.
 _BLOCK_BYTES = 12 << 20
 _MOST_BOXES = 1024
+# Of the vectors of a block, one entry a neuron.
+_VECTOR_BYTES = 1 << 19
 
 
 def bound_in_floats(layers: list[AffineLayer], box: Bounds, relaxation: Relaxation, rounding: Rounding) -> list[Bounds]:
@@ -54,11 +55,12 @@ def bound_in_floats(layers: list[AffineLayer], box: Bounds, relaxation: Relaxati
     InputError
         A bound that overflows.
     """
+    keep_memory()
     with np.errstate(all="ignore"):
-        ready = [FloatLayer.of(layer, rounding) for layer in layers]
+        ready = [float_layer(layer, rounding) for layer in layers]
     leading = box.lower.shape[:-1]
     lower, upper = (side.reshape(-1, side.shape[-1]) for side in (box.lower, box.upper))
-    found = [Bounds(*(np.empty((len(lower), layer.rows), rounding.dtype) for _ in range(2))) for layer in ready]
+    found = _unfilled(ready, len(lower), rounding)
     boxes, space = _boxes_of_a_block(ready, relaxation, rounding), Workspace(rounding.dtype)
     # What overflows is refused.
     with np.errstate(all="ignore"):
@@ -73,15 +75,21 @@ def bound_in_floats(layers: list[AffineLayer], box: Bounds, relaxation: Relaxati
     return [Bounds(*(side.reshape(*leading, side.shape[-1]) for side in (b.lower, b.upper))) for b in found]
 
 
+def _unfilled(layers: list[FloatLayer], boxes: int, rounding: Rounding) -> list[Bounds]:
+    """Room for the bounds of all layers: one array, which the next call finds again where this one is given back."""
+    ends = np.cumsum([2 * boxes * layer.rows for layer in layers])
+    whole = np.empty(ends[-1], dtype=rounding.dtype)
+    parts = (part.reshape(2, boxes, -1) for part in np.split(whole, ends[:-1]))
+    return [Bounds(lower, upper) for lower, upper in parts]
+
+
 def _bounds(layers: list[FloatLayer], box: Bounds, relaxation: Relaxation, space: Workspace) -> Iterator[Bounds]:
     match relaxation.form:
-        case "zonotope":
-            return zonotope_bounds(layers, box, relaxation, space)
+        case "box":
+            return _box_bounds(layers, box)
         case "forward":
             return forward_bounds(layers, box, relaxation, space)
-        case "backward":
-            return backward_bounds(layers, box, relaxation, space)
-    return _box_bounds(layers, box)
+    return backward_bounds(layers, box, relaxation, space)
 
 
 def _box_bounds(layers: list[FloatLayer], box: Bounds) -> Iterator[Bounds]:
@@ -94,10 +102,8 @@ def _box_bounds(layers: list[FloatLayer], box: Bounds) -> Iterator[Bounds]:
 
 def _boxes_of_a_block(layers: list[FloatLayer], relaxation: Relaxation, rounding: Rounding) -> int:
     inputs, widest = layers[0].columns, max(layer.rows for layer in layers)
-    entries = {
-        "box": 0,
-        "zonotope": widest * (inputs + sum(layer.rows for layer in layers[:-1])),
-        "forward": 2 * widest * inputs,
-        "backward": max(inputs, widest),
-    }[relaxation.form]
-    return max(1, min(_MOST_BOXES, _BLOCK_BYTES // max(1, entries * np.dtype(rounding.dtype).itemsize)))
+    if relaxation.form == "box":
+        return max(1, min(_MOST_BOXES, _VECTOR_BYTES // (8 * max(inputs, widest))))
+    # Forward rules carry forms of all boxes of a block; substitution takes these in parts of its own.
+    entries = 2 * widest * inputs if relaxation.form == "forward" else max(inputs, widest)
+    return max(1, min(_MOST_BOXES, _BLOCK_BYTES // (entries * np.dtype(rounding.dtype).itemsize)))

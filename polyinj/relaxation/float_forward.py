@@ -18,7 +18,7 @@ import numpy as np
 from polyinj.relaxation.float_layers import FloatLayer
 from polyinj.relaxation.float_relu import Lines
 from polyinj.relaxation.layer_bounds import Bounds
-from polyinj.relaxation.rounding import DOUBLE, Floats, Forms, Workspace, middle, reach
+from polyinj.relaxation.rounding import DOUBLE, Floats, Forms, Workspace, down, middle, reach, up
 from polyinj.relaxation.rules import Relaxation
 
 
@@ -34,20 +34,18 @@ class _Pairs:
 
     def bounds(self) -> Bounds:
         """Of the neurons."""
-        return Bounds(
-            np.nextafter(self.low - self.low_width, -np.inf), np.nextafter(self.high + self.high_width, np.inf)
-        )
+        return Bounds(down(self.low - self.low_width), up(self.high + self.high_width))
 
     def least(self) -> Floats:
         """The minimum of the form above, rounded down."""
-        return np.nextafter(self.high - self.high_width, -np.inf)
+        return down(self.high - self.high_width)
 
 
 def forward_bounds(layers: list[FloatLayer], box: Bounds, relaxation: Relaxation, space: Workspace) -> Iterator[Bounds]:
     """Bounds of each layer, for boxes of shape (boxes, n)."""
     first = layers[0]
     centre, radius = middle(box.lower, box.upper)
-    lost = DOUBLE.share(first.columns + 2) * first.sizes(np.abs(centre))
+    lost = DOUBLE.share(first.terms + 2) * first.sizes(np.abs(centre))
     value, width = first.image(centre), first.spread(radius)
     state = _Pairs(value - lost, value + lost, None, width, width)
     inside = bounds = box
@@ -83,15 +81,15 @@ def _pass(
     lost = rounding.share(terms + 3) * (widest + rounding.tiny * total) + share * largest
     lost = DOUBLE.grown(layer.spread(DOUBLE.grown(lost, 8)) + share * np.abs(layer.bias), 2)
     lost = DOUBLE.grown(lost + 2 * rounding.tiny * total, 2)
-    plus = np.maximum(layer.weights, 0)
-    minus = layer.weights - plus
+    weights = layer.dense()
+    plus, minus = np.maximum(weights, 0), np.minimum(weights, 0)
     below = low @ plus.T + high @ minus.T + layer.bias
     above = high @ plus.T + low @ minus.T + layer.bias
     widths = reach(np.abs(forms, out=space.take("absolute", *forms.shape)), radius, rounding)
     rows = layer.rows
     return _Pairs(
-        np.nextafter(below - lost, -np.inf),
-        np.nextafter(above + lost, np.inf),
+        down(below - lost),
+        up(above + lost),
         forms,
         widths[:, :rows],
         widths[:, rows:],
@@ -104,8 +102,8 @@ def _multiply(
     """The forms of a layer: each entry of W times the form, below or above, that its sign asks for."""
     dtype, rows, columns = layer.rounding.dtype, layer.rows, layer.columns
     boxes = len(forms)
-    plus = np.maximum(layer.matrix, 0)
-    minus = layer.matrix - plus
+    matrix = layer.matrix()
+    plus, minus = np.maximum(matrix, 0), np.minimum(matrix, 0)
     below, above = lines.below.astype(dtype)[:, None, :], lines.above.astype(dtype)[:, None, :]
     if before is None:
         scaled = space.take("scaled", boxes, 2 * rows, columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,28 +13,8 @@ from polyinj.relaxation.rules import Array, Relaxation
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Zones:
-    """ReLU(x) in slope * x + [0, height]; unstable marks the neurons whose height may be positive."""
-
-    slope: Floats
-    height: Floats
-    unstable: Array
-
-    @classmethod
-    def of(cls, bounds: Bounds, relu: Array, relaxation: Relaxation, rounding: Rounding) -> Zones:
-        """Of neurons with these bounds; the slopes are numbers of the type of forms."""
-        active, _, unstable = bounds.split(relu)
-        slope, height = active.astype(np.float64), np.zeros_like(bounds.lower)
-        low, high = bounds.lower[unstable], bounds.upper[unstable]
-        chosen = _in_forms(relaxation.slopes(low, high), rounding)
-        slope[unstable] = chosen
-        height[unstable] = _above_chord(chosen, low, high, rounding)
-        return cls(slope, height, unstable)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Lines:
-    """below * x <= ReLU(x) <= above * x + intercept."""
+    """below * x <= ReLU(x) <= above * x + intercept, each of shape (boxes, neurons) or another for all three."""
 
     below: Floats
     above: Floats
@@ -41,20 +22,22 @@ class Lines:
 
     @classmethod
     def of(cls, bounds: Bounds, relu: Array, relaxation: Relaxation, rounding: Rounding) -> Lines:
-        """Of neurons with these bounds; the slopes are numbers of the type of forms."""
+        """Of neurons with these bounds, parallel for zonotopes; the slopes are numbers of the type of forms."""
         active, _, unstable = bounds.split(relu)
         below, intercept = active.astype(np.float64), np.zeros_like(bounds.lower)
         above = below.copy()
         low, high = bounds.lower[unstable], bounds.upper[unstable]
-        below[unstable] = _in_forms(relaxation.slopes(low, high), rounding)
-        chord = _in_forms(high / (high - low), rounding)
-        above[unstable] = chord
-        intercept[unstable] = _above_chord(chord, low, high, rounding)
+        lower = _in_forms(relaxation.slopes(low, high), rounding)
+        upper = lower if relaxation.form == "zonotope" else _in_forms(high / (high - low), rounding)
+        below[unstable], above[unstable] = lower, upper
+        highest = np.maximum(-upper * low, (1 - upper) * high)
+        # No number that underflows in the type of forms.
+        intercept[unstable] = DOUBLE.grown(highest, 2) + rounding.tiny
         return cls(below, above, intercept)
 
-    def of_boxes(self, boxes: slice) -> Lines:
-        """For some of the boxes."""
-        return Lines(self.below[boxes], self.above[boxes], self.intercept[boxes])
+    def map(self, change: Callable[[Floats], Floats]) -> Lines:
+        """Other neurons or boxes, or another order of them."""
+        return Lines(change(self.below), change(self.above), change(self.intercept))
 
     @property
     def dead(self) -> Array:
@@ -70,11 +53,6 @@ class Lines:
         return cls(
             active.astype(np.float64), (~(dead | flat)).astype(np.float64), np.where(flat, bounds.upper, np.float64(0))
         )
-
-
-def _above_chord(slopes: Floats, low: Floats, high: Floats, rounding: Rounding) -> Floats:
-    """The largest ReLU(x) - slope x, at an end of [l, u]; no number that underflows in the type of forms."""
-    return DOUBLE.grown(np.maximum(-slopes * low, (1 - slopes) * high), 2) + rounding.tiny
 
 
 def _in_forms(slopes: Array, rounding: Rounding) -> Floats:

@@ -103,22 +103,20 @@ def bound_network(
     layers = read_layers(network, exact=exact)
     found = bound_layers(layers, box, rule) if exact else bound_in_floats(layers, box, rule, ROUNDINGS[dtype])
     out = found[-1].after(layers[-1].relu)
-    return NetworkBounds(out.lower, out.upper, tuple((b.lower, b.upper) for b in found), rule, exact)
+    return NetworkBounds(out.lower.copy(), out.upper.copy(), tuple((b.lower, b.upper) for b in found), rule, exact)
 
 
 def read_layers(network: Network, *, exact: bool) -> list[AffineLayer]:
-    """The layers as float64 (InputError where that rounds), or as Fractions."""
-    layers = [
-        AffineLayer(
-            layer.dense_weights(),
-            np.zeros(layer.shape[0], dtype=layer.weights.dtype) if layer.bias is None else layer.bias,
-            layer.relu_rows,
-        )
-        for layer in network.layers
-    ]
-    if exact:
-        return as_objects(layers, Fraction)
-    return [AffineLayer(_doubles(layer.weights), _doubles(layer.bias), layer.relu) for layer in layers]
+    """The layers as float64 (InputError where that rounds), sparse ones as such; or as dense Fractions."""
+    layers = []
+    for layer in network.layers:
+        bias = np.zeros(layer.shape[0]) if layer.bias is None else layer.bias
+        if exact:
+            layers.append(AffineLayer(layer.dense_weights(), bias, layer.relu_rows))
+        else:
+            weights = _doubles(layer.weights) if isinstance(layer.weights, np.ndarray) else layer.weights
+            layers.append(AffineLayer(weights, _doubles(bias), layer.relu_rows))
+    return as_objects(layers, Fraction) if exact else layers
 
 
 def _doubles(entries: Array) -> Array:
