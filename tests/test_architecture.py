@@ -37,7 +37,7 @@ BELOW = {
     "networks": {"exact"},
     "injectivity": {"geometry", "certificates", "exact", "_status"},
     "deep": {"injectivity", "geometry", "certificates", "networks", "exact"},
-    "lipschitz": {"networks", "geometry", "certificates", "exact", "_status"},
+    "lipschitz": {"injectivity", "networks", "geometry", "certificates", "exact", "_status"},
     "relaxation": {"networks", "geometry", "exact"},
     "propagation": {"networks", "theory", "exact", "results"},
     "information": {"deep", "relaxation", "networks", "certificates", "exact", "results"},

@@ -12,6 +12,7 @@ p(x + t) alternate in sign. If not, its least root is enclosed and becomes the i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from math import inf, lcm, nextafter
 from typing import Any
@@ -61,16 +62,19 @@ class LeastSingularValue:
         self._float_bar = inf
         self.is_zero = False
 
-    def offer(self, sets: NDArray[np.bool_]) -> None:
-        """Consider sets of rows, shape (k, m)."""
+    def offer(self, sets: NDArray[np.bool_], counts: Callable[[NDArray[np.bool_]], bool] | None = None) -> None:
+        """Consider sets of rows, shape (k, m); of those that may be the least, only the ones that count."""
         few = sets.sum(axis=1) < self.scaled.shape[1]
-        if few.any():
-            self._take_zero(sets[int(np.argmax(few))])
-        if self.is_zero:
+        for chosen in sets[few]:
+            if counts is None or counts(chosen):
+                self._take_zero(chosen)
+                return
+        sets = sets[~few]
+        if not len(sets):
             return
         values, bounds = _floats(np.where(sets[:, :, None], self.scaled, 0.0))
         for place in np.argsort(values).tolist():
-            if bounds[place] < self._float_bar:
+            if bounds[place] < self._float_bar and (counts is None or counts(sets[place])):
                 self._offer_exactly(sets[place])
                 if self.is_zero:
                     return

@@ -5,15 +5,19 @@ active, so the smallest singular value there is at least theirs: further rows on
 least tau in every cell:
 
     visit(POS, NEG):
-        a circuit with one live literal left fixes it; with none left: there is no such cell
+        a clause with one live literal left fixes it; with none left: there is no such cell
         the POS rows have no singular value below tau: done
-        take the circuit with the fewest live literals, all positive; for each of its live rows, longest first:
+        a row with which they would have none is NEG in the cells that are left: the singular direction of the POS rows
+            is known then, and rows that are not nearly orthogonal to it are excluded all at once
+        take a clause whose live literals are all positive, and of these the one that leaves least work: rows along the
+            directions in which the POS rows are small; for each of its live rows, that with the least work first:
             visit with that row POS and the ones before it NEG
-        no such circuit: exact linear programming finds one, or a point where all free rows are negative. The POS rows
-            are then the active ones of a cell. If its value is below tau, no more can be proved than that value
+        no such clause: least squares find one, checked in integers, or a point of the domain where all free rows are
+            negative. The POS rows are then the active ones of a cell. If its value is below tau, no more can be proved
+            than that value
 
-Every cell of a node has its first POS row in exactly one child. Circuits come from a proof of injectivity to begin
-with, and hold for certain, as does every circuit that is found on the way.
+Every cell of a node that has a value below tau has its first POS row in exactly one child. A clause is a set of signed
+rows that no point of the domain has together: the circuits of a proof of injectivity to begin with.
 That no singular value is below tau is proved by a Cholesky factorisation in doubles of the Gram matrix G minus
 tau^2 + 2 (m + n + 4) 2^-53 trace(G) times the identity: if it runs to its end, G - tau^2 is positive semidefinite
 (Rump 2006, Verification of positive definiteness, BIT 46, Theorem 2.3: n + 2 of the units are for the factorisation,
@@ -28,15 +32,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._status import Status
-from polyinj.certificates.layer import System
-from polyinj.exact.gordan import alternative
 from polyinj.injectivity._spectral import SpectralTree
-from polyinj.injectivity.driver import signed_vector
+from polyinj.injectivity.cell_finder import CellFinder
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.spectral_descent import CellValue
 
 # Shares of the incumbent that are proved one after the other: the more, the harder.
-_SHARES = (1 / 16, 1 / 4, 1 / 2, 3 / 4, 9 / 10, 1 - 1e-6)
+_SHARES = (1 / 16, 1 / 4, 0.51, 3 / 4, 9 / 10, 1 - 1e-6)
 _SLICE = 500
 _FIXED = 8
 
@@ -52,22 +54,24 @@ class SpectralBound:
 
 
 def bound_below(
-    system: System, matrix: NDArray[np.float64], circuits: NDArray[np.int32], incumbent: CellValue, limits: Limits
+    finder: CellFinder, matrix: NDArray[np.float64], circuits: NDArray[np.int32], incumbent: CellValue, limits: Limits
 ) -> SpectralBound:
     """The largest share of the incumbent that is proved within the limits, for a matrix with largest entry about 1.
 
     Parameters
     ----------
-    system : System
-        Of the layer, without sides, whose weights round to a multiple of the matrix.
+    finder : CellFinder
+        Of the layer and its domain, whose weights round to a multiple of the matrix.
     circuits : ndarray of int32, shape (k, width)
-        Certain circuits of the system, padded by zeros.
+        Certain circuits of the system, padded by zeros; sides of the domain, named beyond the rows, hold everywhere.
     incumbent : CellValue
         A cell with a small value.
     """
     m, n = matrix.shape
     tree = SpectralTree(matrix, 2 * (m + n + 4) * 2.0**-53)
-    tree.learn(*(_bits(np.maximum(literals, 0), m) for literals in (circuits, -circuits)))
+    named = np.where(np.abs(circuits) <= m, circuits, 0)
+    tree.learn(*(_bits(np.maximum(literals, 0), m) for literals in (named, -named)))
+    _learn_constants(tree, finder)
     # Entries are rounded by at most 2^-53 of their size: the norm of all that, and again for the subtraction.
     rounding = 2.0**-52 * float(np.linalg.norm(matrix))
     proved, nodes = 0.0, 0
@@ -79,7 +83,7 @@ def bound_below(
             if status == Status.DONE:
                 break
             if status == Status.STUCK:
-                cell = _branch_or_find(tree, system, matrix)
+                cell = _branch_or_find(tree, finder, matrix)
                 if cell is not None:
                     incumbent = min(incumbent, cell, key=lambda known: known.value)
                     # Where rounding alone keeps the bound from its own cell, less is proved.
@@ -91,19 +95,31 @@ def bound_below(
     return SpectralBound(proved, incumbent, nodes, True)
 
 
-def _branch_or_find(tree: SpectralTree, system: System, matrix: NDArray[np.float64]) -> CellValue | None:
-    """Teach the tree a circuit that branches its open node; or the cell whose active rows are the POS rows there."""
+def _learn_constants(tree: SpectralTree, finder: CellFinder) -> None:
+    """Rows without weights have the sign of their bias everywhere, and none of it matters."""
+    for i, row in enumerate(finder.rows):
+        if not any(row[: tree.n]):
+            unit = np.array([[i + 1]], dtype=np.int32), np.zeros((1, 1), dtype=np.int32)
+            is_positive = len(row) > tree.n and row[-1] > 0
+            tree.learn(*(_bits(rows, tree.m) for rows in (unit if is_positive else unit[::-1])))
+
+
+def _branch_or_find(tree: SpectralTree, finder: CellFinder, matrix: NDArray[np.float64]) -> CellValue | None:
+    """Teach the tree a clause that its open node violates; or the cell whose active rows are the POS rows there."""
     m = len(matrix)
     positive, negative = (_rows(bits, m) for bits in tree.node)
-    literals = [-(i + 1) if positive[i] else i + 1 for i in system.spanning_rows]
-    # Fixed rows are made longer, for least squares to prefer them: circuits with few live rows branch less.
-    fixed = positive | negative
-    vectors = [(literal, _FIXED if fixed[abs(literal) - 1] else 1) for literal in literals]
-    found = alternative([[scale * entry for entry in signed_vector(system, literal)] for literal, scale in vectors])
-    if found.circuit is None:
-        return CellValue.of(matrix, positive)
-    circuit = np.array([[literals[place] for place in found.circuit]], dtype=np.int32)
-    tree.learn(*(_bits(np.maximum(signed, 0), m) for signed in (circuit, -circuit)))
+    neurons = np.flatnonzero(matrix.any(axis=1) | positive | negative)
+    neurons = neurons[[any(finder.rows[i][: tree.n]) for i in neurons]]
+    signs = np.where(positive[neurons], 1, -1).tolist()
+    found = finder.find(neurons.tolist(), signs)
+    if found is not None:
+        point = finder.witness(neurons.tolist(), signs, found.point)
+        return CellValue.of(matrix, positive & matrix.any(axis=1), tuple(point))
+    # Fixed rows are made longer, for least squares to prefer them: clauses with few live rows branch less.
+    lengths = np.where((positive | negative)[neurons], float(_FIXED), 1.0)
+    refused = np.array(finder.refuted(neurons.tolist(), signs, lengths))
+    # In every cell a row that was refused as negative is positive, or one refused as positive is not.
+    tree.learn(*(_bits(np.where(refused == sign, np.arange(1, m + 1), 0)[None], m) for sign in (-1, 1)))
     return None
 
 

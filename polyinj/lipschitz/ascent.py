@@ -10,49 +10,14 @@ no use, and no harm.
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
-
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.certificates.domain import Ball, Box, Domain
+from polyinj.injectivity.domain_lines import clip_lines, draw_inputs
 from polyinj.lipschitz.jacobians import Jacobians
-from polyinj.lipschitz.operator_norm import float_norms, round_down
+from polyinj.lipschitz.operator_norm import float_norms
 
 Floats = NDArray[np.float64]
-
-
-@np.errstate(all="ignore")
-def draw_inputs(
-    rng: np.random.Generator, count: int, domain: Domain | None, weights: Floats, bias: Floats
-) -> tuple[Floats, float]:
-    """Points of a domain, shape (count, n), and a scale of length.
-
-    Uniform in a ball and between the finite sides of a box; where a side has no end, exponential from the other one;
-    on R^n normal, times e to the power of another normal number, at the scale of the distances |b_i| / |w_i|.
-    """
-    n = weights.shape[1]
-    lengths = np.linalg.norm(weights, axis=1)
-    far = np.abs(bias) / np.where(lengths > 0, lengths, 1.0)
-    scale = float(np.median(far[far > 0])) if (far > 0).any() else 1.0
-    normal = rng.standard_normal((count, n))
-    if isinstance(domain, Ball):
-        radius = _double(domain.radius)
-        unit = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-        centre = np.array([_double(entry) for entry in domain.centre])
-        return centre + unit * radius * rng.random((count, 1)) ** (1 / n), radius
-    points = scale * normal * np.exp(rng.standard_normal((count, 1)))
-    if isinstance(domain, Box):
-        uniform, away = rng.random((count, n)), scale * rng.exponential(size=(count, n))
-        for j, (low, high) in enumerate(zip(domain.lower, domain.upper, strict=True)):
-            if low is not None and high is not None:
-                points[:, j] = _double(low) + (_double(high) - _double(low)) * uniform[:, j]
-            elif low is not None:
-                points[:, j] = _double(low) + away[:, j]
-            elif high is not None:
-                points[:, j] = _double(high) - away[:, j]
-    return points, scale
 
 
 @np.errstate(all="ignore")
@@ -80,7 +45,7 @@ def ascend(
         start = jacobians.base_floats + (slopes < 0) @ steps
         path = np.concatenate([start[:, None], start[:, None] + np.cumsum(turns, axis=1)], axis=1)
         norms = float_norms(path.reshape(-1, path.shape[2]), jacobians.shape, norm).reshape(starts, -1)
-        first, last = _clip(points, directions, layer.domain)
+        first, last = clip_lines(points, directions, layer.domain)
         low = np.maximum(np.column_stack([np.full(starts, -np.inf), at]), first[:, None])
         high = np.minimum(np.column_stack([at, np.full(starts, np.inf)]), last[:, None])
         # A piece must be wide enough for a point inside it to be rounded to another one inside it.
@@ -94,29 +59,3 @@ def ascend(
         points = points + place[:, None] * directions
         values = np.where(moved, norms[each, best], values)
     return [points[i] for i in np.argsort(-values)]
-
-
-def _double(value: Fraction) -> np.float64:
-    """Near the value; infinite beyond the range of doubles."""
-    near = round_down(value)
-    return np.float64(math.inf if near == np.finfo(np.float64).max else near)
-
-
-def _clip(points: Floats, directions: Floats, domain: Domain | None) -> tuple[Floats, Floats]:
-    """The parts of the lines x + t u in the domain."""
-    count = len(points)
-    first, last = np.full(count, -np.inf), np.full(count, np.inf)
-    if isinstance(domain, Ball):
-        offset = points - np.array([_double(entry) for entry in domain.centre])
-        a, b = (directions**2).sum(axis=1), (directions * offset).sum(axis=1)
-        root = np.sqrt(np.maximum(b**2 - a * ((offset**2).sum(axis=1) - _double(domain.radius) ** 2), 0.0))
-        return (-b - root) / a, (-b + root) / a
-    if isinstance(domain, Box):
-        for j, sides in enumerate(zip(domain.lower, domain.upper, strict=True)):
-            for side in sides:
-                if side is not None:
-                    at = (_double(side) - points[:, j]) / directions[:, j]
-                    is_first = (directions[:, j] > 0) == (side is sides[0])
-                    first = np.where(is_first, np.maximum(first, at), first)
-                    last = np.where(is_first, last, np.minimum(last, at))
-    return first, last

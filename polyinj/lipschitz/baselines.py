@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from polyinj.certificates.domain import Ball, Box
 from polyinj.errors import InputError
 from polyinj.exact.arrays import near_one, nearest_doubles, read_matrix, read_vector
-from polyinj.lipschitz.ascent import draw_inputs
+from polyinj.injectivity.domain_lines import draw_inputs
 
 Floats = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ def sampled_lipschitz(
 ) -> float:
     """The largest norm (2) of a Jacobian at `samples` random inputs: what a sampler would report. No bound is proven.
 
-    Inputs are drawn as by `polyinj.lipschitz.ascent.draw_inputs`.
+    Inputs are drawn as by `polyinj.injectivity.domain_lines.draw_inputs`.
 
     Examples
     --------

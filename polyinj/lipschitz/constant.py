@@ -14,11 +14,11 @@ from polyinj.certificates.layer import Layer, read_layer
 from polyinj.errors import CertificateError, InputError
 from polyinj.exact import arrays
 from polyinj.exact.algebra import dot
+from polyinj.injectivity.cell_finder import CellFinder, ever_smaller_steps, is_inside
 from polyinj.lipschitz.ascent import ascend
 from polyinj.lipschitz.branch_and_bound import SearchEnd, search_signs
-from polyinj.lipschitz.cell_finder import CellFinder, ever_smaller_steps
 from polyinj.lipschitz.enumeration import most_cells, search_cells
-from polyinj.lipschitz.incumbent import Incumbent, is_inside
+from polyinj.lipschitz.incumbent import Incumbent
 from polyinj.lipschitz.jacobians import read_jacobians
 from polyinj.lipschitz.operator_norm import NORMS, operator_norm, round_down
 from polyinj.lipschitz.vertex_search import applies, search_vertices

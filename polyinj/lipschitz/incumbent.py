@@ -9,8 +9,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from polyinj.certificates.domain import Ball, Box, Domain
-from polyinj.lipschitz.cell_finder import CellFinder
+from polyinj.injectivity.cell_finder import CellFinder, is_inside
 from polyinj.lipschitz.jacobians import Jacobians
 from polyinj.lipschitz.operator_norm import NormValue, operator_norm
 
@@ -61,15 +60,3 @@ class Incumbent:
     def may_improve(self, norm: Floats) -> NDArray[np.bool_]:
         """Whether norms in floats, in units of the scale, leave open that the exact ones are more than the best."""
         return norm + self.jacobians.margin > self.floor
-
-
-def is_inside(domain: Domain | None, point: Sequence[Fraction]) -> bool:
-    """Whether a point is in the interior of a domain."""
-    if isinstance(domain, Ball):
-        return domain.surrounds(point)
-    if isinstance(domain, Box):
-        return all(
-            (a is None or a < x) and (b is None or x < b)
-            for a, x, b in zip(domain.lower, point, domain.upper, strict=True)
-        )
-    return True

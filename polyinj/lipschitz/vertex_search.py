@@ -25,10 +25,10 @@ from polyinj._status import Status
 from polyinj.certificates.domain import Box
 from polyinj.certificates.layer import Layer
 from polyinj.exact import arrays
+from polyinj.injectivity.cell_finder import is_inside, product_error
 from polyinj.lipschitz._sign_search import SignSearch
 from polyinj.lipschitz.branch_and_bound import SearchEnd
-from polyinj.lipschitz.cell_finder import product_error
-from polyinj.lipschitz.incumbent import Incumbent, is_inside
+from polyinj.lipschitz.incumbent import Incumbent
 from polyinj.lipschitz.operator_norm import float_norms, round_down
 
 Floats = NDArray[np.float64]

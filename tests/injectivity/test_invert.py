@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from reference.injectivity import brute_force_injective, cells, rank
+from reference.lipschitz import jacobians
 
-from polyinj.errors import InputError
+from polyinj import Ball, Box
+from polyinj.errors import CertificateError, InputError
 from polyinj.exact.arrays import integer_rows, read_matrix
 from polyinj.injectivity.active_rank import active_rank
 from polyinj.injectivity.inverse_lipschitz import inverse_lipschitz
@@ -197,3 +200,105 @@ def test_active_rank_at_the_ends_of_the_exponent_range():
     assert found.active_count.tolist() == [1, 2]
     with pytest.raises(InputError, match="points"):
         active_rank(weights, [[1.0, 2.0, 3.0]])
+
+
+def least_in_domain(weights, bias, domain):
+    """The least value over all sign patterns of open cells that meet the open domain, by elimination in Fractions."""
+    found = jacobians(weights.tolist(), bias.tolist(), [[1] * len(weights)], domain)
+    least = np.inf
+    for signs in found:
+        active = weights[np.array(signs) > 0]
+        spans = len(active) and rank([[Fraction(x) for x in row] for row in active.tolist()]) == weights.shape[1]
+        least = min(least, np.linalg.svd(active.astype(float), compute_uv=False)[-1] if spans else 0.0)
+    return least
+
+
+def layer_on_a_domain(seed):
+    random = np.random.default_rng(seed)
+    n = int(random.integers(1, 4))
+    half = random.integers(-2, 3, (int(random.integers(2, 4)), n))
+    weights = np.concatenate([half, -half, random.integers(-1, 2, (1, n))])
+    bias = random.integers(-1, 4, len(weights))
+    domains = [
+        None,
+        Box([int(v) for v in random.integers(-2, 1, n)], [int(v) for v in random.integers(1, 3, n)]),
+        Box([None if v else 0 for v in random.integers(0, 2, n)], [None] * n),
+        Ball([Fraction(int(v), 2) for v in random.integers(-1, 2, n)], Fraction(int(random.integers(1, 5)), 3)),
+    ]
+    return weights, bias, domains[seed % 4]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(4))
+def test_inverse_lipschitz_with_bias_on_domains(block):
+    zero = 0
+    for seed in range(7 * block, 7 * block + 7):
+        weights, bias, domain = layer_on_a_domain(seed)
+        truth = least_in_domain(weights, bias, domain)
+        for how in ({}, {"cell_limit": 1}):
+            found = inverse_lipschitz(weights, bias, domain=domain, **how)
+            assert found.exact, seed
+            assert found.upper == pytest.approx(truth, rel=1e-9, abs=1e-13), seed
+            assert truth * (1 - 2e-6) <= found.lower * (1 + 1e-12) <= found.upper * (1 + 2e-12), seed
+            found.verify(weights, bias, domain)
+        zero += truth == 0
+    assert zero < 7
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["box", "ball", "plane"])
+def test_inverse_lipschitz_bounds_distances_in_a_domain(kind):
+    random = np.random.default_rng(4)
+    weights, bias = random.standard_normal((20, 3)), np.abs(random.standard_normal(20))
+    domain = {"box": Box([-1] * 3, [1] * 3), "ball": Ball([0] * 3, 1), "plane": None}[kind]
+    one = inverse_lipschitz(weights, bias, domain=domain)
+    other = inverse_lipschitz(weights, bias, domain=domain, cell_limit=1)
+    assert one.method == "every cell"
+    assert other.exact
+    assert other.upper == pytest.approx(one.upper, rel=1e-12)
+    assert one.upper * (1 - 2e-6) <= other.lower <= one.upper
+    for found in (one, other):
+        found.verify(weights, bias, domain)
+    x, y = random.uniform(-1, 1, (2, 4000, 3))
+    if kind == "ball":
+        x, y = (part[np.linalg.norm(part, axis=1) < 1][:1500] for part in (x, y))
+    apart = np.linalg.norm(image(weights, x, bias) - image(weights, y, bias), axis=1)
+    assert (apart / np.linalg.norm(x - y, axis=1)).min() >= one.upper / 2
+    # Near the input of the result the constant is attained.
+    point = np.array([float(entry) for entry in one.point])
+    _, _, right = np.linalg.svd(weights[list(one.active_rows)])
+    step = 1e-9 * right[-1]
+    near = np.linalg.norm(image(weights, point + step, bias) - image(weights, point, bias)) / 1e-9
+    assert near == pytest.approx(one.upper, rel=1e-3)
+
+
+def test_a_smaller_domain_is_more_stable():
+    random = np.random.default_rng(0)
+    weights, bias = random.standard_normal((14, 3)), np.ones(14)
+    values = [inverse_lipschitz(weights, bias, domain=Ball([0] * 3, Fraction(1, k))).upper for k in (1, 2, 50)]
+    assert values == sorted(values)
+    # Within 1/50 all rows are active.
+    assert values[-1] == pytest.approx(np.linalg.svd(weights, compute_uv=False)[-1])
+
+
+def test_spoiled_constants_do_not_verify():
+    weights, bias, domain = PLUS_MINUS, [0, 0, 1, 1], Box([-1, -1], [1, 1])
+    found = inverse_lipschitz(weights, bias, domain=domain)
+    found.verify(weights, bias, domain)
+    for spoiled, message in [
+        (replace(found, upper=found.upper / 2, lower=0.0), "singular value"),
+        (replace(found, lower=2 * found.upper + 1), "ends"),
+        (replace(found, active_rows=(0,)), "other rows"),
+        (replace(found, point=(Fraction(1), Fraction(0))), "interior"),
+    ]:
+        with pytest.raises(CertificateError, match=message):
+            spoiled.verify(weights, bias, domain)
+
+
+@pytest.mark.slow
+def test_inverse_lipschitz_where_branch_and_bound_is_needed():
+    """At (7, 49) 10^7 cells: within the nodes here a half of the upper end is proved, mostly all."""
+    weights = np.random.default_rng(0).standard_normal((49, 7))
+    found = inverse_lipschitz(weights, node_limit=50_000)
+    found.verify(weights)
+    assert found.upper / 2 <= found.lower <= found.upper

@@ -13,10 +13,10 @@ from reference.lipschitz import is_feasible
 from polyinj import Ball, Box, lipschitz_constant
 from polyinj._status import Status
 from polyinj.certificates.layer import read_layer
+from polyinj.injectivity.cell_finder import CellFinder
 from polyinj.lipschitz import vertex_search
 from polyinj.lipschitz._sign_search import SignSearch
 from polyinj.lipschitz.branch_and_bound import search_signs
-from polyinj.lipschitz.cell_finder import CellFinder
 from polyinj.lipschitz.incumbent import Incumbent
 from polyinj.lipschitz.jacobians import read_jacobians
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from polyinj.certificates.domain import Ball
+from polyinj.certificates.domain import Ball, Box, Domain
 from polyinj.certificates.layer import Layer
 from polyinj.exact import algebra, arrays
 from polyinj.exact.farkas import solve_strictly
@@ -98,17 +98,38 @@ class CellFinder:
         signed = [[s * entry for entry in self.rows[i]] for i, s in zip(neurons, signs, strict=True)]
         return [*signed, *self.sides]
 
-    def refuted(self, neurons: Sequence[int], signs: Sequence[int]) -> list[int]:
-        """Of signs that `find` refused some that no point has, mostly few, for each neuron; 0 for the others."""
+    def refuted(self, neurons: Sequence[int], signs: Sequence[int], lengths: Floats | None = None) -> list[int]:
+        """Of signs that `find` refused some that no point has, for each neuron; 0 for the others, mostly many.
+
+        Neurons of greater length are preferred.
+        """
+        rows = np.array(signs, dtype=np.float64)[:, None] * self.floats[list(neurons)]
+        if lengths is not None:
+            rows = rows * lengths[:, None]
+        weights = _balance(np.concatenate([rows, self.side_floats]))
+        places: Sequence[int] = [] if weights is None else np.flatnonzero(weights).tolist()
+        if not self._cancel(places, neurons, signs):
+            places = range(len(neurons)) if self.ball is None else self._beside_ball(neurons, signs)
         refused = [0] * len(self.rows)
-        factors = np.array(signs, dtype=np.float64)[:, None]
-        weights = _balance(np.concatenate([factors * self.floats[list(neurons)], self.side_floats]))
-        support = [] if weights is None else np.flatnonzero(weights).tolist()
-        places = support if self._cancel(support, neurons, signs) else range(len(neurons))
         for place in places:
             if place < len(neurons):
                 refused[neurons[place]] = signs[place]
         return refused
+
+    def _beside_ball(self, neurons: Sequence[int], signs: Sequence[int]) -> Sequence[int]:
+        """The places of signs that already keep a cell out of the ball: those that hold its nearest point."""
+        assert self.ball is not None
+        rows = np.array(signs, dtype=np.float64)[:, None] * self.floats[list(neurons)]
+        lengths = np.linalg.norm(rows[:, :-1], axis=1)
+        if lengths.all():
+            centre = np.array([float(entry) for entry in self.ball.centre])
+            heights = -(rows[:, -1] + rows[:, :-1] @ centre) / lengths
+            _, multipliers = _least_distance(rows[:, :-1] / lengths[:, None], heights)
+            places: list[int] = np.flatnonzero(multipliers > 0).tolist()
+            few = [neurons[place] for place in places], [signs[place] for place in places]
+            if places and self.find(*few) is None:
+                return places
+        return range(len(neurons))
 
     def _cone(self, rows: Floats, neurons: Sequence[int], signs: Sequence[int]) -> CellPoint | None:
         weights = _balance(rows)
@@ -122,7 +143,7 @@ class CellFinder:
                 return CellPoint(point)
         return None if self._cancel(np.flatnonzero(weights).tolist(), neurons, signs) else self._settle(neurons, signs)
 
-    def _cancel(self, support: list[int], neurons: Sequence[int], signs: Sequence[int]) -> bool:
+    def _cancel(self, support: Sequence[int], neurons: Sequence[int], signs: Sequence[int]) -> bool:
         """Whether some of these signed rows and sides, with positive multipliers, have the sum 0: exactly."""
         signed = self._signed(neurons, signs)
         combinations = algebra.kernel(list(zip(*(signed[i] for i in support), strict=True)), len(support))
@@ -193,6 +214,18 @@ class CellFinder:
             ConeDefinition("rays", n + 1, tuple(rays), ()), [Fraction(0)] * n + [Fraction(1)]
         ).projection
         return [c + entry / (1 - lifted[-1]) for c, entry in zip(centre, lifted[:-1], strict=True)]
+
+
+def is_inside(domain: Domain | None, point: Sequence[Fraction]) -> bool:
+    """Whether a point is in the interior of a domain."""
+    if isinstance(domain, Ball):
+        return domain.surrounds(point)
+    if isinstance(domain, Box):
+        return all(
+            (a is None or a < x) and (b is None or x < b)
+            for a, x, b in zip(domain.lower, point, domain.upper, strict=True)
+        )
+    return True
 
 
 def ever_smaller_steps() -> Iterator[Fraction]:
