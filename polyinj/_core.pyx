@@ -19,10 +19,13 @@ cdef int64_t APART = 128
 def apart(shape, dtype=np.float64):
     """Zeros that share no cache line with other memory, and start one: cursors write side by side in several threads.
     """
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    cdef Py_ssize_t size = np.dtype(dtype).itemsize
+    for length in shape if isinstance(shape, tuple) else (shape,):
+        size *= length
     raw = np.zeros(size + 2 * APART, dtype=np.uint8)
-    start = -raw.ctypes.data % APART
-    return raw[start:start + size].view(dtype).reshape(shape)
+    cdef unsigned char[::1] bytes_of = raw
+    cdef Py_ssize_t start = -<Py_ssize_t>&bytes_of[0] & (APART - 1)
+    return np.ndarray(shape, dtype, raw, start)
 
 
 cdef class RaySweep:

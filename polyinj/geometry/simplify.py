@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 
 from polyinj.exact import algebra, arrays
 
+# Of more rows the comparison of each with each would not be short.
+_MOST_COMPARED = 500
+
 
 @dataclass(frozen=True, slots=True)
 class SimpleArrangement:
@@ -76,6 +79,11 @@ def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrang
     if offsets is not None:
         matrix = _homogenise(matrix, offsets)
     integers = arrays.integer_rows(matrix)
+    if not affine and _is_plainly_simple(matrix):
+        m, n = matrix.shape
+        return SimpleArrangement(
+            matrix, integers, np.arange(m), np.ones(m, dtype=np.int8), tuple(range(n)), lineality=0, affine=False
+        )
     classes, row_of, sign_of = _merge_parallel(integers)
     basis_rows, columns = _pivots([integers[j] for j in classes], matrix.shape[1])
     order = [*basis_rows, *(i for i in range(len(classes)) if i not in basis_rows)]
@@ -92,6 +100,24 @@ def simplify(matrix: NDArray[Any], offsets: NDArray[Any] | None) -> SimpleArrang
         lineality=matrix.shape[1] - len(columns),
         affine=affine,
     )
+
+
+def _is_plainly_simple(matrix: NDArray[Any]) -> bool:
+    """Whether doubles prove that no row is 0, no two are parallel, and the first ones are a basis.
+
+    Cosines and singular values of unit rows are wrong by a small multiple of n u, far below 1e-9.
+    """
+    m, n = matrix.shape
+    if matrix.dtype != np.float64 or not n <= m <= _MOST_COMPARED:
+        return False
+    floats, _ = arrays.float_rows(matrix)
+    lengths = np.sqrt(np.einsum("ij,ij->i", floats, floats))
+    if not lengths.min() > 0:
+        return False
+    unit = floats / lengths[:, None]
+    cosines = np.abs(unit @ unit.T)
+    cosines.flat[:: m + 1] = 0
+    return bool(cosines.max() < 1 - 1e-9 and np.linalg.svd(unit[:n], compute_uv=False)[-1] > 1e-9)
 
 
 def _homogenise(matrix: NDArray[Any], offsets: NDArray[Any]) -> NDArray[Any]:

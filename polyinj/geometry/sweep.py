@@ -105,9 +105,12 @@ class RayCount:
     histogram: NDArray[np.int64]
 
 
+@cache
 def draw_forms(rank: int, seed: int) -> NDArray[np.int64]:
     """The objectives f_1, ..., f_{r-1} as integers; divided by 2^50 they are exact doubles of size at most 1."""
-    return np.random.default_rng(seed).integers(-(2**50), 2**50, (max(rank - 1, 0), rank))
+    forms = np.random.default_rng(seed).integers(-(2**50), 2**50, (max(rank - 1, 0), rank))
+    forms.flags.writeable = False
+    return forms
 
 
 def sweep(matrix: NDArray[Any]) -> Sweep:

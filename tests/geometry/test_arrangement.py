@@ -21,6 +21,8 @@ from polyinj._split import ConeSplitter
 from polyinj._status import Status
 from polyinj.exact import algebra, arrays
 from polyinj.geometry import faces, pruned, sweep
+from polyinj.geometry import simplify as simplification
+from polyinj.geometry.simplify import simplify
 from polyinj.testing import integer_matrices
 from polyinj.theory.euler import expected_face_counts
 
@@ -407,3 +409,25 @@ def test_an_affine_cell_is_no_cone():
 def test_a_zero_matrix_of_floats_has_one_cell():
     assert Arrangement(np.zeros((2, 3))).count_cells() == 1
     assert [chunk.tolist() for chunk in Arrangement(np.zeros((1, 2)), [0.0]).iter_cells()] == [[[0]]]
+
+
+def test_plain_arrangements_are_simplified_alike(monkeypatch):
+    """What doubles prove at once is what integers find; where rows are parallel, 0 or dependent they prove nothing."""
+    rng = np.random.default_rng(8)
+    plain = rng.standard_normal((9, 4))
+    near = np.concatenate([plain, plain[:1] * (1 + 1e-15)])
+    parallel = np.concatenate([plain, -3 * plain[:1]])
+    dependent = np.concatenate([plain[:3], plain[:1] + plain[1:2], plain[3:]])
+    extreme = plain * np.array([1e-300, 1.0, 1e300, 5e-324, 1e-160, 1e200, 1.0, 1.0, 2.0])[:, None]
+    cases = [plain, near, parallel, dependent, extreme, np.concatenate([plain, 0 * plain[:1]]), plain[:, :1], plain[:3]]
+    proven = [simplification._is_plainly_simple(rows) for rows in cases]
+    assert proven[0]
+    assert not any(proven[1:4] + proven[5:])
+    found = [simplify(rows, None) for rows in cases]
+    monkeypatch.setattr(simplification, "_is_plainly_simple", lambda rows: False)
+    for rows, one in zip(cases, found, strict=True):
+        other = simplify(rows, None)
+        assert (one.rows, one.columns, one.lineality) == (other.rows, other.columns, other.lineality)
+        assert one.row_of.tolist() == other.row_of.tolist()
+        assert one.sign_of.tolist() == other.sign_of.tolist()
+        assert np.array_equal(one.matrix, other.matrix)
