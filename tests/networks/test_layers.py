@@ -171,7 +171,7 @@ def test_sparse_layers_that_are_too_large_are_refused_where_they_would_be_dense(
     layer = NetworkLayer(sparse.csr_array(np.vstack([np.eye(3), -np.eye(3)])), None, "relu", "wide")
     network = Network((layer, NetworkLayer(np.vstack([np.eye(6), np.ones(6)]), None, None)), "large")
     assert network.apply([np.arange(3) - 1.0]).tolist() == [[0, 0, 1, 1, 0, 0, 2]]
-    for use in (network.as_relu_layers, lambda: bound_network(network, [0] * 3, [1] * 3)):
+    for use in (network.as_relu_layers, lambda: bound_network(network, [0] * 3, [1] * 3, exact=True)):
         with pytest.raises(InputError, match=r"the layer 'wide' is a sparse matrix of shape 6 x 3, .*allowed are 17"):
             use()
     check = check_network(network)

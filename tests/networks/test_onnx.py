@@ -578,11 +578,22 @@ def test_the_shape_given_has_to_fit(tmp_path):
 
 
 BATCH = {"t": rand(9, 3), "s": np.array([8, 3, 1]), "r": np.array([-1, 3]), "m": np.array([3, 8]), "a": np.array([0])}
+BATCH |= {"u": rand(8, 3), "k": np.eye(8, 3, dtype=bool), "o": rand(1, 8, 3)}
+BATCH |= {"e": np.array([8, 3]), "f": np.array([1]), "q": np.array([8, 2, 3])}
 BATCHES = {
     "turned": ([node("Transpose", ["x"])], "a batch of 8"),
     "joined": ([node("Flatten", ["x"], axis=0)], "a batch of 8"),
     "shaped": ([node("Reshape", ["x", "m"])], "a batch of 8"),
     "one more axis": ([node("Unsqueeze", ["x", "a"])], "a batch of 8"),
+    "numbers for each": ([node("Max", ["x", "u"])], "a batch of 8"),
+    "marks for each": ([node("Where", ["k", "x", "u"])], "a batch of 8"),
+    "marks and one number": ([node("Where", ["k", "x", "x"])], "a batch of 8"),
+    "sums for each": ([node("Sum", ["u", "x"])], "a batch of 8"),
+    "axes before": ([node("Mean", ["x", "o"])], "a batch of 8"),
+    "one beside another": ([node("Unsqueeze", ["x", "f"], "b"), node("Add", ["b", "x"])], "a batch of 8"),
+    "repeated": ([node("Expand", ["x", "s"])], "a batch of 8"),
+    "expanded": ([node("Unsqueeze", ["x", "f"], "b"), node("Expand", ["b", "q"])], ""),
+    "as it is": ([node("Expand", ["x", "e"], "b"), node("Relu", ["b"])], ""),
     "kept": (
         [
             node("Reshape", ["x", "s"], "b"),

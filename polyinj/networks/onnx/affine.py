@@ -181,6 +181,7 @@ def _operands(step: Step) -> tuple[Tensor | None, Tensor | None, NDArray[Any]]:
         raise InputError(f"it broadcasts along an axis, as before opset 7 (this is {step.opset}); convert the model")
     first, second = (step.computed(k, ended=True) if step.is_computed(k) else None for k in (0, 1))
     if first is not None and second is not None:
+        step.keep_inputs_apart(first.shape, second.shape)
         return step.computed(0), step.computed(1), np.zeros(())
     return first, second, step.weights(1 if second is None else 0)
 

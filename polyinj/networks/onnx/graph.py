@@ -142,10 +142,12 @@ class Step:
 
     def operands(self, indices: range | None = None) -> list[Tensor]:
         """Its inputs, stored ones as tensors of numbers."""
-        return [
+        found = [
             self.computed(index) if self.is_computed(index) else self.builder.constant(self.weights(index))
             for index in indices or range(len(self.node.input))
         ]
+        self.keep_inputs_apart(*(tensor.shape for tensor in found))
+        return found
 
     def stored(self, index: int) -> NDArray[Any] | None:
         """The stored value of an input; None where an optional input is left out."""
@@ -193,12 +195,19 @@ class Step:
         return axis
 
     def keep_batch(self, kept: bool) -> None:
-        """Refuse to move the first axis where it holds several inputs: what is read is the map of one of them."""
+        """Refuse to work along the first axis where it holds several inputs: what is read is the map of one of them."""
         if self.reader.batch and not kept:
             raise InputError(
-                f"it moves the first axis, which holds a batch of {self.reader.batch}; export with a batch of 1, or "
-                "give the whole shape as that of one input (--input-shape)"
+                f"it works along the first axis, which holds a batch of {self.reader.batch}; export with a batch of 1, "
+                "or give the whole shape as that of one input (--input-shape)"
             )
+
+    def keep_inputs_apart(self, *shapes: tuple[int, ...]) -> None:
+        """Refuse operands of these shapes that give inputs of a batch different numbers, or one input to another."""
+        ndim = max(map(len, shapes))
+        computed = [self.reader.tensors[name] for name in self.node.input if name in self.reader.tensors]
+        whole = [shape for shape in shapes if len(shape) == ndim]
+        self.keep_batch(all(len(t.shape) == ndim for t in computed) and all(shape[:1] in ((1,), ()) for shape in whole))
 
     def way_out(self) -> str:
         """What to try where this node is not read."""

@@ -220,12 +220,15 @@ def expand(step: Step) -> Tensor:
     tensor, shape = step.tensor(), step.integers(1)
     if shape is None or min(shape, default=1) < 1:
         raise InputError(f"the shape is {shape}; expected positive lengths")
+    if step.reader.batch and len(shape) >= len(tensor.shape):
+        # The length of the batch changes nothing there.
+        step.keep_batch(len(shape) == len(tensor.shape) and shape[0] in (step.reader.batch, 1))
+        shape[0] = 1
     check_size(shape)
     try:
         wide = np.broadcast_shapes(tensor.shape, tuple(shape))
     except ValueError:
         raise InputError(f"a tensor of shape {tensor.shape} does not broadcast to {shape}") from None
-    step.keep_batch(len(wide) == len(tensor.shape))
     check_size(wide)
     return tensor.moved(np.broadcast_to(tensor.view, wide))
 
@@ -266,5 +269,6 @@ def where(step: Step) -> Tensor:
     if marks is None or marks.dtype != np.bool_:
         raise InputError("its condition is no stored marks")
     first, second = step.builder.join(step.operands(range(1, 3)))
+    step.keep_inputs_apart(marks.shape, first.shape, second.shape)
     views = np.broadcast_arrays(marks, first.view, second.view)
     return first.moved(np.where(*views))
