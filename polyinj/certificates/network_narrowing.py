@@ -8,14 +8,21 @@ from fractions import Fraction
 from os import PathLike
 from typing import Any, Self
 
+import numpy as np
+
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.json_format import NETWORK_NARROWING, ratios, write_document
-from polyinj.certificates.network_sizes import check_point
+from polyinj.certificates.layer import Layer
+from polyinj.certificates.network_sizes import check_bits
 from polyinj.certificates.relu_chain import Biases, NetworkName, ReluChain, Weights, homogeneous_images
+from polyinj.certificates.signs import row_signs
 from polyinj.errors import CertificateError
-from polyinj.exact.algebra import product, rank
+from polyinj.exact.algebra import rank
 from polyinj.exact.arrays import Point, integer_rows, read_number
+
+# Of numerators and denominators of the point.
+_POINT_BITS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +99,16 @@ class NetworkNarrowing:
 
     def _active(self, network: ReluChain, point: Sequence[Fraction], clock: Clock) -> list[int]:
         """The rows of the layer with value >= 0."""
-        check_point(network, point, "the point")
+        check_bits((max(*entry.as_integer_ratio(), key=abs) for entry in point), _POINT_BITS, "the point")
         if network.domain is not None and not network.domain.surrounds(point):
             raise CertificateError(f"the point is not in the interior of the domain, {self.network.place}")
         (image,) = homogeneous_images(network, [point], self.layer - 1, clock.check)
-        rows = network.homogeneous_layers()[self.layer - 1][: network.widths[self.layer]]
-        return [i for i, value in enumerate(product(rows, image)) if value >= 0]
+        bias = None if network.is_linear else network.biases[self.layer - 1]
+        # With t = 1; without biases any positive multiple will do.
+        place = image if network.is_linear else [Fraction(entry, image[-1]) for entry in image[:-1]]
+        signs = row_signs(Layer(network.weights[self.layer - 1], bias, None), place, clock)
+        active: list[int] = np.flatnonzero(signs >= 0).tolist()
+        return active
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write JSON, compressed when the name ends in .gz; the file appears whole or not at all."""

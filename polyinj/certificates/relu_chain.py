@@ -56,14 +56,15 @@ class ReluChain:
         """N, the dimension of the homogeneous inputs: n, or n + 1 where the network is not linear."""
         return self.widths[0] + (not self.is_linear)
 
-    def homogeneous_layers(self) -> list[IntegerRows]:
-        """Integer matrices whose ReLU network on R^N is a positive multiple of this one.
+    def homogeneous_layers(self, count: int | None = None) -> list[IntegerRows]:
+        """Integer matrices whose ReLU network on R^N is a positive multiple of this one, or the first `count` of them.
 
         Of a linear one they are positive multiples of the W_k, and N = n. Else N = n + 1, they are multiples of
         [[W_k, b_k], [0, 1]], and the input x stands for the ray of (x, 1): the last neuron of each layer hands t on.
         """
         return [
-            _homogeneous(weights, bias, self.is_linear) for weights, bias in zip(self.weights, self.biases, strict=True)
+            _homogeneous(weights, bias, self.is_linear)
+            for weights, bias in zip(self.weights[:count], self.biases[:count], strict=True)
         ]
 
     def sides(self) -> IntegerRows:
@@ -253,7 +254,7 @@ def homogeneous_images(
     """The images of points behind the first `layers` layers, all times one positive number; `check_time` may raise."""
     scale = _common_denominator(points)
     images = []
-    rows = network.homogeneous_layers()[:layers]
+    rows = network.homogeneous_layers(layers)
     for point in points:
         image = [entry.numerator * (scale // entry.denominator) for entry in point] + [scale] * (not network.is_linear)
         for matrix in rows:

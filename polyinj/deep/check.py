@@ -26,8 +26,13 @@ from polyinj.injectivity.decision import Verdict
 from polyinj.networks.network import Network
 
 _SEARCH_SECONDS = 10.0
+# Entries of a first layer that is decided before the criteria are tried.
+_LARGE = 1 << 18
 # Where the verdict is known already: seconds for each further layer, and entries beyond which none is looked at.
 _KNOWN_SECONDS, _KNOWN_ENTRIES = 1.0, 1 << 18
+# Columns beyond which no layer is proven injective, and entries of the first and of other layers of so many columns
+# beyond which it is not looked at: criteria find what a large first one loses, and others decide nothing.
+_COLUMNS, _FIRST_ENTRIES, _OTHER_ENTRIES = 60, 1 << 22, 1 << 16
 _MAX_REGIONS, _MEMORY = 400_000, 1 << 32
 
 
@@ -209,11 +214,16 @@ class _Check:
         self.for_layers = None if time_limit is None else time.monotonic() + time_limit / 2
 
     def run(self) -> NetworkCheck:
-        known = find_narrow_layer(self.network) is not None
-        first = self.layer(0, known)
-        loss = self.first_layer_loss(first)
+        rows, columns = self.network.layers[0].shape
+        first, loss = None, None
+        if rows * columns <= _LARGE:
+            first = self.layer(0, find_narrow_layer(self.network) is not None)
+            loss = self.first_layer_loss(first)
         if loss is None:
             loss = look_for_loss(self.network, self.domain, seed=self.seed, deadline=self.soon())
+        if first is None:
+            first = self.layer(0, loss is not None)
+            loss = self.first_layer_loss(first) if loss is None else loss
         if loss is not None and loss.point is not None and not self.fits_dense:
             loss = None
         count = len(self.network.layers)
@@ -240,7 +250,9 @@ class _Check:
         behind = None if index == 0 else self.network.layers[index - 1].relu_rows
         domain = self.domain if index == 0 else None
         rows, columns = layer.shape
-        if known and rows * columns > _KNOWN_ENTRIES and rows >= columns:
+        entries = rows * columns
+        beyond = columns > _COLUMNS and entries > (_OTHER_ENTRIES if index else _FIRST_ENTRIES)
+        if rows >= columns and (beyond or (known and entries > _KNOWN_ENTRIES)):
             nonnegative = 0 if behind is None else int(np.count_nonzero(behind))
             return LayerCheck(layer, nonnegative, Verdict.UNDECIDED, domain=domain)
         limit = None
@@ -263,7 +275,7 @@ class _Check:
             pair = collision.x, collision.y
         elif check.rank is not None and check.rank < columns:
             point = [Fraction(0)] * columns if self.domain is None else self.domain.interior_point()
-            pair = pair_beside(self.network, FlatPoint(point, 1, check.rank, False), self.domain)
+            pair = pair_beside(self.network, FlatPoint(point, 1, check.rank, None), self.domain)
         return None if pair is None else Loss("layer 1 maps two points to the same image", pair, 1)
 
     def lose(self, loss: Loss, checks: tuple[LayerCheck, ...]) -> NetworkCheck:
@@ -287,8 +299,11 @@ class _Check:
         )
         seconds = _SEARCH_SECONDS if left is None else left / 2
         deep = run.decide(seconds, self.seed, None)
-        pair = None
-        if isinstance(deep.certificate, NetworkCollision):
+        pair, narrowing = None, None
+        if isinstance(deep.certificate, NetworkNarrowing):
+            narrowing = deep.certificate
+            reason = f"layer {narrowing.layer} has too few active rows at a point"
+        elif isinstance(deep.certificate, NetworkCollision):
             pair = deep.certificate.x, deep.certificate.y
             reason = f"layer {deep.certificate.layer} merges two points that come out of the layers before"
         elif deep.verdict is Verdict.INJECTIVE:
@@ -296,7 +311,7 @@ class _Check:
         else:
             known = f"{deep.injective_layers} of {len(checks)} layers are known to be injective together"
             reason = f"the time or the regions ran out: {known}, and no collision was found"
-        return self.result(deep.verdict, reason, checks, pair=pair, deep=deep)
+        return self.result(deep.verdict, reason, checks, pair=pair, deep=deep, narrowing=narrowing)
 
     def result(
         self,

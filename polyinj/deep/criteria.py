@@ -21,7 +21,7 @@ import numpy as np
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.deep.exact_pair import exact_pair
-from polyinj.deep.exact_piece import exact_layers
+from polyinj.deep.exact_piece import LARGEST_EXACT, exact_layers
 from polyinj.deep.flat_region import flat_points, pair_beside
 from polyinj.deep.float_pieces import FloatNetwork, Floats
 from polyinj.deep.heads import head
@@ -32,9 +32,10 @@ from polyinj.exact import algebra, arrays
 from polyinj.exact.arrays import Point
 from polyinj.networks.network import Network, NetworkLayer
 
-# Entries of all layers together that are turned into integers, and products of long integers a pair may take.
-LARGEST_EXACT = 1 << 22
+# Products of long integers that a pair may take.
 _EXACT_PRODUCTS = 1 << 28
+# Entries of a matrix whose rank is taken, by singular values at first.
+_RANK_ENTRIES = 1 << 18
 # Layers that are looked at, the narrowest first, and pairs tried in each.
 _LAYERS, _PAIRS = 3, 24
 _PRIME = (1 << 61) - 1
@@ -74,7 +75,7 @@ def find_narrow_layer(network: Network) -> int | None:
 
 def _seems_narrow(layer: NetworkLayer, n: int) -> bool:
     """Whether the rank is below n in doubles; no for layers whose exact rank would take long."""
-    if layer.shape[0] * layer.shape[1] > LARGEST_EXACT or not layer.fits_dense:
+    if layer.shape[0] * layer.shape[1] > _RANK_ENTRIES or not layer.fits_dense:
         return False
     try:
         doubles = arrays.nearest_doubles(layer.dense_weights(), "weights")
@@ -115,9 +116,9 @@ def _look_for_flat_region(
         if pair is not None:
             reason = "on a linear region the network has a kernel: two points there have the same output"
             return Loss(reason, pair, found.layer)
-        if found.counted and counted is None:
-            reason = f"at a point fewer rows of layer {found.layer} are active than the network has inputs"
-            counted = Loss(reason, None, found.layer, tuple(found.point))
+        if found.counted is not None and counted is None:
+            reason = f"at a point fewer rows of layer {found.counted} are active than the network has inputs"
+            counted = Loss(reason, None, found.counted, tuple(found.point))
             if sum(a * b for a, b in pairwise(network.widths)) > LARGEST_EXACT:
                 break
     return counted

@@ -31,7 +31,8 @@ from polyinj.deep.ball_cuts import cut_off, first_cuts
 from polyinj.deep.chain import as_chain, as_network
 from polyinj.deep.collisions import Point as Homogeneous
 from polyinj.deep.collisions import Verdicts, compare_regions
-from polyinj.deep.criteria import LARGEST_EXACT, look_for_loss
+from polyinj.deep.criteria import look_for_loss
+from polyinj.deep.exact_piece import LARGEST_EXACT
 from polyinj.deep.linear_regions import OutOfBudget, Regions, expected_cells
 from polyinj.deep.plane_search import search_planes
 from polyinj.deep.proof_builder import prove
@@ -45,6 +46,8 @@ from polyinj.networks.network import Network
 _FEW, _FIRST_SECONDS = 2000, 1.0
 # Inputs beyond which the exact collision of a first layer costs seconds.
 MANY_INPUTS = 256
+# Entries of a first layer that is looked at alone: larger ones are read for minutes, and proven only by criteria.
+_LARGEST_LAYER = 1 << 22
 # Columns of a domain with both sides, of which 2^columns vertices are made.
 _LARGEST_BOX = 14
 
@@ -228,6 +231,8 @@ class NetworkRun:
         """The first layer alone, which may be the whole network."""
         alone, domain = self.chain.depth == 1, self.chain.domain
         assert not isinstance(domain, Cover)
+        if self.first is None and self.chain.weights[0].size > _LARGEST_LAYER:
+            return None
         if self.first is None:
             limit = None if self.deadline is None else max(self.deadline - time.monotonic(), 1e-3)
             # The regions prove the rank of the first layer when they are enumerated anyway.

@@ -22,6 +22,9 @@ from scipy import sparse
 from polyinj.exact.algebra import IntegerRows
 from polyinj.networks.network import Network, NetworkLayer
 
+# Entries of all layers together that are turned into integers: more take seconds and gigabytes.
+LARGEST_EXACT = 1 << 22
+
 # Of each neuron with a ReLU: its value at the point and its slopes along the columns, times a positive integer.
 Moved = list[tuple[int, list[int]]]
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 
 from polyinj.certificates.domain import Ball, Box
-from polyinj.deep.exact_piece import ExactPiece, Moved, common_denominator, exact_layers
+from polyinj.deep.exact_piece import LARGEST_EXACT, ExactPiece, Moved, common_denominator, exact_layers
 from polyinj.deep.float_pieces import FloatNetwork, Floats
 from polyinj.deep.heads import head
 from polyinj.deep.probes import SCALES, draw_points
@@ -36,13 +36,14 @@ _FLOAT_PRODUCTS, _EXACT_PRODUCTS = 1 << 34, 1 << 28
 class FlatPoint:
     """A point, a layer, and the rank that the map to this layer seems to have around it: less than the inputs.
 
-    `counted`: so many neurons at most are active there, which shows the rank by signs alone.
+    `counted`: the first layer of which fewer neurons are active there than there are inputs, which shows a loss by
+    signs alone; None if there is none.
     """
 
     point: list[Fraction]
     layer: int
     rank: int
-    counted: bool
+    counted: int | None
 
 
 def find_flat_region(
@@ -107,13 +108,14 @@ def flat_point(network: FloatNetwork, point: list[Fraction]) -> FlatPoint | None
         ]
         least = int(np.argmin(active))
         if active[least] < n:
-            return FlatPoint(point, least + 1, active[least], True)
+            first = next(k for k, count in enumerate(active, start=1) if count < n)
+            return FlatPoint(point, least + 1, active[least], first)
         widths = [n, *(len(bias) for _, bias, _ in network.layers)]
         if sum(a * b for a, b in pairwise(widths)) * n > _FLOAT_PRODUCTS:
             return None
         ranks = _ranks(network, place)
     least = int(np.argmin(ranks))
-    return FlatPoint(point, least + 1, ranks[least], False) if ranks[least] < n else None
+    return FlatPoint(point, least + 1, ranks[least], None) if ranks[least] < n else None
 
 
 def _ranks(network: FloatNetwork, place: Floats) -> list[int]:
@@ -146,7 +148,7 @@ def pair_beside(network: Network, found: FlatPoint, domain: Box | Ball | None = 
     """The pair that `collision_at` gives; None also where it would take too long."""
     n = len(found.point)
     size = sum(a * b for a, b in pairwise(network.widths[: found.layer + 1]))
-    if size * (found.rank + 2) > _EXACT_PRODUCTS:
+    if size > LARGEST_EXACT or size * (found.rank + 2) > _EXACT_PRODUCTS:
         return None
     layers = exact_layers(head(network, found.layer, with_relu=True))
     # Any inputs will do; the first ones of an image are often idle.

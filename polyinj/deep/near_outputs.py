@@ -17,7 +17,7 @@ from polyinj.deep.probes import SCALES, draw_points, pull_inside
 
 _ROUNDS = 40
 # Entries of all Jacobians of the starts together.
-_ENTRIES, _STARTS = 1 << 23, 128
+_ENTRIES, _STARTS = 1 << 23, 48
 # Misses and distances, over the sizes of outputs and of inputs, and the longest step.
 _MISSED, _APART, _LONGEST = 1e-9, 1e-2, 0.5
 

@@ -163,7 +163,7 @@ def test_narrow_layers():
         NetworkNarrowing.of(read_chain(STAR), 1, [1])
     with pytest.raises(InputError, match="time_limit is 0"):
         narrow.verify(weights, time_limit=0)
-    long = Fraction(1, 3**20000)
+    long = Fraction(1, 3**60000)
     refused(NetworkNarrowing.of(read_chain(STAR), 1, [-1 + long, 2]), STAR, "the point has a number of")
 
 
