@@ -8,6 +8,7 @@ from .certificates.layer_certificate import verify_certificate as verify_certifi
 from .certificates.layer_collision import Collision as Collision
 from .certificates.layer_point import NonspanningPoint as NonspanningPoint
 from .certificates.layer_proof import InjectivityProof as InjectivityProof
+from .certificates.layer_spectral import SpectralProof as SpectralProof
 from .certificates.network_certificate import NetworkProof as NetworkProof
 from .certificates.network_certificate import load_network_certificate as load_network_certificate
 from .certificates.network_certificate import verify_network_certificate as verify_network_certificate

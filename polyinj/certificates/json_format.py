@@ -18,10 +18,11 @@ from polyinj.exact.arrays import format_ratio, parse_ratio
 COLLISION = "polyinj collision"
 POINT = "polyinj nonspanning point"
 PROOF = "polyinj injectivity proof"
+SPECTRAL = "polyinj spectral proof"
 NETWORK_COLLISION = "polyinj network collision"
 NETWORK_NARROWING = "polyinj network narrowing"
 NETWORK_PROOF = "polyinj network injectivity proof"
-_KINDS = (COLLISION, POINT, PROOF, NETWORK_COLLISION, NETWORK_NARROWING, NETWORK_PROOF)
+_KINDS = (COLLISION, POINT, PROOF, SPECTRAL, NETWORK_COLLISION, NETWORK_NARROWING, NETWORK_PROOF)
 VERSION = 1
 
 # The most bytes of text in a file; in a compressed one, _SMALL_TEXT and _EXPANSION times its own bytes together.

@@ -1,4 +1,4 @@
-"""Files of certificates of a verdict on one layer: a `Collision`, a `NonspanningPoint` or an `InjectivityProof`.
+"""Files of certificates of a verdict on one layer: collisions, nonspanning points and proofs.
 
 docs/certificate-format.md specifies them.
 """
@@ -12,14 +12,15 @@ from numpy.typing import ArrayLike
 
 from polyinj.certificates.clock import Clock
 from polyinj.certificates.domain import Domain
-from polyinj.certificates.json_format import COLLISION, POINT, Fields
+from polyinj.certificates.json_format import COLLISION, POINT, SPECTRAL, Fields
 from polyinj.certificates.layer import LayerName
 from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.layer_document import open_document
 from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import InjectivityProof
+from polyinj.certificates.layer_spectral import SpectralProof
 
-LayerCertificate = Collision | NonspanningPoint | InjectivityProof
+LayerCertificate = Collision | NonspanningPoint | InjectivityProof | SpectralProof
 
 
 def load_certificate(path: str | PathLike[str]) -> LayerCertificate:
@@ -62,7 +63,7 @@ def verify_certificate(
 
     Returns
     -------
-    Collision, NonspanningPoint or InjectivityProof
+    Collision, NonspanningPoint, InjectivityProof or SpectralProof
         Its `statement` says what is proved. That may be a count of active rows that is no proof of injectivity.
 
     Raises
@@ -77,11 +78,12 @@ def verify_certificate(
     clock = Clock(time_limit)
     fields, name = open_document(path)
     layer = name.match(weights, bias, domain)
-    if fields.kind == POINT:
-        # Signs take no integers of the whole layer, which may be large.
-        point = NonspanningPoint.read(fields, name)
-        point.check(layer, clock)
-        return point
+    if fields.kind in (POINT, SPECTRAL):
+        # Neither takes the integers of the whole layer, which may be large.
+        found = _read(fields, name, name.columns + 1)
+        assert isinstance(found, NonspanningPoint | SpectralProof)
+        found.check(layer, clock)
+        return found
     system = layer.system()
     fields.largest = min(fields.largest, int(layer.largest_bits(system) * log10(2)) + 1)
     certificate = _read(fields, name, system.dimension)
@@ -97,4 +99,6 @@ def _read(fields: Fields, layer: LayerName, dimension: int) -> LayerCertificate:
         return Collision.read(fields, layer)
     if fields.kind == POINT:
         return NonspanningPoint.read(fields, layer)
+    if fields.kind == SPECTRAL:
+        return SpectralProof.read(fields, layer)
     return InjectivityProof.read(fields, layer, dimension)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from os import PathLike
 
-from polyinj.certificates.json_format import COLLISION, POINT, PROOF, Fields, domain_document, read_document
+from polyinj.certificates.json_format import COLLISION, POINT, PROOF, SPECTRAL, Fields, domain_document, read_document
 from polyinj.certificates.layer import Layer, LayerName, System, longest_bits
 from polyinj.errors import CertificateError
 from polyinj.exact.arrays import Point
@@ -13,7 +13,7 @@ from polyinj.exact.arrays import Point
 def open_document(path: str | PathLike[str]) -> tuple[Fields, LayerName]:
     """The fields of a file, and the layer that it speaks of."""
     fields = read_document(path)
-    if fields.kind not in (COLLISION, POINT, PROOF):
+    if fields.kind not in (COLLISION, POINT, PROOF, SPECTRAL):
         raise CertificateError(f"{fields.path} is a {fields.kind}; load_network_certificate reads it")
     rows, columns = fields.integer("rows"), fields.integer("columns")
     return fields, LayerName(

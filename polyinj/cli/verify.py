@@ -13,6 +13,7 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import AnotherDomain
 from polyinj.certificates.layer_certificate import verify_certificate
 from polyinj.certificates.layer_proof import InjectivityProof
+from polyinj.certificates.layer_spectral import SpectralProof
 from polyinj.cli.domain import BoxSides, Centre, Nonnegative, Radius, domain_options, read_domain
 from polyinj.cli.layer import (
     BiasKey,
@@ -101,6 +102,6 @@ def _verify_layer(
         found = verify_certificate(certificate, weights, bias, domain, time_limit=time_limit)
     except AnotherDomain as error:
         raise CertificateError(f"{error.fault}; if that is meant, give {domain_options(error.domain)}") from None
-    if isinstance(found, InjectivityProof) and not found.counts_enough:
+    if isinstance(found, InjectivityProof | SpectralProof) and not found.counts_enough:
         return f" as a count only, which proves no injectivity: {found.statement}"
     return f": {found.statement}"

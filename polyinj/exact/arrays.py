@@ -134,6 +134,28 @@ def integers_of(point: Sequence[Fraction]) -> tuple[list[int], int]:
     return [entry.numerator * (denominator // entry.denominator) for entry in point], denominator
 
 
+def denominator_of(matrix: NDArray[Any]) -> int:
+    """A positive integer by which all entries of a matrix returned by `read_matrix` become integers."""
+    if matrix.dtype == np.float64:
+        _, exponent = np.frexp(matrix)
+        return 1 << max(0, 53 - int(np.where(matrix != 0, exponent, 53).min(initial=53)))
+    return lcm(*(entry.denominator for entry in matrix.flat))
+
+
+def times(matrix: NDArray[Any], denominator: int) -> IntegerRows:
+    """The integers that a matrix becomes, times what `denominator_of` gives for it."""
+    if matrix.dtype == np.float64:
+        mantissa, exponent = np.frexp(matrix)
+        integers = np.ldexp(mantissa, 53).astype(np.int64).tolist()
+        # Nothing is lost where a shift is to the right: zeros are shifted out.
+        shifts = (exponent + (denominator.bit_length() - 1 - 53)).tolist()
+        return [
+            [value << shift if shift >= 0 else value >> -shift for value, shift in zip(*row, strict=True)]
+            for row in zip(integers, shifts, strict=True)
+        ]
+    return [[int(entry * denominator) for entry in row] for row in matrix.tolist()]
+
+
 def float_rows(matrix: NDArray[Any]) -> tuple[NDArray[np.float64], float]:
     """The rows of a matrix returned by `read_matrix` as doubles, each scaled to largest entry in [1/2, 1].
 

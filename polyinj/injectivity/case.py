@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._status import Status
+from polyinj.certificates.clock import Clock
 from polyinj.certificates.domain import Cover
 from polyinj.certificates.layer import Layer
 from polyinj.certificates.layer_collision import Collision
@@ -26,12 +27,15 @@ from polyinj.injectivity.driver import Outcome
 from polyinj.injectivity.heuristics import Schedule
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.problem import Problem
+from polyinj.injectivity.tall import spectral_proof
 from polyinj.injectivity.witness import Witness
 
 # Nodes of each count for the bound on the depth that comes with UNDECIDED.
 _BOUND_NODES = 200
 # With more inputs an exact collision takes longer than the verdict, and its entries have more than 2,000 bits.
 _COLLISION_COLUMNS = 32
+# Multiplications of a proof by second moments over m n^2, with those in integers.
+_MOMENT_OPERATIONS = 150
 
 
 @dataclass(slots=True)
@@ -201,6 +205,22 @@ class Case:
         if proof is not None and not fast and not isinstance(self.layer.domain, Cover):
             self.check(proof)
         return Decision(Verdict.INJECTIVE, proof, assumed, n, self.incumbent, self.stats(), None, self.layer)
+
+    def tall(self) -> Decision | None:
+        """INJECTIVE in general position where second moments of the rows show n active ones; None where they do not."""
+        m, n = self.layer.weights.shape
+        if isinstance(self.layer.domain, Cover) or not self.limits.allow(_MOMENT_OPERATIONS * m * n * n):
+            return None
+        proof = spectral_proof(self.layer, n - 1)
+        if proof is None:
+            return None
+        try:
+            proof.check(self.layer, Clock(None))
+        except CertificateError:
+            # Rounding to short multipliers has lost it.
+            return None
+        kept = proof if self.certificate else None
+        return Decision(Verdict.INJECTIVE, kept, True, n, self.incumbent, self.stats(), None, self.layer)
 
     def check(self, proof: InjectivityProof) -> None:
         """No proof leaves that its checker refuses; only counts in doubles without sides are not checked again here."""

@@ -2,7 +2,8 @@
 
 `_STAGES` lists the stages of a decision in their order; each gives the verdict or passes the layer on:
 
-1. One input: closed form. More inputs than branch and bound takes: heuristics (large_layer.py). Weights of rank below
+1. One input: closed form. Tall layers, m of order n^2: injective in general position, by second moments (tall.py). More
+   inputs than branch and bound takes: heuristics (large_layer.py). Weights of rank below
    n: not injective, along the kernel. No more rows than dimensions: not injective either. Systems that doubles cannot
    condition: search in rationals.
 2. The count: branch and bound proves that at least n rows are active everywhere, or finds a point where fewer are. In
@@ -47,12 +48,14 @@ from polyinj.injectivity.heuristics import (
 from polyinj.injectivity.large_layer import any_point, decide_large, descend
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.line import covering_circuit, uncovered_point
-from polyinj.injectivity.problem import Problem
+from polyinj.injectivity.tall import may_have_parallel_rows
 
 # Nodes for the rank by default: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
 _RANK_NODES = 4_000
 # The search in rationals solves a linear program a node: for matrices of this many entries in a second or less.
 _EXACT_ENTRIES = 400
+# With fewer inputs a tall layer is searched in milliseconds, mostly with a proof of the rank.
+_TALL_COLUMNS = 20
 
 
 def decide_injectivity(
@@ -80,7 +83,8 @@ def decide_injectivity(
         Where the inputs lie: a box whose sides may be infinite, or a ball; by default all of R^n.
     rank_proof : bool, optional
         True: INJECTIVE only with a proof that the active rows span everywhere. False: counting suffices, where nothing
-        contradicts general position. None: the proof is tried for 4000 nodes, then counting suffices.
+        contradicts general position. None: the proof is tried for 4000 nodes, then counting suffices; for layers of 20
+        inputs or more that are so tall that second moments prove the count, it is not tried.
     certificate : bool
         Record the proof; False saves memory.
     node_limit : int, optional
@@ -149,7 +153,8 @@ def _decide(case: Case) -> Decision:
 
 def _decide_on_ball(case: Case) -> Decision:
     """Decide on polyhedra that contain the ball, until one decides; the limits are for all of them together."""
-    if case.is_large and (decision := descend(case)) is not None:
+    decision = _tall_layer(case) or (descend(case) if case.is_large else None)
+    if decision is not None:
         return decision
     cover = BallCover(case.layer)
     while True:
@@ -189,6 +194,15 @@ def _one_input(case: Case) -> Decision | None:
     return case.injective("spanning", Outcome(Status.DONE, circuits=covering_circuit(case.layer), trees=[tree]))
 
 
+def _tall_layer(case: Case) -> Decision | None:
+    """So many rows that their second moments show n active ones; with few inputs the search proves more, and fast."""
+    if case.layer.weights.shape[1] < _TALL_COLUMNS or case.rank_proof is True:
+        return None
+    if may_have_parallel_rows(case.layer) and _has_parallel_rows(case.layer):
+        return None
+    return case.tall()
+
+
 def _large_layer(case: Case) -> Decision | None:
     """More inputs than branch and bound takes."""
     return decide_large(case) if case.is_large else None
@@ -220,7 +234,7 @@ def _beyond_doubles(case: Case) -> Decision | None:
 def _local_search(case: Case) -> Decision | None:
     """A short local search at once, where no count comes first; otherwise the count has it on its schedule."""
     problem = case.problem
-    case.degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem)
+    case.degenerate = problem.may_have_parallel_weights and _has_parallel_rows(problem.layer)
     if not case.degenerate and case.rank_proof is not True:
         case.schedule = local_search_then_annealing(problem)
         return None
@@ -277,6 +291,7 @@ def _limit_reached(case: Case) -> Decision | None:
 
 _STAGES: tuple[Callable[[Case], Decision | None], ...] = (
     _one_input,
+    _tall_layer,
     _large_layer,
     _rank_of_weights,
     _no_more_rows_than_dimensions,
@@ -312,9 +327,9 @@ def _rank_is_short(layer: Layer) -> bool:
     return not far_from_zero and algebra.rank(arrays.integer_rows(layer.weights)) < n
 
 
-def _has_parallel_rows(problem: Problem) -> bool:
+def _has_parallel_rows(layer: Layer) -> bool:
     """Whether two rows have parallel nonzero weights, exactly."""
-    rows = [row for row in arrays.integer_rows(problem.layer.weights) if any(row)]
+    rows = [row for row in arrays.integer_rows(layer.weights) if any(row)]
     lines = set()
     for row in rows:
         sign = 1 if next(entry for entry in row if entry) > 0 else -1

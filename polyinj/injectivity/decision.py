@@ -11,6 +11,7 @@ from polyinj.certificates.layer import Layer, LayerName
 from polyinj.certificates.layer_collision import Collision, FloatCollision
 from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import InjectivityProof
+from polyinj.certificates.layer_spectral import SpectralProof
 from polyinj.errors import CertificateError, InputError
 from polyinj.exact.arrays import integers_of
 from polyinj.injectivity.collide import collision_at
@@ -52,8 +53,9 @@ class Decision:
     Attributes
     ----------
     verdict : Verdict
-    certificate : InjectivityProof, Collision, NonspanningPoint or None
-        The proof of the verdict; None when undecided or not asked for. Not injective: a collision, or, with more than
+    certificate : InjectivityProof, SpectralProof, Collision, NonspanningPoint or None
+        The proof of the verdict; None when undecided or not asked for. Injective: of tall layers, which are not
+        searched, a SpectralProof. Not injective: a collision, or, with more than
         32 inputs, where an exact collision costs more than the verdict, the point alone that proves that there is one.
         `collision()` gives it in either case.
     assumes_general_position : bool
@@ -69,7 +71,7 @@ class Decision:
     """
 
     verdict: Verdict
-    certificate: InjectivityProof | Collision | NonspanningPoint | None
+    certificate: InjectivityProof | SpectralProof | Collision | NonspanningPoint | None
     assumes_general_position: bool
     depth_lower_bound: int
     best_witness: Witness | None

@@ -22,6 +22,7 @@ from polyinj.certificates.layer import LayerName, read_layer
 from polyinj.certificates.layer_collision import Collision
 from polyinj.certificates.layer_point import NonspanningPoint
 from polyinj.certificates.layer_proof import InjectivityProof
+from polyinj.certificates.layer_spectral import SpectralProof
 
 FOLDER = Path(__file__).parents[2] / "docs" / "conformance"
 INDEX = "layer-index.json"
@@ -30,6 +31,7 @@ STAR = [[2, 0], [1, 2], [-2, 1], [-2, -1], [1, -2]]
 PLUS_MINUS = [[1, 0], [0, 1], [-1, 0], [0, -1]]
 AXES = [[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 0, 0], [0, -1, 0], [0, 0, -1]]
 TRAP = [[1, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [1, 1, 0], [-1, -1, 0], [0, 0, 1]]
+OCTAGON = [[3, 0], [2, 2], [0, 3], [-2, 2], [-3, 0], [-2, -2], [0, -3], [2, -2]]
 MOMENT = [[(-1) ** t, (-1) ** t * t, (-1) ** t * t * t] for t in range(1, 9)]
 SHIFTED, OFFSETS = [[1, 0], [0, 1], [-1, 0], [0, -1], [1, 1], [-1, 1]], [1, 0, Fraction(1, 2), 3, 1, 1]
 BOX = Box([-1, Fraction(-1, 3)], [2, None])
@@ -328,6 +330,28 @@ def cases():
         reason="a point inside the ball, at distance 1 from the centre",
     )
 
+    moments = valid(
+        "moments.json",
+        SpectralProof.of(read_layer(OCTAGON), 1, [1] * 8, [], [[1, 0], [0, 1]]),
+        OCTAGON,
+        proves=GENERAL,
+        reason="M = 34 times the identity, a = 9, e = 0: 2 K a = 18 < 34",
+    )
+    lifted = valid(
+        "moments-bias.json",
+        SpectralProof.of(
+            read_layer([*PLUS_MINUS, [0, 0]], [1, 1, 1, 1, -7]),
+            0,
+            [1, 1, 1, 1, 0],
+            [4],
+            [[1, 0, 0], [0, 1, 0], [0, 0, Fraction(3, 4)]],
+        ),
+        [*PLUS_MINUS, [0, 0]],
+        [1, 1, 1, 1, -7],
+        proves="at least 1 row is active everywhere; no proof of injectivity",
+        reason="4 S_0 takes the sum of the rows away; the constant row has the multiplier 0",
+    )
+
     # Another layer or domain.
     tampered("hash.json", star, "the hash is not that of the layer", lambda d: d.update(sha256=d["sha256"][::-1]))
     tampered("shape.json", star, "the layer has 5 rows, not 6", put("rows", 6))
@@ -365,6 +389,18 @@ def cases():
     tampered("point-boundary.json", inside, "the point lies on a side of the box", put("point", ["-3/1", "2/1"]))
     tampered("point-outside.json", inside, "the point lies outside of the box", put("point", ["-4/1", "2/1"]))
     tampered("point-sphere.json", rounded, "the point lies on the sphere", put("point", ["5/2", "-6/5"]))
+    # Moments.
+    tampered("moments-budget.json", moments, "2 K a = 36 > 34", put("budget", 2))
+    tampered("moments-negative.json", moments, "a multiplier is negative", put("multipliers", "-1/1", 0))
+    tampered("moments-unbalanced.json", moments, "the sum is 18 e_1, and e is too large", put("multipliers", "7/1", 0))
+    tampered("moments-few.json", moments, "a multiplier is missing", lambda d: d["multipliers"].pop())
+    tampered("moments-basis.json", moments, "B is singular, and l = 0", put("basis", [["1/1", "1/1"]] * 2))
+    tampered("moments-basis-short.json", moments, "B has one row", lambda d: d["basis"].pop())
+    tampered("moments-sides.json", moments, "there is no side", put("sides", ["1/1"]))
+    tampered("moments-position.json", moments, "general position is assumed", put("assumes_general_position", False))
+    tampered("moments-zero-row.json", lifted, "the constant row is named", put("multipliers", "1/1", 4))
+    tampered("moments-side-negative.json", lifted, "the multiplier of S_0 is negative", put("sides", ["-4/1"]))
+    tampered("moments-side-missing.json", lifted, "S_0 has no multiplier", put("sides", []))
     # Clauses.
     tampered("clause-sign.json", star, "the relation of clause 0 has a negative coefficient", put("circuits", -1, 0, 0))
     tampered("clause-short.json", star, "two vectors of clause 0 are independent", put("circuits", [1, 2], 0))

@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from layer_conformance import FOLDER, INDEX, cases, index
-from reference.injectivity import Refused, verify_point, verify_proof
+from reference.injectivity import Refused, verify_point, verify_proof, verify_spectral
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer_certificate import verify_certificate
@@ -64,15 +64,16 @@ def test_the_reference_agrees_where_it_reads_the_file(case):
     except ValueError:
         assert not case["valid"]
         return
-    if "claim" not in document and "point" not in document:
+    known = {"claim": verify_proof, "point": verify_point, "multipliers": verify_spectral}
+    verify = next((known[field] for field in known if field in document), None)
+    if verify is None:
         return
-    verify = verify_proof if "claim" in document else verify_point
     weights = [[Fraction(entry) for entry in row] for row in case["weights"]]
     bias = None if case["bias"] is None else [Fraction(entry) for entry in case["bias"]]
     if case["valid"] and "former" not in case["file"]:
         verify(document, weights, bias)
     elif case["file"].startswith(
-        ("layer-clause", "layer-tree", "layer-block", "layer-cut", "layer-trap", "layer-point")
+        ("layer-clause", "layer-tree", "layer-block", "layer-cut", "layer-trap", "layer-point", "layer-moments")
     ):
         with pytest.raises(Refused):
             verify(document, weights, bias)

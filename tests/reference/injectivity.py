@@ -70,13 +70,11 @@ def need_layer(document, weights, bias):
     return domain, intervals
 
 
-def verify_proof(document, weights, bias=None):
-    """Raise Refused unless the parsed JSON document proves its claim about the layer (lists of exact numbers)."""
-    m, n, budget = len(weights), len(weights[0]), document["budget"]
-    domain, intervals = need_layer(document, weights, bias)
+def homogeneous(document, weights, bias, domain, intervals):
+    """The rows and, behind them, the sides, as the page on the format has them."""
+    m, n = len(weights), len(weights[0])
     ball = domain is not None and "radius" in domain
     lifted = bias is not None or any(side and Fraction(side) for pair in intervals for side in pair)
-    need(("cuts" in document) == ball, "a ball, and nothing else, has cuts")
     cuts = [[*map(Fraction, cut)] for cut in document.get("cuts", [])]
     if ball:
         centre, radius = [*map(Fraction, domain["centre"])], Fraction(domain["radius"])
@@ -91,7 +89,40 @@ def verify_proof(document, weights, bias=None):
             if side is not None:
                 vectors.append([Fraction(sign * (i == j)) for i in range(n)] + [-sign * Fraction(side)] * lifted)
     vectors += [[*(-entry for entry in cut), dot(cut, cut) + dot(cut, centre)] for cut in cuts]
+    return vectors
 
+
+def verify_spectral(document, weights, bias=None):
+    """Raise Refused unless second moments of the rows show more than `budget` active ones."""
+    m, budget = len(weights), document["budget"]
+    domain, intervals = need_layer(document, weights, bias)
+    need({"multipliers", "sides", "basis"} <= set(document) and "cuts" not in document, "other fields")
+    need(document["assumes_general_position"] is True, "a count assumes general position")
+    vectors = homogeneous(document, weights, bias, domain, intervals)
+    c, s = ([*map(Fraction, document[key])] for key in ("multipliers", "sides"))
+    basis = [[*map(Fraction, row)] for row in document["basis"]]
+    size = len(vectors[0])
+    need(budget >= 0 and len(c) == m and len(s) == len(vectors) - m and min(c + s) >= 0, "multipliers")
+    need(all(any(row) or not x for row, x in zip(weights, c, strict=True)), "a row without weights")
+    need(len(basis) == size and all(len(row) == size for row in basis), "the basis")
+    columns = list(zip(*basis, strict=True))
+    y = [[x * dot(vector, column) for column in columns] for x, vector in zip(c, vectors, strict=False)]
+    moments = [[sum(row[j] * row[k] for row in y) for k in range(size)] for j in range(size)]
+    low = min(moments[j][j] - sum(abs(moments[j][k]) for k in range(size) if k != j) for j in range(size))
+    rest = [sum(row[j] for row in y) for j in range(size)]
+    for x, vector in zip(s, vectors[m:], strict=True):
+        rest = [have - x * dot(vector, column) for have, column in zip(rest, columns, strict=True)]
+    longest = max(dot(row, row) for row in y)
+    left = low - 2 * budget * longest
+    need(left > 0 and longest * dot(rest, rest) < left**2, "the moments show no such count")
+
+
+def verify_proof(document, weights, bias=None):
+    """Raise Refused unless the parsed JSON document proves its claim about the layer (lists of exact numbers)."""
+    n, budget = len(weights[0]), document["budget"]
+    domain, intervals = need_layer(document, weights, bias)
+    need(("cuts" in document) == (domain is not None and "radius" in domain), "a ball, and nothing else, has cuts")
+    vectors = homogeneous(document, weights, bias, domain, intervals)
     blocks, trees = document["blocks"], document["trees"]
     counted = [row for block in blocks for row in block]
     spanning = {i for i, row in enumerate(weights) if any(row)}
