@@ -40,6 +40,9 @@ from .injectivity.decision import Decision as Decision
 from .injectivity.decision import Verdict as Verdict
 from .injectivity.depth import DepthResult as DepthResult
 from .injectivity.depth import tukey_depth as tukey_depth
+from .injectivity.injective_bias import InjectiveBias as InjectiveBias
+from .injectivity.injective_bias import largest_injective_bias as largest_injective_bias
+from .injectivity.inverse_lipschitz import InverseLipschitz as InverseLipschitz
 from .injectivity.inverse_lipschitz import inverse_lipschitz as inverse_lipschitz
 from .injectivity.reconstruct import reconstruct as reconstruct
 from .injectivity.witness import Witness as Witness

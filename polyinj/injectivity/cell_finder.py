@@ -124,7 +124,7 @@ class CellFinder:
         if lengths.all():
             centre = np.array([float(entry) for entry in self.ball.centre])
             heights = -(rows[:, -1] + rows[:, :-1] @ centre) / lengths
-            _, multipliers = _least_distance(rows[:, :-1] / lengths[:, None], heights)
+            _, multipliers = least_distance(rows[:, :-1] / lengths[:, None], heights)
             places: list[int] = np.flatnonzero(multipliers > 0).tolist()
             few = [neurons[place] for place in places], [signs[place] for place in places]
             if places and self.find(*few) is None:
@@ -178,7 +178,7 @@ class CellFinder:
             return self._settle_ball(neurons, signs)
         normals = rows[places, :-1] / lengths[:, None]
         heights = -(rows[places, -1] + rows[places, :-1] @ centre) / lengths
-        near, multipliers = _least_distance(normals, heights)
+        near, multipliers = least_distance(normals, heights)
         combined = [Fraction(0)] * len(signed[0])
         for k, multiplier in zip(places, (multipliers / lengths).tolist(), strict=True):
             if multiplier > 0:
@@ -264,7 +264,7 @@ def _unit_rows(rows: algebra.IntegerRows, columns: int) -> Floats:
     return unit
 
 
-def _least_distance(normals: Floats, heights: Floats) -> tuple[Floats | None, Floats]:
+def least_distance(normals: Floats, heights: Floats) -> tuple[Floats | None, Floats]:
     """(y, u): the point nearest to 0 where normals y >= heights, and multipliers (Lawson, Hanson 1974, chapter 23)."""
     target = np.append(np.zeros(normals.shape[1]), 1.0)
     try:
