@@ -67,7 +67,7 @@ setup(
             extension("injectivity/_conditioning"),
             extension(
                 "injectivity/_branch_and_bound",
-                *("branch_and_bound.c", "node.c", "propagation.c", "circuit_search.c", "recording.c"),
+                *("branch_and_bound.c", "node.c", "propagation.c", "circuit_search.c", "recording.c", "forgetting.c"),
                 *("blocks.c", "circuits.c", "tableau.c", "flat.c", "dense.c"),
             ),
             extension("injectivity/_local_search", "local_search.c", "dense.c"),

@@ -26,6 +26,7 @@ cdef extern from "annealing.h" nogil:
         int64_t step
         int best_count
         float *best
+        float *point
     int annealing_open(annealing *d, int dimension, int rows, const float *row)
     void annealing_close(annealing *d)
     void annealing_start(annealing *d, const float *point)
@@ -79,6 +80,13 @@ cdef class Annealing:
     def best_count(self):
         """Fewest active rows of a point since `start`, as single precision counts them."""
         return self._d.best_count
+
+    @property
+    def points(self):
+        """Where the points are now, shape (N, STARTS), of length 1."""
+        cdef float[:, ::1] points = np.empty((self._dimension, POINTS), dtype=np.float32)
+        memcpy(&points[0, 0], self._d.point, sizeof(float) * self._dimension * POINTS)
+        return np.asarray(points)
 
     @property
     def best_point(self):

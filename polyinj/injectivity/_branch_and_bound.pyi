@@ -49,6 +49,7 @@ class CountSearch(_Search):
         budget: int,
         linear: int | None = None,
         blocks: int | Any | None = None,
+        common: Floats | None = None,
         record: bool = True,
         memory_limit: int = ...,
     ) -> None: ...

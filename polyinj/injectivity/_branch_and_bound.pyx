@@ -88,7 +88,7 @@ cdef extern from "branch_and_bound.h" nogil:
     kernel_status search_run(search *s, int64_t max_nodes)
 
 cdef extern from "blocks.h" nogil:
-    int blocks_arrange(int dimension, int rows, const double *vector, int count, int32_t *block)
+    int blocks_arrange(int dimension, int rows, const double *vector, const double *common, int count, int32_t *block)
 
 LARGEST_DIMENSION = MAX_DIMENSION
 
@@ -108,9 +108,10 @@ cdef class _Search:
     cdef bint _unsettled
     cdef readonly object status
 
-    def __cinit__(self, rows, double error, side, int budget, int spanning, blocks, int count, bint record,
+    def __cinit__(self, rows, double error, side, int budget, int spanning, blocks, common, int count, bint record,
                   int64_t memory_limit):
         """blocks: of each row; count: how many there are, more than those named where the search is to choose them."""
+        cdef double[:, ::1] shared
         cdef double[:, ::1] row, vector
         cdef int32_t[::1] block
         cdef int m = len(rows)
@@ -135,7 +136,13 @@ cdef class _Search:
             search_close(&self._s)
             raise ValueError("the rows do not span, or memory is short")
         self.status = Status.RUNNING
-        if count > 1 and self.blocks.max() <= 0 and blocks_arrange(row.shape[1], m, &vector[0, 0], count, &block[0]):
+        if count <= 1 or self.blocks.max() > 0:
+            return
+        if common is not None:
+            shared = np.ascontiguousarray(common, dtype=np.float64)
+            if shared.shape[0] != m or shared.shape[1] != m:
+                raise ValueError(f"common has shape {shared.shape[0], shared.shape[1]}; expected {m, m}")
+        if blocks_arrange(row.shape[1], m, &vector[0, 0], NULL if common is None else &shared[0, 0], count, &block[0]):
             raise MemoryError
 
     def __dealloc__(self):
@@ -362,17 +369,18 @@ def _distinct(const int32_t[:, ::1] row):
 
 
 class CountSearch(_Search):
-    """CountSearch(rows, error=0.0, side=None, *, budget, linear=None, blocks=None, record=True, memory_limit=2**30): is
-    some admissible direction active on at most `budget` rows? DONE proves that none is.
+    """CountSearch(rows, error=0.0, side=None, *, budget, linear=None, blocks=None, common=None, record=True,
+    memory_limit=2**30): is some admissible direction active on at most `budget` rows? DONE proves that none is.
 
     rows (m, N); side (s, N) rows that are positive at every admissible direction. linear: how many leading entries of a
     row are its linear part (default all); rows without one take no part. blocks: the block of each row, or a number of
-    blocks, among which the search arranges the rows, or None for budget + 1. ValueError if the rows do not span
+    blocks, among which the search arranges the rows, or None for budget + 1. common (m, m), symmetric: what else rows
+    have in common besides their inner products, which keeps them apart then. ValueError if the rows do not span
     numerically or there are fewer than N + 1 of them, or N > LARGEST_DIMENSION.
     """
 
-    def __new__(cls, rows, double error=0.0, side=None, *, int budget, linear=None, blocks=None, bint record=True,
-                int64_t memory_limit=1 << 30):
+    def __new__(cls, rows, double error=0.0, side=None, *, int budget, linear=None, blocks=None, common=None,
+                bint record=True, int64_t memory_limit=1 << 30):
         n = np.shape(rows)[1] if linear is None else linear
         if blocks is None:
             # Prefixes hold floor(budget (j + 1) / count) rows: rounding takes most where count divides budget + 1.
@@ -382,7 +390,7 @@ class CountSearch(_Search):
             count = max(min(count, np.count_nonzero(blocks == 0)), 1)
         else:
             count = max(int(np.max(blocks)), 0) + 1
-        return _Search.__new__(cls, rows, error, side, budget, 0, blocks, count, record, memory_limit)
+        return _Search.__new__(cls, rows, error, side, budget, 0, blocks, common, count, record, memory_limit)
 
 
 class RankSearch(_Search):
@@ -396,5 +404,5 @@ class RankSearch(_Search):
         if linear is None:
             linear = np.shape(rows)[1]
         # No budget: the packing is as large as the codimension at most.
-        return _Search.__new__(cls, rows, error, side, linear, linear, one_block(rows, linear), 1, record,
+        return _Search.__new__(cls, rows, error, side, linear, linear, one_block(rows, linear), None, 1, record,
                                memory_limit)

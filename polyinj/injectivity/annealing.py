@@ -28,6 +28,8 @@ _FIRST_SCALE, _LAST_SCALE = 0.45, 0.012
 _MARGIN = 0.25
 _RATE, _FRICTION = 1.0, 0.95
 _SHORTEST_ROUND = 250
+# Points, and steps of each, whose active rows show which rows are active together.
+_COMPANY, _COMPANY_STEPS = 256, 100
 _SLICE_OPERATIONS = 1e8
 # Largest ratio of singular values at which rows are only scaled: Gaussian layers do not depend on the linear algebra
 # library, not even by a rounding.
@@ -127,6 +129,29 @@ def anneal_once(problem: Problem, *, seed: int, steps: int) -> Direction:
     for steps_now in descent.slices(search, steps):
         search.run(steps_now, -1)
     return descent.direction(search.best_point)
+
+
+def active_together(problem: Problem) -> NDArray[np.float64]:
+    """How rows are active together where few are: their covariances, shape (m, m), zero on the diagonal.
+
+    Over the ends of short falls from 256 starts; the same on every processor.
+    """
+    descent = _Descent.of(problem)
+    ends = []
+    for key in range(_COMPANY // STARTS):
+        search = descent.begin(_COMPANY_STEPS, seed=0, key=key)
+        search.run(_COMPANY_STEPS, -1)
+        # Sums in one order: linear algebra libraries round each in their own.
+        values = np.zeros((len(descent.vectors), STARTS), dtype=np.float32)
+        for column, coordinate in zip(descent.vectors.T, search.points, strict=True):
+            values += column[:, None] * coordinate
+        ends.append(values > 0)
+    active = np.zeros((len(problem.rows), _COMPANY))
+    active[problem.rows[:, : problem.columns].any(axis=1)] = np.hstack(ends)
+    often = active.sum(axis=1)
+    covariance = (active @ active.T - np.outer(often, often) / _COMPANY) / _COMPANY
+    np.fill_diagonal(covariance, 0)
+    return covariance
 
 
 def _lengths(steps: int | None) -> Iterator[int]:

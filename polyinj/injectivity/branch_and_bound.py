@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from polyinj._status import Status
+from polyinj.injectivity.annealing import active_together, can_anneal
 from polyinj.injectivity.driver import Accept, Outcome, Search, accepted, run
 from polyinj.injectivity.heuristics import Schedule
 from polyinj.injectivity.limits import Limits
@@ -18,6 +19,9 @@ from polyinj.injectivity.spreading import SPREAD_AFTER, search_spread
 from polyinj.injectivity.start import Start
 from polyinj.injectivity.work_sharing import search_together
 
+# A count of so many inputs is arranged anew after so many nodes, one after the first annealing: with fewer inputs that
+# costs what it saves. What rows have in common weighs so many times what their inner product does.
+_REARRANGE_COLUMNS, _REARRANGE_AFTER, _COMMON_WEIGHT = 18, 101, 3.0
 # A search that is done within this time is not worth starting threads.
 _EASY_SECONDS = 0.01
 
@@ -39,12 +43,28 @@ def search_count(
     A direction of a heuristic that is accepted ends the search. On an executor `accept` has to be problem.witness.
     """
     start = Start(problem, budget, record, memory_limit)
+    schedule = schedule or Schedule()
     try:
         search = start()
     except ValueError:  # In doubles the vectors do not span.
         return Outcome(Status.STUCK)
+    before = None
+    if problem.columns >= _REARRANGE_COLUMNS and can_anneal(problem) and limits.leave(0) > _REARRANGE_AFTER:
+        before = _search(search, start, replace(limits, nodes=_REARRANGE_AFTER), accept, 1, schedule, None)
+        if before.status != Status.RUNNING or not limits.leave(before.nodes):
+            return _with_blocks(before, search, record)
+        search = replace(start, common=_COMMON_WEIGHT * active_together(problem))()
+        limits = replace(limits, nodes=None if limits.nodes is None else limits.nodes - before.nodes)
     start = replace(start, blocks=search.blocks)
     outcome = _search(search, start, limits, accept, workers, schedule, executor)
+    if before is not None:
+        outcome.count_in(before)
+        outcome.tried = before.tried + outcome.tried
+    return _with_blocks(outcome, search, record)
+
+
+def _with_blocks(outcome: Outcome, search: Search, record: bool) -> Outcome:
+    """The outcome of a count, with the rows of each block where the proof is recorded."""
     if record:
         outcome.blocks = [[] for _ in range(int(search.blocks.max()) + 1)]
         for row, block in enumerate(search.blocks.tolist()):

@@ -71,13 +71,17 @@ class Outcome:
             outcome.circuits, outcome.trees = search.proof()
         return outcome
 
+    def count_in(self, other: Outcome) -> None:
+        """Add what another search has used, whether it found a dependency, and how near it came to a witness."""
+        self.nodes += other.nodes
+        self.pivots += other.pivots
+        self.degenerate |= other.degenerate
+        if other.fewest < self.fewest:
+            self.fewest, self.nearest = other.fewest, other.nearest
+
     def join(self, part: Outcome) -> None:
         """Add what the search of a part has used and found; the first part that does not end DONE ends the whole."""
-        self.nodes += part.nodes
-        self.pivots += part.pivots
-        self.degenerate |= part.degenerate
-        if part.fewest < self.fewest:
-            self.fewest, self.nearest = part.fewest, part.nearest
+        self.count_in(part)
         if self.status == Status.DONE:
             self.status, self.direction = part.status, part.direction
 

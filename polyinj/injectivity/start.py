@@ -23,7 +23,9 @@ class Start:
     budget : int or None
         Positive rows allowed; None asks for the rank.
     blocks : ndarray or None
-        The block of each row of a count; None lets the search arrange them.
+        The block of each row of a count; None lets the search arrange them,
+    common : ndarray or None
+        and what rows have in common besides their inner products keeps them apart.
     """
 
     problem: Problem
@@ -31,6 +33,7 @@ class Start:
     record: bool
     memory_limit: int
     blocks: NDArray[np.int32] | None = None
+    common: NDArray[np.float64] | None = None
 
     def __call__(self) -> Search:
         """A search at its beginning; ValueError where in doubles the vectors do not span."""
@@ -45,6 +48,7 @@ class Start:
             budget=self.budget,
             linear=linear,
             blocks=self.blocks,
+            common=self.common,
             record=self.record,
             memory_limit=self.memory_limit,
         )

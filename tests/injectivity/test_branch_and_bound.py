@@ -275,6 +275,19 @@ def test_no_exchange_of_two_rows_lowers_the_sum_over_close_pairs(m, n):
         assert pair_sum(rows, other) > least - 2e-4
 
 
+def test_rows_with_much_in_common_stand_apart():
+    W, common = gaussian(40, 8, 0), np.zeros((40, 40))
+    for i, j in ((0, 1), (0, 2), (1, 2), (3, 4)):
+        common[i, j] = common[j, i] = 5
+    blocks = CountSearch(W, budget=7, common=common).blocks
+    assert (np.bincount(blocks) == 5).all()
+    for i, j in ((0, 1), (0, 2), (1, 2), (3, 4)):
+        assert (blocks[i] - blocks[j]) % 8 not in (0, 1, 7)
+    assert (CountSearch(W, budget=7, common=0 * common).blocks == CountSearch(W, budget=7).blocks).all()
+    with pytest.raises(ValueError, match=r"common has shape \(8, 8\); expected \(40, 40\)"):
+        CountSearch(W, budget=7, common=common[:8, :8])
+
+
 def test_blocks_are_equal_also_where_the_arrangement_is_cut_short():
     W = gaussian(3_001, 20, 0)
     search = CountSearch(W, budget=19)

@@ -7,9 +7,12 @@ import pytest
 from helpers import gaussian
 
 from polyinj import Box, Verdict, decide_injectivity, find_witness
+from polyinj.certificates.layer import read_layer
 from polyinj.injectivity import heuristics
+from polyinj.injectivity.annealing import active_together
 from polyinj.injectivity.heuristics import Schedule
 from polyinj.injectivity.limits import Limits
+from polyinj.injectivity.problem import Problem
 
 
 @pytest.mark.slow
@@ -85,3 +88,16 @@ def test_an_injective_layer_comes_with_the_nearest_miss(m, n):
     assert witness.active == sum(
         sum(Fraction(w) * x for w, x in zip(row, witness.point, strict=True)) >= 0 for row in weights.tolist()
     )
+
+
+def test_opposite_rows_are_never_active_together():
+    half = gaussian(30, 12, 0)
+    problem = Problem.of(read_layer(np.vstack([half, -half, half, np.zeros((1, 12))]), None, None))
+    covariance = active_together(problem)
+    assert (covariance == covariance.T).all()
+    assert (np.diag(covariance) == 0).all()
+    assert (covariance[-1] == 0).all()
+    variance = np.diag(covariance[:30, 60:90])
+    assert variance.min() >= 0 < variance.max()
+    assert np.diag(covariance[:30, 30:60]) == pytest.approx(-variance)
+    assert (active_together(problem) == covariance).all()

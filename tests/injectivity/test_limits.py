@@ -106,3 +106,13 @@ def test_ctrl_c_is_answered(workers):
 def test_bad_arguments(arguments, message):
     with pytest.raises(InputError, match=message):
         decide_injectivity(np.eye(3), **arguments)
+
+
+@pytest.mark.slow
+def test_circuits_out_of_use_are_forgotten():
+    """118,000 circuits at 74 bytes each are found, and half of them used."""
+    with_proof = decide_injectivity(gaussian(126, 18, 4), rank_proof=False, memory_limit=14_000_000)
+    without = decide_injectivity(gaussian(126, 18, 4), rank_proof=False, certificate=False, memory_limit=10_000_000)
+    assert with_proof.verdict is without.verdict is Verdict.INJECTIVE
+    assert with_proof.stats.nodes == without.stats.nodes
+    with_proof.verify()

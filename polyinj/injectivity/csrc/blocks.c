@@ -15,8 +15,8 @@ static const double LEAST_GAIN = 1e-4;
 enum { OPERATIONS = 1 << 23 };
 
 typedef struct {
-    int dimension, members, count;
-    const double *vector;
+    int dimension, rows, members, count;
+    const double *vector, *common;
     int32_t *row, *block; /* of each member */
     double *weight;       /* count: of two blocks at this distance */
     double *potential;    /* members x count: the sum of a member with all others, were it in that block */
@@ -33,6 +33,12 @@ static double inner(const double *a, const double *b, int length)
     for (int k = 0; k < length; k++)
         sum += a[k] * b[k];
     return sum;
+}
+
+/* What two different members have in common besides their inner product. */
+static double common_of(const circle *c, int i, int j)
+{
+    return c->common && i != j ? c->common[(int64_t)c->row[i] * c->rows + c->row[j]] : 0;
 }
 
 static double weight_between(const circle *c, int block, int other)
@@ -53,6 +59,9 @@ static void set_potentials(circle *c)
         for (int i = 0; i < c->members; i++)
             c->potential[(int64_t)i * c->count + b] =
                 inner(vector_of(c, i), field, n) - weight_between(c, b, c->block[i]);
+        for (int i = 0; c->common && i < c->members; i++)
+            for (int j = 0; j < c->members; j++)
+                c->potential[(int64_t)i * c->count + b] += weight_between(c, b, c->block[j]) * common_of(c, i, j);
     }
 }
 
@@ -67,7 +76,8 @@ static void exchange(circle *c, int i, int j)
         line[d] = weight_between(c, d, a) - weight_between(c, d, b);
     const double product = inner(vector_of(c, i), vector_of(c, j), n);
     for (int k = 0; k < c->members; k++) {
-        const double moved = k == i ? product : k == j ? -product : inner(vector_of(c, k), step, n);
+        const double along = k == i ? product : k == j ? -product : inner(vector_of(c, k), step, n);
+        const double moved = along + common_of(c, k, j) - common_of(c, k, i);
         double *potential = c->potential + (int64_t)k * c->count;
         for (int d = 0; d < c->count; d++)
             potential[d] += moved * line[d];
@@ -82,8 +92,11 @@ static double change(const circle *c, int i, int j)
     const int a = c->block[i], b = c->block[j];
     const double *p = c->potential + (int64_t)i * c->count, *q = c->potential + (int64_t)j * c->count;
     const double apart = 2 * (c->weight[0] - weight_between(c, a, b)), change = p[b] - p[a] + q[a] - q[b];
+    const double together = common_of(c, i, j);
     /* Inner products are at most 1: most pairs are settled without theirs. */
-    return change - apart < -LEAST_GAIN ? change - apart * inner(vector_of(c, i), vector_of(c, j), c->dimension) : 0;
+    return change - apart * (1 + together) < -LEAST_GAIN
+               ? change - apart * (inner(vector_of(c, i), vector_of(c, j), c->dimension) + together)
+               : 0;
 }
 
 static void arrange(circle *c)
@@ -107,10 +120,10 @@ static void arrange(circle *c)
     }
 }
 
-int blocks_arrange(int dimension, int rows, const double *vector, int count, int32_t *block)
+int blocks_arrange(int dimension, int rows, const double *vector, const double *common, int count, int32_t *block)
 {
     assert(dimension > 0 && count > 0);
-    circle c = {.dimension = dimension, .count = count, .vector = vector};
+    circle c = {.dimension = dimension, .rows = rows, .count = count, .vector = vector, .common = common};
     for (int i = 0; i < rows; i++)
         c.members += block[i] >= 0;
     const size_t members = (size_t)c.members, blocks = (size_t)count;

@@ -249,6 +249,8 @@ enum kernel_status search_run(search *s, int64_t max_nodes)
         if (f->stage == ENTER) {
             if (s->nodes >= last)
                 return RUNNING;
+            if (forget_circuits(s))
+                return OUT_OF_MEMORY;
             const enum kernel_status status = process_node(s, f);
             assert(trail_is_consistent(s));
             if (status != DONE && status != RUNNING)

@@ -61,6 +61,7 @@ typedef struct {
     flat probe; /* of the active rows of a direction */
     tableau table;
     circuit_pool pool;
+    int64_t kept; /* circuits, when it was last looked through for those in use */
 
     uint64_t *prefix; /* blocks x words: rows of the first j + 1 blocks of this rotation */
     int32_t *bound;   /* positive rows that these may hold */

@@ -34,7 +34,7 @@ static int grow(void **array, size_t bytes)
 
 static int reserve(circuit_pool *p, int64_t capacity)
 {
-    assert(capacity > p->capacity && p->count <= p->capacity);
+    assert(capacity > 0 && p->count <= capacity);
     const size_t count = (size_t)capacity, words = (size_t)p->words;
     if (grow((void **)&p->mask, count * 2 * words * sizeof(uint64_t)) ||
         grow((void **)&p->order, count * ((size_t)p->dimension + 1) * sizeof(uint16_t)) ||
@@ -56,7 +56,7 @@ static uint64_t entry_hash(const circuit_pool *p, const uint64_t *mask)
 static int rehash(circuit_pool *p, int64_t slots)
 {
     /* A power of two, at most half of which is taken. */
-    assert(slots > 2 * p->count && (slots & (slots - 1)) == 0);
+    assert(slots >= 2 * p->count && (slots & (slots - 1)) == 0);
     int32_t *slot = malloc((size_t)slots * sizeof(int32_t));
     if (slot == NULL)
         return -1;
@@ -70,6 +70,7 @@ static int rehash(circuit_pool *p, int64_t slots)
     free(p->slot);
     p->slot = slot;
     p->slots = slots;
+    p->bytes = p->capacity * entry_bytes(p) + p->slots * (int64_t)sizeof(int32_t);
     return 0;
 }
 
@@ -219,9 +220,9 @@ static int64_t find(const circuit_pool *p, const uint64_t *mask)
 
 static int32_t append(circuit_pool *p, const uint64_t *mask, const uint16_t *order)
 {
-    if (p->count == p->capacity && reserve(p, 2 * p->capacity))
+    if (p->count == p->capacity && reserve(p, p->capacity + p->capacity / 2))
         return NO_MEMORY;
-    if (4 * (p->count + 1) > p->slots && rehash(p, 4 * p->slots))
+    if (2 * (p->count + 1) > p->slots && rehash(p, 2 * p->slots))
         return NO_MEMORY;
     assert(p->count < p->capacity && p->count < INT32_MAX);
     const int32_t index = (int32_t)p->count;
@@ -337,6 +338,31 @@ int circuits_settle(circuit_pool *p, const int8_t *truth)
     }
     p->resolved[p->asked] = meaning;
     return 0;
+}
+
+int circuits_keep(circuit_pool *p, int32_t *name)
+{
+    const size_t mask = 2 * (size_t)p->words, rows = (size_t)p->dimension + 1;
+    int32_t kept = 0;
+    for (int64_t i = 0; i < p->count; i++) {
+        if (!name[i])
+            continue;
+        assert(p->resolved[i] < 0 || name[p->resolved[i]]);
+        memmove(p->mask + (size_t)kept * mask, p->mask + (size_t)i * mask, mask * sizeof(uint64_t));
+        memmove(p->order + (size_t)kept * rows, p->order + (size_t)i * rows, rows * sizeof(uint16_t));
+        p->resolved[kept] = p->resolved[i];
+        name[i] = ++kept;
+    }
+    for (int32_t i = 0; i < kept; i++)
+        if (p->resolved[i] >= 0)
+            p->resolved[i] = name[p->resolved[i]] - 1;
+    for (int64_t i = 0; i < p->count; i++)
+        name[i]--;
+    p->count = kept;
+    int64_t slots = 256;
+    while (slots < 4 * (int64_t)kept)
+        slots *= 2;
+    return reserve(p, kept + kept / 2 + 64) || rehash(p, slots) ? -1 : 0;
 }
 
 int32_t circuits_admit(circuit_pool *p, const int32_t *column, int size)

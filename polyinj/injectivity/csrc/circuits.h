@@ -44,6 +44,10 @@ int32_t circuits_certify(circuit_pool *p, int32_t index);
    -1); NULL if the relation is not unique. -1 when memory is short. */
 int circuits_settle(circuit_pool *p, const int8_t *truth);
 
+/* Forget the entries i with name[i] = 0; the others, with what each of them stands for among them, move up. Then
+   name[i] is the new index of entry i, or -1. Answers -1 when memory is short. */
+int circuits_keep(circuit_pool *p, int32_t *name);
+
 /* Enter a circuit that is certain already: signed columns, +(c + 1) or -(c + 1), at most dimension + 1 of them. Its
    index or NO_MEMORY. */
 int32_t circuits_admit(circuit_pool *p, const int32_t *column, int size);

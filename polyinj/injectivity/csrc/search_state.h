@@ -2,8 +2,8 @@
    one part to another.
 
    branch_and_bound.c walks the tree and node.c processes one node, where propagation.c draws conclusions from circuits
-   and circuit_search.c finds more of them; recording.c keeps each step. What works on a node answers by a status: DONE,
-   the node is refuted; RUNNING, it is open; else what search_run returns. */
+   and circuit_search.c finds more of them; recording.c keeps each step, forgetting.c the circuits in use. What works on
+   a node answers by a status: DONE, the node is refuted; RUNNING, it is open; else what search_run returns. */
 #ifndef POLYINJ_SEARCH_STATE_H
 #define POLYINJ_SEARCH_STATE_H
 
@@ -108,6 +108,11 @@ enum kernel_status check_budgets(search *s, frame *f, int *changed);
 
 /* Find a circuit whose live rows are among `rest`. RUNNING with *circuit = -1: there is none, or none is certain. */
 enum kernel_status find_circuit(search *s, const uint64_t *rest, int32_t *circuit);
+
+/* ---- forgetting.c ---- */
+
+/* Between two nodes: forget circuits that nothing names any more, where they are many. -1 when memory is short. */
+int forget_circuits(search *s);
 
 /* ---- recording.c ---- */
 
