@@ -135,6 +135,23 @@ def test_rounding_is_needed():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("dtype", "small"), [("float64", 2.0**-54), ("float32", 2.0**-25)])
+@pytest.mark.parametrize("relu", ["relu", None])
+def test_sums_that_are_always_rounded_down(relu, dtype, small):
+    """1 and many numbers that one by one change nothing: as values behind a ReLU, or as the slope of the output."""
+    count = 1 << 15
+    column = np.full((count, 1), small)
+    column[0] = 1
+    first = (0 * column, column[:, 0], relu) if relu else (column, None, None)
+    made = Network((NetworkLayer(*first), NetworkLayer(np.ones((1, count)), None, None)), "long sums")
+    total = 1 + (count - 1) * Fraction(small)
+    for name in RULES:
+        found = bound_network(made, [-1], [1], name, dtype=dtype)
+        assert exactly(found.lower[0]) <= (total if relu else -total)
+        assert exactly(found.upper[0]) >= total
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", SLACK)
 def test_bounds_hold_where_outputs_cancel(dtype):
     """Outputs are differences of nearly equal sums: bounds are about as wide as what rounding does."""
