@@ -45,6 +45,11 @@ from .injectivity.injective_bias import largest_injective_bias as largest_inject
 from .injectivity.inverse_lipschitz import InverseLipschitz as InverseLipschitz
 from .injectivity.inverse_lipschitz import inverse_lipschitz as inverse_lipschitz
 from .injectivity.reconstruct import reconstruct as reconstruct
+from .injectivity.stability import PhaseRetrieval as PhaseRetrieval
+from .injectivity.stability import Stability as Stability
+from .injectivity.stability import clipping_stability as clipping_stability
+from .injectivity.stability import layers_stability as layers_stability
+from .injectivity.stability import phase_retrieval_stability as phase_retrieval_stability
 from .injectivity.witness import Witness as Witness
 from .injectivity.witness import find_witness as find_witness
 from .lipschitz.baselines import norm_product as norm_product

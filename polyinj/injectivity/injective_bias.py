@@ -139,7 +139,7 @@ def largest_injective_bias(
     Returns
     -------
     InjectiveBias
-        Exact on a box, but for limits; on a ball the ends are 10^-9 of the size of the rows apart.
+        Exact on a box, but for limits; on a ball where it is rational, else the ends are 10^-9 of its size apart.
 
     Raises
     ------
@@ -208,6 +208,10 @@ class _Search:
             t, point = min((t, point), self._below(decision, asked), key=lambda found: found[0])
         if decision is not None and decision.verdict is Verdict.INJECTIVE:
             lower = asked
+            # The end may be rational on a ball too.
+            last = None if lower == t else self._decide(t)
+            if last is not None and last.verdict is Verdict.INJECTIVE:
+                lower, decision = t, last
         proof = None if decision is None else decision.certificate
         return InjectiveBias(
             lower,

@@ -148,7 +148,7 @@ def inverse_lipschitz(
     if rank(integer_rows(layer.weights)) < layer.weights.shape[1]:
         return _at(layer, _inner_point(layer), 0.0, True, "the weights have rank below the number of columns")
     least = LeastSingularValue(layer.weights)
-    if _most_cells(layer) <= cell_limit:
+    if most_cells(layer) <= cell_limit:
         return _enumerated(layer, least)
     limits = Limits(node_limit, None if time_limit is None else time.monotonic() + time_limit)
     return _interval(layer, least, limits, seed)
@@ -159,7 +159,7 @@ def _read(weights: ArrayLike, bias: ArrayLike | None, domain: Box | Ball | None)
     return layer if layer.bias is None or any(layer.bias.tolist()) else read_layer(weights, None, domain)
 
 
-def _most_cells(layer: Layer) -> int:
+def most_cells(layer: Layer) -> int:
     """How many cells the enumeration has at most."""
     n = layer.weights.shape[1]
     if layer.is_linear:
@@ -201,7 +201,7 @@ def _enumerated(layer: Layer, least: LeastSingularValue) -> InverseLipschitz:
         return finder.find(neurons, signs(active)) is not None
 
     meets: Callable[[NDArray[np.bool_]], bool] | None = None if finder.ball is None else meets_ball
-    for sets in _active_sets(layer):
+    for sets in active_sets(layer):
         least.offer(sets, meets)
         if least.is_zero:
             break
@@ -267,7 +267,7 @@ def _some_cell(finder: CellFinder, matrix: NDArray[np.float64]) -> CellValue:
     return CellValue.of(matrix, active & matrix.any(axis=1), tuple(point))
 
 
-def _active_sets(layer: Layer) -> Iterator[NDArray[np.bool_]]:
+def active_sets(layer: Layer) -> Iterator[NDArray[np.bool_]]:
     """Active sets of all open cells in the domain, or, on a ball, in R^n: chunks of shape (k, m), k <= 1024.
 
     Rows without weights are left out.

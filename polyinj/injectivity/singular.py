@@ -72,7 +72,7 @@ class LeastSingularValue:
         sets = sets[~few]
         if not len(sets):
             return
-        values, bounds = _floats(np.where(sets[:, :, None], self.scaled, 0.0))
+        values, bounds = certain_singular_values(np.where(sets[:, :, None], self.scaled, 0.0))
         for place in np.argsort(values).tolist():
             if bounds[place] < self._float_bar and (counts is None or counts(sets[place])):
                 self._offer_exactly(sets[place])
@@ -105,7 +105,7 @@ class LeastSingularValue:
             return _ends(self._square.sqrt() * _ball(self._unit * Fraction(2) ** self.exponent))
 
 
-def _floats(stack: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def certain_singular_values(stack: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Of matrices (k, m, n) with entries up to 1: smallest singular values as computed, and certain lower bounds."""
     _, m, n = stack.shape
     _, values, right = np.linalg.svd(stack, full_matrices=False)

@@ -64,6 +64,18 @@ def test_a_zero_output_forbids_a_positive_preactivation():
         reconstruct(weights, [1, 1, 0])
 
 
+def test_reconstruct_on_a_domain():
+    x = np.array([1.0, 2.0])
+    y = image(PLUS_MINUS, x)
+    for domain in (Box([0, 0], [1, 2]), Box([None, 2], [1, None]), Ball([1, 1], 1)):
+        np.testing.assert_allclose(reconstruct(PLUS_MINUS, y, domain=domain), x)
+    for domain in (Box([0, 0], [1, 1.5]), Ball([0, 0], 2)):
+        with pytest.raises(InputError, match="which is not in"):
+            reconstruct(PLUS_MINUS, y, domain=domain)
+    with pytest.raises(InputError, match="expected 2 columns"):
+        reconstruct(PLUS_MINUS, y, domain=Ball([0], 2))
+
+
 def brute_force_constant(weights):
     matrix = read_matrix(weights)
     columns = matrix.shape[1]
