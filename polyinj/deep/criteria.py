@@ -65,10 +65,13 @@ class Loss:
 
 
 def find_narrow_layer(network: Network) -> int | None:
-    """The first layer, from 1, whose rows have a rank below the number of inputs; None where there is none."""
+    """The first layer, from 1, with fewer rows than inputs, else the first whose rank is below them; or None."""
     n = network.widths[0]
+    for number, width in enumerate(network.widths[1:], start=1):
+        if width < n:
+            return number
     for number, layer in enumerate(network.layers, start=1):
-        if layer.shape[0] < n or (_seems_narrow(layer, n) and rank_of(layer) < n):
+        if _seems_narrow(layer, n) and rank_of(layer) < n:
             return number
     return None
 

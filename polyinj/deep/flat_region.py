@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from math import lcm
 
 import numpy as np
 
@@ -177,11 +178,12 @@ def _step(
 ) -> tuple[Point, Point]:
     """The point, and the point moved about half as far as some neuron or the domain allows, by its own size at most."""
     length = max(Fraction(1), *map(abs, point))
-    along = [direction[j] for j in columns]
+    scale = lcm(*(direction[j].denominator for j in columns))
+    along = [int(direction[j] * scale) for j in columns]
     for value, slopes in moved:
         speed = abs(algebra.dot(slopes, along))
         if value and speed:
-            length = min(length, abs(value) / (2 * speed))
+            length = min(length, Fraction(abs(value) * scale, 2 * speed))
     if isinstance(domain, Ball):
         length = min(length, domain.step_inside(point, direction))
     elif domain is not None:

@@ -20,7 +20,7 @@ from polyinj.networks.forms import Forms, Integers
 from polyinj.networks.network import LARGEST_MATRIX, NetworkLayer, Weights
 
 # Entries of all layers together, those of the identity included.
-_MOST_ENTRIES = 1 << 26
+_MOST_ENTRIES = 1 << 27
 # From so many entries on a matrix with few others than zeros is held as a sparse one.
 _SPARSE_FROM, _SPARSE_BELOW = 1 << 18, 1 / 8
 # Beyond so many entries a matrix is not held in Fractions, but rounded, which its layer then says.

@@ -25,7 +25,7 @@ from polyinj.networks.forms import Forms, Integers, substitute
 from polyinj.networks.network import LARGEST_MATRIX, Network
 
 # Entries of all tensors and forms together: what a file may make a reader do.
-_MOST_WORK = 1 << 28
+_MOST_WORK = 1 << 29
 
 Matrix = NDArray[Any] | sparse.csr_array
 
@@ -159,13 +159,12 @@ class Builder:
             )
         vectors = prod(tensor.shape[:-1])
         check_entries(vectors * rows, vectors * columns, vectors * rows * columns)
-        each = np.arange(vectors)[:, None, None]
-        row, column = np.indices(matrix.shape)
-        places = np.broadcast_to(each * columns + column, (vectors, rows, columns))
-        lines = np.broadcast_to(each * rows + row, (vectors, rows, columns))
+        lines = np.repeat(np.arange(vectors * rows), columns)
+        each = np.arange(vectors * columns).reshape(vectors, 1, columns)
+        places = np.broadcast_to(each, (vectors, rows, columns))
         entries = np.broadcast_to(matrix, (vectors, rows, columns))
         shape = (*tensor.shape[:-1], rows)
-        return self._combine(tensor, lines.ravel(), places.ravel(), entries.ravel(), shape, name)
+        return self._combine(tensor, lines, places.ravel(), entries.ravel(), shape, name)
 
     def transform(self, tensor: Tensor, matrix: sparse.csr_array, shape: tuple[int, ...], name: str) -> Tensor:
         """The entries of the tensor, as a vector, times a sparse matrix, in a new shape."""

@@ -184,16 +184,7 @@ def read_network(
     shape = None if input_shape is None else tuple(int(length) for length in input_shape)
     if shape is not None and (not shape or min(shape) < 1):
         raise InputError(f"input_shape is {shape}; expected positive lengths, such as 1,28,28")
-    module = is_sequential(path_or_module)
-    if not module and not isinstance(path_or_module, (str, os.PathLike)):
-        raise InputError(
-            f"a {type(path_or_module).__name__} is no network; expected a path to {_or(_NETWORK_FILES)}, or a "
-            "torch.nn.Sequential"
-        )
-    kind = "" if module else Path(path_or_module).suffix.lower()
-    if not module and kind not in _NETWORK_FILES:
-        hint = f"; {_ELSEWHERE[kind]}" if kind in _ELSEWHERE else ""
-        raise InputError(f"{path_or_module} has the suffix {kind!r}; expected {_or(_NETWORK_FILES)}{hint}")
+    kind = _kind(path_or_module)
     arrays = kind in _KEYED_FILES
     if arrays and (until is not None or shape is not None):
         raise InputError(f"{path_or_module} holds arrays; an input shape or a last tensor is for .onnx and modules")
@@ -203,7 +194,7 @@ def read_network(
         raise InputError(f"{path_or_module} says which inputs it takes, and is read whole; expected no other options")
     if not arrays and (transpose or final_relu):
         raise InputError("a graph says where its rows and ReLUs are; transpose and final_relu are for arrays")
-    if module:
+    if not kind:
         return read_sequential(path_or_module, input_shape=shape, until=until)
     file = Path(path_or_module)
     if arrays:
@@ -213,3 +204,19 @@ def read_network(
     if kind == ".nnet":
         return read_nnet(file)
     return read_onnx(file, input_shape=shape, until=until, external_data=external_data)
+
+
+def _kind(path_or_module: Any) -> str:
+    """The suffix of a file of a network, '' for a torch.nn.Sequential."""
+    if is_sequential(path_or_module):
+        return ""
+    if not isinstance(path_or_module, (str, os.PathLike)):
+        raise InputError(
+            f"a {type(path_or_module).__name__} is no network; expected a path to {_or(_NETWORK_FILES)}, or a "
+            "torch.nn.Sequential"
+        )
+    kind = Path(path_or_module).suffix.lower()
+    if kind not in _NETWORK_FILES:
+        hint = f"; {_ELSEWHERE[kind]}" if kind in _ELSEWHERE else ""
+        raise InputError(f"{path_or_module} has the suffix {kind!r}; expected {_or(_NETWORK_FILES)}{hint}")
+    return kind

@@ -136,7 +136,8 @@ class Forms:
 def merge(rows: Integers, atoms: Integers, entries: NDArray[Any], number: int) -> Forms | None:
     """Forms from entries in rising order of rows; entries of one atom in a row are added: None where that rounds."""
     counts = np.bincount(rows, minlength=number)
-    if len(atoms) < 2 or np.bincount(atoms - atoms.min()).max() < 2:
+    # As a rule atoms rise along each row.
+    if len(atoms) < 2 or ((np.diff(atoms) > 0) | (np.diff(rows) > 0)).all():
         return Forms(_starts(counts), atoms, entries)
     order = np.lexsort((atoms, rows))
     same = (np.diff(rows[order]) == 0) & (np.diff(atoms[order]) == 0)
@@ -164,6 +165,8 @@ def substitute(forms: Forms, rows: Integers, of: Integers, entries: NDArray[Any]
 
     It is where the forms used are multiples of at most two atoms, without constants, and float64 holds the results.
     """
+    if forms.bias is None and len(forms.atoms) == len(forms) and forms.is_atom.all():
+        return merge(rows, forms.atoms[of], entries, number)
     counts = forms.counts[of]
     if counts.max(initial=0) > 2 or (forms.bias is not None and (forms.bias[of] != 0).any()):
         return None

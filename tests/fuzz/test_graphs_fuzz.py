@@ -252,7 +252,7 @@ def sorted_model(model):
 
 
 @pytest.mark.slow
-@families.in_parts(80, 40)
+@families.in_parts(40, 40)
 def test_what_is_read_is_what_a_runtime_computes(seeds, tmp_path):
     outcomes, verdicts = [], []
     for seed in seeds:

@@ -76,11 +76,14 @@ def test_values_and_relu_layers(seed):
 
 def test_a_value_that_cannot_be_negative_is_carried_by_one_row():
     first = NetworkLayer(np.eye(2), None, [True, False])
-    carry = NetworkLayer(np.array([[1.0, 0], [0, 1], [1, 1]]), np.array([0.0, 1, 0]), [False, False, True])
-    (one, two), _ = Network((first, carry), "here").as_relu_layers()
+    rows = np.array([[1.0, 0], [0, 1], [1, 1], [-1, 0], [2, 0]])
+    carry = NetworkLayer(rows, np.array([0.0, 1, 0, 0, -1]), [False, False, True, False, False])
+    (one, two), (_, shifts) = Network((first, carry), "here").as_relu_layers()
     assert one.tolist() == [[1, 0], [0, 1], [0, -1]]
-    # The first row passes the output of a ReLU on; the second may be negative.
-    assert two.tolist() == [[1, 0, 0], [0, 1, -1], [1, 1, -1], [0, -1, 1]]
+    # The first row passes the output of a ReLU on; the other three without ReLU may be negative.
+    assert two[:5].tolist() == [[1, 0, 0], [0, 1, -1], [1, 1, -1], [-1, 0, 0], [2, 0, 0]]
+    assert two[5:].tolist() == [[0, -1, 1], [1, 0, 0], [-2, 0, 0]]
+    assert shifts.tolist() == [0, 1, 0, 0, -1, -1, 0, 1]
 
 
 @pytest.mark.parametrize("rule", ["box", "hbox", "deepz", "crown", "crown-ibp", "symbolic", "zonotope:1/3"])
