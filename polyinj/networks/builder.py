@@ -283,6 +283,7 @@ class Builder:
         self, tensor: Tensor, rows: Integers, places: Integers, entries: NDArray[Any], shape: tuple[int, ...], name: str
     ) -> Tensor:
         """New forms: sums of entries times what stands at places of the tensor; rows rise."""
+        check_size(shape)
         self.count(len(rows) + tensor.view.size)
         if entries.dtype == object:
             entries = lossless.shorten(entries)

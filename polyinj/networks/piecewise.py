@@ -58,11 +58,16 @@ def clip(builder: Builder, tensor: Tensor, lower: NDArray[Any] | None, upper: ND
 def maximum(builder: Builder, tensors: Sequence[Tensor], name: str) -> Tensor:
     """The largest of tensors, entry by entry, in pairs: max(a, b) = b + ReLU(a - b)."""
     shape = np.broadcast_shapes(*(tensor.shape for tensor in tensors))
-    left = [tensor.moved(np.broadcast_to(tensor.view, shape)) for tensor in builder.join(tensors)]
-    while len(left) > 1:
-        pairs = [_larger(builder, a, b, name) for a, b in zip(left[::2], left[1::2], strict=False)]
-        left = builder.join([*pairs, *left[len(left) - len(left) % 2 :]])
-    return left[0]
+    joined = builder.join(tensors)
+    left = joined[0].moved(np.stack([np.broadcast_to(tensor.view, shape) for tensor in joined]))
+    while (number := left.shape[0]) > 1:
+        pairs, odd = left.view[: number - number % 2], left.view[number - number % 2 :]
+        larger = _larger(builder, left.moved(pairs[::2]), left.moved(pairs[1::2]), name)
+        if len(odd):
+            larger, rest = builder.join([larger, left.moved(odd)])
+            larger = larger.moved(np.concatenate([larger.view, rest.view]))
+        left = larger
+    return left.moved(left.view[0])
 
 
 def minimum(builder: Builder, tensors: Sequence[Tensor], name: str) -> Tensor:

@@ -225,6 +225,12 @@ REFUSED = {
     "no axis": ([node("Squeeze", ["x", "s"])], {"s": np.array([1])}, "Squeeze_y"),
     "custom": ([helper.make_node("Relu", ["x"], ["y"], name="mine", domain="my.own")], W, "'mine' (Relu) is not supp"),
     "no weights": ([node("Identity", ["x"])], W, "has no layer with weights"),
+    "no columns": ([node("MatMul", ["x", "w"])], {"w": np.zeros((3, 0), dtype=np.float32)}, "0 entries"),
+    "turning exponential": ([node("Selu", ["x"], alpha=-1.0, gamma=-1.0)], W, "expected a positive number"),
+    "flat exponential": ([node("Selu", ["x"], gamma=0.0)], W, "gamma is 0.0"),
+    "cut above": ([node("Clip", ["x", "c"])], {"c": np.float32(np.inf)}, "'c' holds inf"),
+    "cut at no number": ([node("Clip", ["x", "", "c"])], {"c": np.float32(np.nan)}, "'c' holds nan"),
+    "long axis": ([node("Resize", ["x", "", "s"])], {"s": np.array([1, 1e6], dtype=np.float32)}, "from 3 to 3000000"),
     "window": ([node("Conv", ["x", "k"])], {"k": rand(1, 1, 2)}, "does not fit a tensor of shape (1, 3)"),
 }
 
@@ -565,6 +571,20 @@ def test_a_tensor_has_one_source(tmp_path):
     ):
         with pytest.raises(InputError, match="is not a valid ONNX model"):
             read_network(save(tmp_path / "m.onnx", nodes, stored, ["n", 3]))
+
+
+def test_files_that_lie(tmp_path):
+    """An unknown type of entries, and bounds of Clip as attributes that are no bounds."""
+    path = save(tmp_path / "m.onnx", [node("MatMul", ["x", "w"])], {"w": rand(3, 3)}, ["n", 3])
+    model = onnx.load(str(path))
+    model.graph.initializer[0].data_type = 99
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(InputError, match=r"'w' has entries of the unknown type 99"):
+        read_network(path)
+    for bound in ({"min": np.inf}, {"max": np.nan}):
+        path = save(tmp_path / "m.onnx", [node("Clip", ["x"], **bound)], {}, ["n", 3], opset=6)
+        with pytest.raises(InputError, match=r"it cuts to \[.*\]; expected numbers"):
+            read_network(path)
 
 
 def test_the_shape_given_has_to_fit(tmp_path):

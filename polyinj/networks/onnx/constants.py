@@ -54,7 +54,11 @@ class Constants:
         from onnx import numpy_helper
 
         if name in self.stored:
-            return np.asarray(numpy_helper.to_array(self.stored[name]))
+            try:
+                return np.asarray(numpy_helper.to_array(self.stored[name]))
+            except KeyError:
+                kind = self.stored[name].data_type
+                raise InputError(f"{quoted(name)} has entries of the unknown type {kind}; expected floats") from None
         if name not in self.values:
             node = self.made_by.get(name)
             if node is None or node.op_type not in _MOVING | _COUNTING or node.domain not in DOMAINS:

@@ -37,17 +37,20 @@ def prelu(step: Step) -> Tensor:
 def clip_between(step: Step) -> Tensor:
     """Clip: x cut to an interval."""
     if step.opset < 11:
-        sides: list[Any] = [step.attributes.get(side) for side in ("min", "max")]
-        lower, upper = (None if side is None or not np.isfinite(side) else np.array(float(side)) for side in sides)
+        given = [(step.attributes.get(key, side), side) for key, side in (("min", -np.inf), ("max", np.inf))]
+        if not all(np.isfinite(value) or value == side for value, side in given):
+            raise InputError(f"it cuts to [{given[0][0]}, {given[1][0]}]; expected numbers")
+        lower, upper = (None if np.isinf(value) else np.array(float(value)) for value, _ in given)
         return clip(step.builder, step.tensor(), lower, upper, step.name)
-    lower, upper = _bound(step, 1), _bound(step, 2)
+    lower, upper = _bound(step, 1, -np.inf), _bound(step, 2, np.inf)
     return clip(step.builder, step.tensor(), lower, upper, step.name)
 
 
-def _bound(step: Step, index: int) -> NDArray[Any] | None:
+def _bound(step: Step, index: int, open_side: float) -> NDArray[Any] | None:
     value = step.stored(index)
-    open_side = value is None or (value.size == 1 and value.dtype.kind == "f" and np.isinf(value).all())
-    return None if open_side else step.weights(index).reshape(())
+    if value is None or (value.size == 1 and value.dtype.kind == "f" and (value == open_side).all()):
+        return None
+    return step.weights(index).reshape(())
 
 
 def hard_sigmoid(step: Step) -> Tensor:
@@ -101,9 +104,11 @@ def global_max_pool(step: Step) -> Tensor:
 def increasing(step: Step) -> Tensor:
     """A function that increases strictly in each entry."""
     kind = step.node.op_type
-    alpha = step.attributes.get("alpha", 1.0)
-    if kind in ("Elu", "Celu") and not alpha > 0:
-        raise InputError(f"alpha is {alpha}; expected a positive number, with which {kind} increases strictly")
+    for key in ("alpha", "gamma") if kind in ("Elu", "Celu", "Selu") else ():
+        if not step.attributes.get(key, 1.0) > 0:
+            raise InputError(
+                f"{key} is {step.attributes[key]}; expected a positive number, with which {kind} increases strictly"
+            )
     return ended(step.computed(0, ended=True), kind)
 
 

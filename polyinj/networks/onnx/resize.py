@@ -32,14 +32,16 @@ def resize(step: Step) -> Tensor:
     for axis, (ratio, out) in enumerate(ratios):
         size = view.shape[axis]
         if out != size or ratio != 1:
+            if max(out, size) > _LONGEST:
+                raise InputError(f"it resizes an axis from {size} to {out} entries; allowed are {_LONGEST}")
             places = [Fraction(_PLACES[where](k, ratio, size, out)) for k in range(out)]
             _refuse_ties([place for place in places if place], ratio, nearest, where)
             view = np.take(view, np.clip([_NEAREST[nearest](place) for place in places], 0, size - 1), axis=axis)
     return tensor.moved(view)
 
 
-# Of places in float32, for tensors of a few thousand entries an axis.
-_NEAR = Fraction(1, 1000)
+# Of places in float32, for axes that are not longer.
+_NEAR, _LONGEST = Fraction(1, 1000), 1 << 12
 _PLACES: dict[str, Any] = {
     "half_pixel": lambda k, ratio, size, out: (k + Fraction(1, 2)) / ratio - Fraction(1, 2),
     "pytorch_half_pixel": lambda k, ratio, size, out: (k + Fraction(1, 2)) / ratio - Fraction(1, 2) if out > 1 else 0,
