@@ -81,13 +81,14 @@ class Cone:
 
 def pattern_of(matrix: sparse.csr_array) -> Pattern:
     """Of the places that are stored; indices ascend in each row."""
-    return _pattern(matrix.shape, matrix.indptr.tobytes(), matrix.indices.tobytes(), matrix.indices.dtype.str)
+    pointers, indices = (part.astype(np.int64).tobytes() for part in (matrix.indptr, matrix.indices))
+    return _pattern(matrix.shape, pointers, indices)
 
 
 @lru_cache(maxsize=_KEPT)
-def _pattern(shape: tuple[int, int], pointers: bytes, indices: bytes, dtype: str) -> Pattern:
+def _pattern(shape: tuple[int, int], pointers: bytes, indices: bytes) -> Pattern:
     m, n = shape
-    starts, read = (np.frombuffer(part, dtype=dtype).astype(np.int64) for part in (pointers, indices))
+    starts, read = (np.frombuffer(part, dtype=np.int64) for part in (pointers, indices))
     counts = np.diff(starts)
     width = max(int(counts.max()), 1)
     row = np.repeat(np.arange(m), counts)

@@ -146,6 +146,15 @@ def test_cones_hold_the_product():
     assert sorted(seen) == list(range(9))
 
 
+def test_patterns_do_not_depend_on_the_type_of_indices():
+    matrix = sparse.csr_array(scattered(np.random.default_rng(26)))
+    before = pattern_of(matrix)
+    matrix.indptr = matrix.indptr.astype(np.int64)
+    assert pattern_of(matrix) is before
+    assert before.shape == matrix.shape
+    assert before.area >= matrix.nnz
+
+
 def test_full_matrices_stay_dense():
     rng = np.random.default_rng(25)
     marks = np.ones(200, dtype=bool)
