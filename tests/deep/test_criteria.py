@@ -194,6 +194,13 @@ def test_pairs_of_networks_without_relu_are_of_the_size_of_the_inputs():
     replay(low, check.collision)
 
 
+def test_points_that_leave_their_regions_are_no_pair():
+    """Where 2 ReLU(x) - ReLU(-x) is affine around -1/2 and around 3 the values agree at -1/2 and -1/4: not its own."""
+    bent = network(NetworkLayer([[1.0], [-1.0]], None, "relu"), NetworkLayer([[2.0, -1.0]], None, None))
+    assert exact_pair(exact_layers(bent), np.array([-0.5]), np.array([3.0])) is None
+    assert exact_pair(exact_layers(bent), np.array([0.0]), np.array([0.0])) is None
+
+
 def test_exact_pieces_are_the_map():
     """Every point of the region has the image that the piece says; sparse layers and Fractions too."""
     rng = np.random.default_rng(1)

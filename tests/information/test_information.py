@@ -91,6 +91,13 @@ def test_ranks_that_no_count_confirms():
     assert network_active_rank(Network((low,), "low"), points).active_rank.tolist() == [[1, 1, 0, 0]]
 
 
+def test_bounds_that_a_prime_leaves_too_low_are_settled(monkeypatch):
+    network, points = gaussian(3, 5, 4), np.random.default_rng(0).standard_normal((4, 3))
+    expected = network_active_rank(network, points).active_rank
+    monkeypatch.setattr(module, "ranks", lambda matrices: np.zeros(len(matrices), dtype=np.int64))
+    assert network_active_rank(network, points).active_rank.tolist() == expected.tolist()
+
+
 def test_signs_that_doubles_leave_open():
     """1 + 2^-60 - 1: nothing is left of it in doubles, and in rationals the ReLU is positive."""
     small = 2.0**-60
