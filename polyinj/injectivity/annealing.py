@@ -116,7 +116,7 @@ def anneal(problem: Problem, limits: Limits, *, seed: int, steps: int | None, wo
                     return _Found(search.best_count, witness, True)
         return _Found(search.best_count, descent.direction(search.best_point), False)
 
-    return _first_witness(play, _lengths(steps), limits, workers)
+    return _first_witness(play, round_lengths(steps), limits, workers)
 
 
 def anneal_once(problem: Problem, *, seed: int, steps: int) -> Direction:
@@ -154,7 +154,7 @@ def active_together(problem: Problem) -> NDArray[np.float64]:
     return covariance
 
 
-def _lengths(steps: int | None) -> Iterator[int]:
+def round_lengths(steps: int | None) -> Iterator[int]:
     """Lengths of the rounds, doubling; the last one takes what is left of the steps."""
     for number in count():
         length = _SHORTEST_ROUND << number

@@ -23,6 +23,7 @@ from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer
 from polyinj.exact.arrays import float_rows
 from polyinj.injectivity.limits import Limits
+from polyinj.injectivity.products import Device, products
 
 _FIRST_SCALE, _LAST_SCALE, _MARGIN, _FRICTION = 0.45, 0.012, 0.25, 0.95
 # Lengths of rows at which neither their squares nor those of values leave the range of doubles.
@@ -46,7 +47,7 @@ class SmoothDescent:
         Where, in the coordinates y; None before the first descent.
     """
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, device: Device = "numpy") -> None:
         rows, bias = layer.weights, layer.bias
         columns = rows.shape[1]
         if not _is_tame(rows):
@@ -60,23 +61,29 @@ class SmoothDescent:
         self._shift = np.zeros(len(rows))
         if self._place.is_local:
             self._shift = (rows @ self._place.centre + (0 if bias is None else bias)) * self._inverse
+        self._products = products(device, rows, self._inverse)
         self.fewest = len(rows) + 1
         self.best: Floats | None = None
 
-    def run(self, steps: int, limits: Limits) -> bool:
-        """Descend over a number of steps; whether fewer than n rows were active at a point, in doubles."""
+    def run(self, steps: int, limits: Limits, start: Floats | None = None) -> bool:
+        """Descend over a number of steps; whether fewer than n rows were active at a point, in doubles.
+
+        From minus the mean of the unit rows, or from another start.
+        """
         place, n = self._place, self._rows.shape[1]
-        y = place.projected(-place.radius * (self._inverse @ self._rows), begin=True)
+        if start is None:
+            start = -place.radius * self._products.force(np.ones(len(self._rows)))
+        y = place.projected(start, begin=True)
         velocity, scale, ratio = np.zeros(n), _FIRST_SCALE, (_LAST_SCALE / _FIRST_SCALE) ** (1 / steps)
         for _ in range(steps):
-            values = (self._rows @ (place.radius * y)) * self._inverse + self._shift
+            values = self._products.values(place.radius * y) + self._shift
             active = int((values >= 0).sum() - (~self._spanning).sum())
             if active < self.fewest:
                 self.fewest, self.best = active, y
             if active < n or not limits.leave(0):
                 break
             u = np.maximum(values / scale + _MARGIN, 0)
-            force = place.radius * ((u / (1 + u * u) ** 2 * self._inverse) @ self._rows)
+            force = place.radius * self._products.force(u / (1 + u * u) ** 2)
             velocity = _FRICTION * velocity - scale / n * force
             y = place.projected(y + velocity)
             scale *= ratio

@@ -14,15 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from polyinj.certificates.domain import Ball, Box
 from polyinj.certificates.layer import Layer, read_layer
+from polyinj.certificates.signs import row_signs, spanning_rows
 from polyinj.errors import InputError
 from polyinj.exact import algebra, arrays
-from polyinj.injectivity.annealing import anneal, anneal_once, can_anneal
+from polyinj.injectivity.annealing import anneal, anneal_once, can_anneal, round_lengths
 from polyinj.injectivity.ball import BallCover
 from polyinj.injectivity.collide import active_rows
 from polyinj.injectivity.exact_search import search_exactly
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.local_search import fewest_active
 from polyinj.injectivity.problem import Problem
+from polyinj.injectivity.products import Device
+from polyinj.injectivity.smooth_descent import SmoothDescent
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def find_witness(
     time_limit: float | None = None,
     steps: int | None = None,
     workers: int = 1,
+    device: Device | None = None,
 ) -> Witness | None:
     """Look for a point whose active rows do not span R^n: the sign that x -> ReLU(Wx + b) loses information.
 
@@ -70,6 +74,10 @@ def find_witness(
         limits is needed. In a ball, steps in each of the polyhedra around it.
     workers : int
         Threads, at least 1. What `steps` find does not depend on them.
+    device : "numpy", "jax" or None
+        None: the compiled search below. Else one point descends at a time, by products with the weights alone, for
+        layers too large to be conditioned: in doubles by numpy, or in single precision by jax, on a GPU where it finds
+        one (extra `training`). The rank of the weights is not looked at then.
 
     Returns
     -------
@@ -98,6 +106,8 @@ def find_witness(
     _check_limits(seed, time_limit, steps, workers)
     layer = read_layer(weights, bias, domain)
     limits = Limits(deadline=None if time_limit is None else time.monotonic() + time_limit)
+    if device is not None:
+        return _descend(SmoothDescent(layer, device), layer, limits, seed, steps)
     if isinstance(domain, Ball) and not layer.is_linear:
         _check_rank(layer)
         return _witness_in_ball(layer, limits, seed, steps)
@@ -114,6 +124,23 @@ def find_witness(
         return None if found is None else Witness.at(layer, problem.input(found))
     direction = _search(problem, limits, seed, steps, workers)
     return Witness.at(problem.layer, problem.point(problem.witness(direction)))
+
+
+def _descend(descent: SmoothDescent, layer: Layer, limits: Limits, seed: int, steps: int | None) -> Witness | None:
+    """Descents, each twice as long as the one before: from minus the mean row, then from random starts."""
+    columns = layer.weights.shape[1]
+    for number, length in enumerate(round_lengths(steps)):
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+        few = descent.run(length, limits, np.asarray(rng.standard_normal(columns)) if number else None)
+        for point in descent.points() if few else []:
+            active = row_signs(layer, point) >= 0
+            if layer.domain is not None and not layer.domain.surrounds(tuple(point)):
+                continue
+            if (active & spanning_rows(layer)).sum() < columns:
+                return Witness(tuple(point), int(active.sum()))
+        if not limits.leave(0):
+            return None
+    return None
 
 
 def _witness_in_ball(layer: Layer, limits: Limits, seed: int, steps: int | None) -> Witness | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from fractions import Fraction
 
@@ -10,11 +11,12 @@ import pytest
 from helpers import document, exact, gaussian
 from reference.injectivity import verify_collision, verify_point
 
-from polyinj import Ball, Box, NonspanningPoint, Verdict, decide_injectivity
+from polyinj import Ball, Box, InputError, NonspanningPoint, Verdict, decide_injectivity, find_witness
 from polyinj.certificates.layer import read_layer
 from polyinj.injectivity import annealing, large_layer
 from polyinj.injectivity.large_layer import _rank_is_short
 from polyinj.injectivity.limits import Limits
+from polyinj.injectivity.products import JaxProducts, NumpyProducts
 from polyinj.injectivity.smooth_descent import SmoothDescent
 
 DOMAINS = {
@@ -131,3 +133,45 @@ def test_points_are_short_and_inside():
         for point in descent.points():
             assert domain is None or domain.surrounds(point)
         assert max(entry.denominator.bit_length() for entry in descent.points()[0]) < 30
+
+
+def test_a_witness_by_products_alone():
+    weights = gaussian(300, 60)
+    found = find_witness(weights, seed=3, steps=500, device="numpy")
+    assert found.active < 60
+    assert found.active == (weights @ np.array([float(entry) for entry in found.point]) >= 0).sum()
+    assert find_witness(weights, seed=3, steps=500, device="numpy") == found
+    ball = Ball([0.25] * 60, 5)
+    inside = find_witness(gaussian(90, 60), gaussian(90, 1)[:, 0], domain=ball, seed=0, steps=200, device="numpy")
+    assert ball.surrounds(inside.point)
+    # +-e_j: n rows are active everywhere, from every start.
+    assert find_witness(np.vstack([np.eye(4), -np.eye(4)]), seed=0, steps=2_000, device="numpy") is None
+    with pytest.raises(InputError, match="device is 'tpu'; expected 'numpy' or 'jax'"):
+        find_witness(weights, seed=0, steps=1, device="tpu")
+
+
+def test_jax_finds_what_numpy_finds():
+    pytest.importorskip("jax")
+    rng = np.random.default_rng(0)
+    rows, factors = gaussian(50, 60), rng.uniform(0, 2, 50)
+    for of_numpy, of_jax in (
+        (NumpyProducts(rows, factors).values, JaxProducts(rows, factors).values),
+        (NumpyProducts(rows.T, factors[:1]).force, JaxProducts(rows.T, factors[:1].repeat(60)).force),
+    ):
+        vector = rng.standard_normal(60)
+        assert np.allclose(of_numpy(vector), of_jax(vector), atol=1e-4)
+    for weights, domain in (
+        (gaussian(270, 60), None),
+        (gaussian(150, 60), Box.nonnegative(60)),
+        (gaussian(120, 60), Ball([0.25] * 60, 5)),
+    ):
+        assert SmoothDescent(read_layer(weights, None, domain)).run(250, Limits())
+        assert SmoothDescent(read_layer(weights, None, domain), "jax").run(250, Limits())
+        found = find_witness(weights, domain=domain, seed=0, steps=250, device="jax")
+        assert found.active < 60
+
+
+def test_jax_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jax", None)
+    with pytest.raises(InputError, match=r"jax is not installed; try pip install 'polyinj\[training\]'"):
+        find_witness(gaussian(90, 60), seed=0, steps=10, device="jax")

@@ -128,7 +128,7 @@ def test_the_kernel_refuses_other_shapes():
 
 @given(st.integers(1, 10**6))
 def test_anneals_double_and_use_up_the_steps(steps):
-    lengths = list(annealing._lengths(steps))
+    lengths = list(annealing.round_lengths(steps))
     assert sum(lengths) == steps
     assert lengths[:-1] == [250 << k for k in range(len(lengths) - 1)]
     assert lengths[-1] < 3 * (250 << len(lengths) - 1)
