@@ -81,13 +81,12 @@ def _in_integers(
     zeros = int((~nonzero).sum())
     rows, weights = arrays.integer_rows(matrix[nonzero]), [1] * (len(matrix) - zeros)
     if kernel is not None:
-        if error == 0.0:
-            floats, first, counts = np.unique(
-                arrays.float_rows(floats[nonzero])[0], axis=0, return_index=True, return_counts=True
-            )
+        floats = floats[nonzero]
+        scaled, lost = arrays.float_rows(floats)
+        # Rows that are equal only because what underflows is lost are different ones.
+        if error == 0.0 and lost == 0.0:
+            floats, first, counts = np.unique(scaled, axis=0, return_index=True, return_counts=True)
             rows, weights = [rows[j] for j in first], counts.tolist()
-        else:
-            floats = floats[nonzero]
         # Planes of integers that stay open are too many for one look at each: as of any doubles.
         kernel = _swept(floats, error, limits, weights, whole=False)
     vectors = _Vectors(rows, weights, local)

@@ -171,6 +171,16 @@ def test_order_of_doubles_that_are_next_to_one_another():
         check(rows)
 
 
+def test_rows_that_differ_below_the_normal_range_are_not_one():
+    """Scaled to one size, the last two of the first are equal in doubles."""
+    tiny = 5e-324
+    assert check(np.array([[0.0, -2.0], [2.0, 1.0], [-2.0, tiny], [0.0, 2.0], [-tiny, 4.0]])) == 1
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        rows = rng.integers(-2, 3, (9, 2)) * rng.choice([1.0, tiny, 2.0], (9, 2))
+        check(np.vstack([rows, 2 * rows[:3]]))
+
+
 def test_integers_of_all_kinds_are_one():
     rows = np.random.default_rng(1).integers(-5, 6, (14, 3))
     rows[3] = 0
