@@ -62,7 +62,7 @@ setup(
             extension("_core"),
             extension("_cells"),
             extension("_split"),
-            extension("_double_description", "double_description.c"),
+            extension("_double_description", "double_description.c", "wide_description.c"),
             extension("_nearest_points", "nearest_points.c"),
             extension("injectivity/_conditioning"),
             extension(

@@ -35,9 +35,9 @@ class Cone:
 
     All decisions are exact: floats are read as the rationals that they store. Cones from int or Fraction input are
     `exact`: rays, lines, facets and equations come as arrays of Fractions (coprime integers). Cones from float64 input
-    are not: cddlib converts them in floating point, its result is checked in integers (see `method`), and the same
-    arrays come as float64, each row rounded once from the exact one and scaled to largest entry 1. Two cones are equal
-    when they are the same set of points.
+    are not: they are converted in integers too, or by cddlib and its result checked in integers (see `method`), and the
+    same arrays come as float64, each row rounded once from the exact one and scaled to largest entry 1. Two cones are
+    equal when they are the same set of points.
 
     Attributes
     ----------

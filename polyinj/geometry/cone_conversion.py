@@ -1,6 +1,7 @@
 """Convert a cone between inequalities and rays, exactly.
 
-The conversion is done in integers (`polyinj.geometry.exact_cone`) where the input is exact. For float64 input cddlib,
+The conversion is done in integers (`polyinj.geometry.exact_cone`) where the input is exact. So it is for float64 input
+where no ray is tight at more rows than it needs (`polyinj.geometry.wide_cone`). For other float64 input cddlib,
 through the module `cdd` of pycddlib-standalone (GPLv2+, imported here and only on first use), proposes in floating
 point which inequalities are tight on which ray; `polyinj.geometry.cone_check` recomputes every ray in integers and
 proves the list complete, and where it cannot, the conversion is redone in integers.
@@ -14,6 +15,7 @@ from polyinj.exact.algebra import IntegerRows
 from polyinj.geometry.cone_check import certified_rays
 from polyinj.geometry.cone_definition import ConeDefinition
 from polyinj.geometry.exact_cone import DoubleDescription, PointedRows, double_description, extreme_rays
+from polyinj.geometry.wide_cone import wide_rays
 
 EXACT = "double description in integers"
 FLOAT = "cddlib in float64, every ray recomputed and the list proven complete in integers"
@@ -27,6 +29,9 @@ def describe_cone(definition: ConeDefinition, *, exact: bool) -> tuple[DoubleDes
         described = double_description(rows, equalities, definition.dimension)
         return (described if definition.kind == "inequalities" else described.dual), EXACT
     pointed = PointedRows(rows, equalities, definition.dimension)
+    if pointed.columns and (found := wide_rays(pointed.rows, pointed.columns)) is not None:
+        described = pointed.describe(*found)
+        return (described if definition.kind == "inequalities" else described.dual), EXACT
     rays: Sequence[Sequence[int]] | None = None
     method = EXACT
     if pointed.columns:

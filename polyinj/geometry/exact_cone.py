@@ -72,6 +72,19 @@ class DoubleDescription:
         return DoubleDescription(self.dimension, self.equations, self.facets, self.lines, self.rays)
 
 
+def facet_rows(incidence: NDArray[np.bool_]) -> NDArray[np.intp] | None:
+    """The rows that are facets of a pointed cone, by the rays at which they are tight; None if it has no interior."""
+    counts = incidence.sum(axis=0)
+    if not len(incidence) or (counts == len(incidence)).any():
+        return None
+    floats = incidence.astype(np.float64)
+    within = floats.T @ floats == counts[:, None]
+    # Of rows with the same rays the last one counts.
+    later = np.arange(len(counts))[None, :] > np.arange(len(counts))[:, None]
+    larger = (counts[None, :] > counts[:, None]) | ((counts[None, :] == counts[:, None]) & later)
+    return np.flatnonzero(~(within & larger).any(axis=1))
+
+
 class PointedRows:
     """The inequalities of a cone with equations substituted away, lineality cut off, zero and repeated rows dropped.
 
@@ -97,8 +110,16 @@ class PointedRows:
         short = (coprime([row[j] for j in self._kept]) for row in restricted)
         self.rows: IntegerRows = [list(row) for row in dict.fromkeys(map(tuple, short)) if any(row)]
 
-    def describe(self, rays: Iterable[Sequence[int]]) -> DoubleDescription:
-        """The canonical description of the cone, given all extreme rays of {t : rows t >= 0}."""
+    def describe(self, rays: Iterable[Sequence[int]], incidence: NDArray[np.bool_] | None = None) -> DoubleDescription:
+        """The canonical description of the cone, given all extreme rays of {t : rows t >= 0}.
+
+        incidence: at which rows each ray is tight, where that is known.
+        """
+        if incidence is not None and self._basis is None and not self._lines:
+            facet = facet_rows(incidence)
+            if facet is not None:
+                facets = sorted(tuple(self.rows[i]) for i in facet)
+                return DoubleDescription(self._dimension, (), tuple(sorted(map(tuple, rays))), (), tuple(facets))
         lines = echelon([self._lift(line) for line in self._lines])
         lifted = sorted(reduce_modulo(lines, self._lift(self._widen(ray))) for ray in rays)
         equations = echelon(kernel([*map(list, lines), *map(list, lifted)], self._dimension))
