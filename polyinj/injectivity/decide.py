@@ -48,7 +48,7 @@ from polyinj.injectivity.heuristics import (
 from polyinj.injectivity.large_layer import any_point, decide_large, descend
 from polyinj.injectivity.limits import Limits
 from polyinj.injectivity.line import covering_circuit, uncovered_point
-from polyinj.injectivity.tall import may_have_parallel_rows
+from polyinj.injectivity.tall import is_tall, may_have_parallel_rows
 
 # Nodes for the rank by default: proofs up to about (m, n) = (63, 9), a few tenths of a second beyond.
 _RANK_NODES = 4_000
@@ -196,7 +196,8 @@ def _one_input(case: Case) -> Decision | None:
 
 def _tall_layer(case: Case) -> Decision | None:
     """So many rows that their second moments show n active ones; with few inputs the search proves more, and fast."""
-    if case.layer.weights.shape[1] < _TALL_COLUMNS or case.rank_proof is True:
+    columns = case.layer.weights.shape[1]
+    if columns < _TALL_COLUMNS or case.rank_proof is True or not is_tall(case.layer, columns - 1):
         return None
     if may_have_parallel_rows(case.layer) and _has_parallel_rows(case.layer):
         return None

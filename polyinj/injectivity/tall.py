@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 
 def spectral_proof(layer: Layer, budget: int) -> SpectralProof | None:
     """A proof that more than `budget` rows are positive everywhere, not verified; None where this does not show it."""
-    if isinstance(layer.domain, Cover) or not _is_tall(layer, budget):
+    if isinstance(layer.domain, Cover) or not is_tall(layer, budget):
         return None
     rows, _ = float_rows(layer.lifted())
     spanning = (layer.weights != 0).any(axis=1)
@@ -44,7 +44,8 @@ def spectral_proof(layer: Layer, budget: int) -> SpectralProof | None:
     return _rounded(layer, budget, rows, multipliers, sides)
 
 
-def _is_tall(layer: Layer, budget: int) -> bool:
+def is_tall(layer: Layer, budget: int) -> bool:
+    """Whether there are so many rows that their moments may show more than `budget` positive ones."""
     rows, columns = layer.weights.shape
     return bool(rows > 2 * budget * (columns + (not layer.is_linear)))
 
