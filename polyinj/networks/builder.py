@@ -24,8 +24,10 @@ from polyinj.networks.assembly import Block, assemble
 from polyinj.networks.forms import Forms, Integers, substitute
 from polyinj.networks.network import LARGEST_MATRIX, Network
 
-# Entries of all tensors and forms together: what a file may make a reader do.
-_MOST_WORK = 1 << 29
+# Steps, about one for each entry of a tensor or form that is made: what a file may make a reader do.
+_MOST_WORK = 1 << 28
+# What an entry that is sorted counts.
+_SORTING = 8
 
 Matrix = NDArray[Any] | sparse.csr_array
 
@@ -179,8 +181,10 @@ class Builder:
             raise InputError(f"tensors of shapes {first.shape} and {second.shape} do not broadcast") from None
         check_size(views[0].shape)
         both = replace(first, name=first.name or second.name or name, rounding=_both(first, second))
+        self.count(_SORTING * views[0].size)
         # Each pair of forms is added once, wherever it stands.
-        pairs, places = np.unique(np.stack([view.ravel() for view in views]), axis=1, return_inverse=True)
+        keys, places = np.unique(views[0].ravel() * len(second.forms) + views[1].ravel(), return_inverse=True)
+        pairs = np.divmod(keys, len(second.forms))
         sides = [tensor.forms.take(rows) for tensor, rows in zip((first, second), pairs, strict=True)]
         self.count(sum(len(side.atoms) + len(side) for side in sides))
         forms = sides[0].plus(sides[1])
@@ -254,6 +258,7 @@ class Builder:
 
     def relu(self, tensor: Tensor, name: str) -> Tensor:
         """A ReLU of every entry."""
+        self.count(_SORTING * tensor.view.size)
         if tensor.forms.is_atom[tensor.view].all() and self._relus[tensor.forms.atoms].all():
             return tensor  # ReLU twice is ReLU once
         tensor = tensor.compact()
@@ -277,7 +282,7 @@ class Builder:
         """Refuse what would take too long."""
         self.work += entries
         if self.work > _MOST_WORK:
-            raise InputError(f"up to here the tensors have {self.work} entries in all; allowed are {_MOST_WORK}")
+            raise InputError(f"up to here reading takes {self.work} steps; allowed are {_MOST_WORK}")
 
     def _combine(
         self, tensor: Tensor, rows: Integers, places: Integers, entries: NDArray[Any], shape: tuple[int, ...], name: str
