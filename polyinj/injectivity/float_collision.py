@@ -6,12 +6,13 @@ A v = 0 is solved with what those give at z, so that v is about as large as z.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
-from scipy.linalg import lu_factor, lu_solve
+from scipy.linalg import LinAlgWarning, lu_factor, lu_solve
 
 from polyinj.certificates.domain import Ball
 from polyinj.certificates.layer import Layer
@@ -44,7 +45,13 @@ def _float_direction(layer: Layer, active: list[int], point: Sequence[Fraction],
         return short(direction, max(map(abs, direction)).bit_length())
     random = np.random.default_rng(0).standard_normal((missing, columns)) / np.sqrt(columns)
     rows = arrays.float_rows(layer.weights[active])[0] if active else np.zeros((0, columns))
-    factors = lu_factor(np.vstack([rows, random]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LinAlgWarning)
+        factors = lu_factor(np.vstack([rows, random]))
+    if not np.diagonal(factors[0]).all():
+        # The active rows depend on one another: what they leave of a random row will do.
+        v = random[0] - np.linalg.lstsq(rows, rows @ random[0])[0]
+        return np.asarray(v / np.abs(v).max())
     v = lu_solve(factors, np.append(np.zeros(len(active)), random @ z if z.any() else np.ones(missing)))
     # One step of refinement.
     v -= lu_solve(factors, np.append(rows @ v, np.zeros(missing)))

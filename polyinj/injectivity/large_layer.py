@@ -67,7 +67,8 @@ def descend(case: Case) -> Decision | None:
                 return decision
         if not case.limits.leave(0):
             return case.undecided("time_limit")
-    return None
+    # Of a box that is narrower than doubles no other point may be at hand.
+    return case.loses_at(any_point(case.layer))
 
 
 def _search(case: Case) -> Decision:

@@ -134,6 +134,8 @@ class _Place:
             middle = np.where(bounded, (lower + upper) / 2, np.where(np.isfinite(lower), lower, upper))
             radius = np.where(bounded, (upper - lower) / 2, np.maximum(1, np.abs(middle)))
         centre, radius = np.where(np.isfinite(middle), middle, 0.0), np.where(np.isfinite(radius), radius, 1.0)
+        # Between sides that are one double there is nothing to move along.
+        radius = np.maximum(radius, np.finfo(np.float64).tiny)
         low, high = (lower - centre) / radius, (upper - centre) / radius
         return cls(centre, radius, low + _OFF_WALL, high - _OFF_WALL, Box)
 

@@ -92,6 +92,20 @@ def test_weights_of_short_rank():
     assert not _rank_is_short(read_layer(np.vstack([np.zeros((99, 63)), gaussian(63, 63)])))
 
 
+def test_a_box_narrower_than_doubles():
+    lower = [Fraction(entry) for entry in gaussian(70, 1)[:, 0].tolist()]
+    box = Box(lower, [side + Fraction(1, 10**20) for side in lower[:69]] + [None])
+    lossy(gaussian(100, 70), domain=box)
+    assert decide_injectivity(gaussian(400, 70), domain=box, time_limit=5).verdict is not Verdict.NOT_INJECTIVE
+
+
+def test_a_pair_in_doubles_where_active_rows_depend_on_one_another():
+    for weights in (gaussian(69, 2) @ gaussian(2, 70), np.vstack([np.eye(70)[:40]] * 3)):
+        pair = lossy(weights).float_collision()
+        assert pair.distance > 0.1
+        assert pair.image_difference < 1e-9
+
+
 def test_what_no_heuristic_finds_is_undecided():
     weights = np.vstack([np.eye(62), -np.eye(62)])
     decision = decide_injectivity(weights)
