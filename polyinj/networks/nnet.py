@@ -65,6 +65,7 @@ def read_nnet(file: Path) -> Network:
             f"{file}, line {lines[1][0]}: layers of {printable(widths)} take {rows} lines behind the header; there are "
             f"{len(lines) - _HEADER}"
         )
+    _check_ranges(file, lines[_HEADER - 1])
     layers, place = [], _HEADER
     for number, (columns, neurons) in enumerate(pairwise(widths), 1):
         if columns * neurons > LARGEST_MATRIX:
@@ -75,6 +76,15 @@ def read_nnet(file: Path) -> Network:
         place += neurons
         layers.append(NetworkLayer(weights, bias, "relu" if number < depth else None, str(number)))
     return Network(tuple(layers), str(file), (widths[0],), _NOTE)
+
+
+def _check_ranges(file: Path, line: tuple[int, str]) -> None:
+    """InputError where dividing or multiplying by a range is not one-to-one."""
+    number, text = line
+    parts = [part for part in text.split(",") if part.strip()]
+    values = _numbers(file, line, len(parts))
+    if not values.all():
+        raise InputError(f"{file}, line {number}: {printable(text.strip(), 60)!r}; expected ranges other than 0")
 
 
 def _numbers(file: Path, line: tuple[int, str], length: int) -> NDArray[np.float64]:

@@ -344,6 +344,7 @@ def test_nnet(tmp_path):
         (2, "0,2,1,4", "line 3: 0 layers"),
         (3, "2,5,1,", "take 12 lines behind the header; there are 10"),
         (3, "2,4,one,", "line 4: '2,4,one,'; expected 3 integers"),
+        (8, "2.0,2.0,0.0,", "line 9: '2.0,2.0,0.0,'; expected ranges other than 0"),
         (9, "1.0,", "line 10: '1.0,'; expected 2 finite numbers"),
         (10, "1.0,nan,", "line 11: '1.0,nan,'; expected 2 finite numbers"),
         (18, "1.0,x", "line 19"),
