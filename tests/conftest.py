@@ -36,6 +36,8 @@ def run_main(monkeypatch, capsys):
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["polyinj", *map(str, arguments)])
+        # Workers of a parallel run inherit the width of a terminal, which output into a pipe does not have.
+        monkeypatch.delenv("COLUMNS", raising=False)
         with pytest.raises(SystemExit) as stop:
             main()
         printed = capsys.readouterr()

@@ -41,8 +41,8 @@ cdef class DepthSweep:
     """DepthSweep(vectors, error, weights=None, *, whole=True, least, room): vectors (k, n) of doubles, 2 <= n <=
     HIGHEST_RANK, each entry at most `error` from the truth.
 
-    weights: how often each stands, int32; None: once. whole: treat vectors exactly that are multiples of integers below 2^21, if
-    all are and n > 2. least: counts from this on are of no interest. room: how many planes may be left open.
+    weights: how often each stands, int32; None: once. whole: treat vectors exactly that are multiples of integers below
+    2^21, if all are and n > 2. least: counts from this on are of no interest. room: how many planes may be left open.
     """
 
     cdef depth_sweep _s

@@ -68,8 +68,7 @@ def test_transition_writes_its_three_files(tmp_path):
     ]
 
 
-def test_tables_are_not_cut_where_no_terminal_is(run_main, tmp_path, monkeypatch):
-    monkeypatch.delenv("COLUMNS", raising=False)
+def test_tables_are_not_cut_where_no_terminal_is(run_main, tmp_path):
     sizes = ("--d", 3, "--n", 3, "--k", 4, "--methods", "random_features", "--trials", 2, "--workers", 1)
     run = run_main("robustness", *sizes, "--out", tmp_path)
     assert run.returncode == 0, run.stderr
