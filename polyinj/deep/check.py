@@ -47,8 +47,9 @@ class NetworkCheck:
     reason : str
         What proves the verdict, or why there is none.
     collision : (x, y) or None
-        Of NOT_INJECTIVE: two points with the same output, in rationals; None where they would be costly. Then
-        `narrowing` is the proof, or the width of a layer where others are too large for dense matrices.
+        Of NOT_INJECTIVE: two points with the same output, in rationals; None where they would be costly, or where
+        doubles lead to none. Then `narrowing` is the proof, or the width of a layer where others are too large for
+        dense matrices.
     assumes_general_position : bool
         INJECTIVE rests on a layer that is so if its rows are in general position.
     layers : tuple of LayerCheck

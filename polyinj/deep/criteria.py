@@ -51,7 +51,7 @@ class Loss:
     ----------
     reason : str
     pair : (x, y) or None
-        Two points with one image; None where that would be costly. Then
+        Two points with one image; None where that would be costly, or doubles lead to none. Then
     layer : int
         the rows of this layer, from 1, have a rank below the number of inputs: all of them, or
     point : point or None

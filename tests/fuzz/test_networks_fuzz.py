@@ -217,7 +217,8 @@ def test_checks(family):
         if check.verdict is Verdict.UNDECIDED:
             continue
         check.verify()
-        assert (check.collision is None) is (check.verdict is Verdict.INJECTIVE), where
+        proven_lost = check.collision is not None or check.narrowing is not None
+        assert proven_lost is (check.verdict is Verdict.NOT_INJECTIVE), where
         certificate = check.certificate()
         if certificate is not None:
             certificate.verify(*network.as_relu_layers())
