@@ -171,7 +171,7 @@ def values_at(weights, bias, point):
 
 
 @pytest.mark.slow
-@families.in_parts(200, 50)
+@families.in_parts(120, 40)
 def test_layers_of_every_family(seeds):
     seen = Counter()
     for seed in seeds:

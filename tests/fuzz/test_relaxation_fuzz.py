@@ -114,7 +114,7 @@ def test_what_overflows_is_refused_without_a_warning(rule):
 
 
 @pytest.mark.slow
-@families.in_parts(150, 50)
+@families.in_parts(100, 50)
 def test_networks_of_every_family(seeds):
     seen = Counter()
     for seed in seeds:
