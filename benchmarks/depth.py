@@ -65,7 +65,7 @@ class Ddalpha:
     """The function that depth.halfspace of the R package calls, by its arguments."""
 
     def __init__(self, path: str) -> None:
-        self.library = ctypes.CDLL(path)
+        self.peer = ctypes.CDLL(path)
 
     def depth(self, rows: NDArray[np.float64], algorithm: int) -> int:
         points = np.ascontiguousarray(rows, dtype=np.float64)
@@ -73,7 +73,7 @@ class Ddalpha:
         origin, depth = np.zeros(n), np.zeros(1)
         doubles = [array.ctypes.data_as(ctypes.POINTER(ctypes.c_double)) for array in (points, origin, depth)]
         numbers = [ctypes.byref(ctypes.c_int(number)) for number in (m, 1, n, algorithm)]
-        self.library.HDepthEx(*doubles[:2], *numbers, doubles[2])
+        self.peer.HDepthEx(*doubles[:2], *numbers, doubles[2])
         return round(depth[0] * m)
 
     def best(self, rows: NDArray[np.float64]) -> tuple[float, int]:

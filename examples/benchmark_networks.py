@@ -66,7 +66,7 @@ class Model:
             [helper.make_tensor_value_info(made, TensorProto.FLOAT, None) for made in names],
             [tensor for tensor in self.stored if tensor.name in inputs],
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)])
         for value in onnx.shape_inference.infer_shapes(model, data_prop=True).graph.output:
             self.shapes[value.name] = tuple(axis.dim_value for axis in value.type.tensor_type.shape.dim)
         return name
@@ -142,7 +142,7 @@ class Model:
             [helper.make_tensor_value_info(name, TensorProto.FLOAT, self.shapes[name]) for name in outputs],
             self.stored,
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], producer_name="polyinj")
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 15)], producer_name="polyinj")
         model.ir_version = 8
         return model
 
